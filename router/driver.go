@@ -1,0 +1,150 @@
+package router
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// Ref names one route: plain data that can be stored, so that a rollback needs
+// neither the user's file nor anybody's memory.
+type Ref struct {
+	Name   string   `json:"name"`            // the route's name in the migration
+	Driver string   `json:"driver"`          // alb, route53, mem
+	ID     string   `json:"id"`              // what holds the weights: a rule's or listener's ARN, a hosted zone
+	Names  []string `json:"names,omitempty"` // the names in it that move together; empty where ID is the whole lever
+	Type   string   `json:"type,omitempty"`  // record type, for drivers that have one
+	Source string   `json:"source"`          // the source's entry: a target group's ARN, a set identifier
+	Target string   `json:"target"`          // the target's entry
+}
+
+// String names the route as messages do.
+func (r Ref) String() string { return "route " + r.Name + " (" + r.Driver + " " + r.ID + ")" }
+
+// Features says what one route can do and what it costs.
+type Features struct {
+	MaxWeight      int64         // the largest weight of the data plane; shares are fractions of two weights up to it
+	Atomic         bool          // all parts of the route change in one call or none does
+	CompareAndSwap bool          // the data plane itself refuses a write based on a stale read
+	Propagation    time.Duration // bound from an accepted write until no new connection uses the old weights, without what clients cache or stick to
+	Cached         time.Duration // how much longer clients may legitimately use the old answer: TTL, stickiness; 0 if not at all
+	ReadCalls      int           // API calls of one Read
+	WriteCalls     int           // API calls of one Write that succeeds at once, without the read before it
+	SettleCalls    int           // API calls of one Settled
+	Limit          string        // the limit that shapes the calls, in words; empty if there is none worth a line
+}
+
+// Snapshot is what a route looks like in the data plane.
+type Snapshot struct {
+	Parts    []Part    `json:"parts"`              // one per name; a lever without names has one part
+	Version  string    `json:"version"`            // changes whenever anything that a write replaces has changed
+	Writer   string    `json:"writer,omitempty"`   // who wrote last, as far as the data plane tells
+	Warnings []string  `json:"warnings,omitempty"` // what an operator should know: stickiness that outlives a weight, other owners
+	At       time.Time `json:"at"`
+}
+
+// Part is one name of a route with its weights.
+type Part struct {
+	Name    string        `json:"name"`
+	Share   traffic.Share `json:"share"` // target weight of the two sides' sum, rounded down to a basis point
+	Weights []Weight      `json:"weights"`
+}
+
+// Weight is one weighted entry of a part.
+type Weight struct {
+	Entry  string       `json:"entry"` // target group, set identifier
+	Side   traffic.Side `json:"side"`  // NoSide for an entry that is not the migration's
+	Weight int64        `json:"weight"`
+}
+
+// Low returns the lowest share of all parts.
+func (s Snapshot) Low() traffic.Share {
+	low := traffic.All
+	for _, p := range s.Parts {
+		low = min(low, p.Share)
+	}
+	if len(s.Parts) == 0 {
+		return traffic.None
+	}
+	return low
+}
+
+// High returns the highest share of all parts.
+func (s Snapshot) High() traffic.Share {
+	high := traffic.None
+	for _, p := range s.Parts {
+		high = max(high, p.Share)
+	}
+	return high
+}
+
+// Change is one wish: bring every part of a route to Share.
+type Change struct {
+	ID    string        `json:"id"` // repeating a change with the same ID has the effect of doing it once
+	Route Ref           `json:"route"`
+	Share traffic.Share `json:"share"`
+	// IfVersion is the Snapshot.Version that the wish is based on; a route that
+	// has changed since gives ErrConflict. Empty writes whatever is there, which
+	// only a rollback may.
+	IfVersion string `json:"ifVersion,omitempty"`
+}
+
+// Receipt is what a successful write returns. It is plain data: Settled works
+// with one that was stored by a process that has since died.
+type Receipt struct {
+	ChangeID string        `json:"changeID"`
+	Route    Ref           `json:"route"`
+	Share    traffic.Share `json:"share"`           // what was really written: at most Change.Share
+	Token    string        `json:"token,omitempty"` // the driver's own, such as Route 53 change IDs; empty after a lost reply
+	Note     string        `json:"note,omitempty"`  // visible rounding and the like, in words
+	At       time.Time     `json:"at"`
+}
+
+// Settlement answers when no new connection can use the old weights.
+type Settlement struct {
+	Done     bool      `json:"done"`              // re-read, equal to the receipt's share, and the bound has passed
+	At       time.Time `json:"at"`                // when it was, or will be at the latest; zero if not known yet
+	Pending  string    `json:"pending,omitempty"` // what it waits for, in words; empty if Done
+	Warnings []string  `json:"warnings,omitempty"`
+}
+
+// Driver is one data plane. All methods may be called concurrently and return
+// errors that wrap one of the sentinels of this package.
+type Driver interface {
+	// Features describes the route; it may read the data plane.
+	Features(ctx context.Context, route Ref) (Features, error)
+	// Read returns the present state and never modifies anything.
+	Read(ctx context.Context, route Ref) (Snapshot, error)
+	// Write brings the route to the change's share, rounded down to what the
+	// data plane can express, and keeps every entry that is not the migration's.
+	Write(ctx context.Context, change Change) (Receipt, error)
+	// Settled reports whether the written weights are the only ones in use.
+	Settled(ctx context.Context, receipt Receipt) (Settlement, error)
+}
+
+// Restorer is a Driver that can undo what it had to convert before its first
+// write, such as a simple record that became weighted ones.
+type Restorer interface {
+	// Restore puts the route back into the form it had before it was converted,
+	// with everything on the side keep. It is refused while the other side has a
+	// share.
+	Restore(ctx context.Context, route Ref, keep traffic.Side) (Receipt, error)
+}
+
+// Describe writes the weights of a snapshot as people read them.
+func (s Snapshot) Describe() string {
+	var b strings.Builder
+	for i, p := range s.Parts {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if i == 3 && len(s.Parts) > 4 {
+			b.WriteString("...")
+			break
+		}
+		b.WriteString(p.describe())
+	}
+	return b.String()
+}

@@ -1,0 +1,86 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The kinds of failure that callers act on. A driver wraps exactly one of them
+// in an *Error.
+var (
+	ErrConflict    = errors.New("changed by somebody else since it was read")
+	ErrThrottled   = errors.New("throttled")
+	ErrDenied      = errors.New("access denied")
+	ErrNotFound    = errors.New("not found")
+	ErrNotOwned    = errors.New("not in a state that the migration may change")
+	ErrInexact     = errors.New("share cannot be expressed")
+	ErrUnavailable = errors.New("no usable answer") // the network, a time-out, the service's own fault
+)
+
+// Effect says what a failed write did.
+type Effect uint8
+
+// The zero value is the careful one.
+const (
+	EffectUnknown Effect = iota // the reply was lost: it may or may not have happened; read to find out
+	EffectNothing               // nothing was changed
+	EffectPartial               // Error.Changed were changed, the rest was not
+)
+
+// String says it in words that end a message.
+func (e Effect) String() string {
+	switch e {
+	case EffectNothing:
+		return "nothing was changed"
+	case EffectPartial:
+		return "a part was changed"
+	default:
+		return "whether it was changed is not known"
+	}
+}
+
+// Error is what every method of a Driver returns on failure. Its text follows
+// the house form: what was attempted, on what: why; what was changed; what to do.
+type Error struct {
+	Op      string // "alb: set weights", "route53: read records"
+	On      string // the name, rule or zone
+	Kind    error  // one of the sentinels
+	Cause   error  // what the data plane said; may be nil
+	Effect  Effect // of a write; EffectNothing for reads
+	Changed []string
+	Advice  string // what to do; may be empty
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s of %s: %v", e.Op, e.On, e.Kind)
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	if e.Effect == EffectPartial {
+		text += fmt.Sprintf("; %d changed: %v", len(e.Changed), e.Changed)
+	} else {
+		text += "; " + e.Effect.String()
+	}
+	if e.Advice != "" {
+		text += "; " + e.Advice
+	}
+	return text
+}
+
+// Unwrap gives callers both the kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Cause}
+}
+
+// EffectOf returns what a failed write did, as far as err tells.
+func EffectOf(err error) Effect {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Effect
+	}
+	return EffectUnknown
+}

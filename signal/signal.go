@@ -1,0 +1,40 @@
+// Package signal counts requests, errors and latencies of both sides: how the
+// migration sees what its users see. Sources live in directories of their own
+// and all pass signaltest. A source returns counts over a window that the caller
+// names, never rates over a window of its own, so that what was decided can be
+// replayed. What is missing is unknown, never zero.
+package signal
+
+import (
+	"context"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// Query says what to count and how the sides are told apart. It is plain data.
+// The three expressions are selectors or queries in the source's own language;
+// Errors and Latency may be empty.
+type Query struct {
+	Name     string                 `json:"name"` // of the signal, for messages
+	Requests traffic.BySide[string] `json:"requests"`
+	Errors   traffic.BySide[string] `json:"errors"`
+	Latency  traffic.BySide[string] `json:"latency"` // a histogram's _bucket series
+}
+
+// Counts is what one window held. Each side is known or not on its own: losing
+// sight of the target says nothing about the source.
+type Counts = traffic.BySide[traffic.Reading[traffic.Counts]]
+
+// Source counts. Counts over (from, to] of a side that answered nothing in
+// between are Known with zero requests only if the source saw that side's
+// counters at both ends; a side without series is Unknown, a source that could
+// not be read gives Failed for both sides. Adjacent windows add up: no request
+// is counted twice or lost between them. The Reading's At is the end of the data
+// that it really covers and may lie before to.
+//
+// The error is for what no repetition cures, such as a malformed query;
+// everything else is said in the readings.
+type Source interface {
+	Counts(ctx context.Context, q Query, from, to time.Time) (Counts, error)
+}

@@ -1,0 +1,134 @@
+// Package store remembers a migration: its record with a revision, its journal,
+// the commands of operators, and who runs it. Stores live in directories of
+// their own and all pass storetest. A store knows nothing of what a record means;
+// it promises that what Save returned is still there after a crash, that nobody
+// overwrites what he has not read, and that one holder at a time has the lease.
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The kinds of failure that callers act on.
+var (
+	ErrNotFound = errors.New("no such migration is remembered")
+	ErrConflict = errors.New("saved by somebody else since it was read")
+	ErrLocked   = errors.New("run by somebody else") // wrapped by *LockedError
+	ErrLost     = errors.New("lease lost")           // wrapped by *LockedError when the other holder is known
+)
+
+// Key names a migration. Name is a DNS-1123 label.
+type Key struct{ Name string }
+
+// String returns the name.
+func (k Key) String() string { return k.Name }
+
+// Revision tells two saves apart. Zero means that nothing was saved yet.
+type Revision int64
+
+// Record is everything that the next process must know to go on, as JSON:
+// Spec the resolved plan including the routes' references, Status the engine's.
+type Record struct {
+	Spec   json.RawMessage `json:"spec"`
+	Status json.RawMessage `json:"status"`
+}
+
+// Entry is one line of the journal: an observation that changed something, a
+// decision with its reason, or an effect with its receipt.
+type Entry struct {
+	At   time.Time       `json:"at"`
+	Kind string          `json:"kind"`           // observation, decision, effect, command, note
+	Text string          `json:"text"`           // a calm sentence
+	Data json.RawMessage `json:"data,omitempty"` // what the sentence was made of
+}
+
+// Command is what an operator wants, handed to whoever runs the migration.
+type Command struct {
+	ID   string    `json:"id"`   // unique; a command is consumed once
+	Kind string    `json:"kind"` // pause, resume, approve, rollback, retry
+	By   string    `json:"by"`   // user@host
+	At   time.Time `json:"at"`
+	Note string    `json:"note,omitempty"`
+}
+
+// Holder says who runs a migration.
+type Holder struct {
+	ID    string    `json:"id"` // unique per process start
+	User  string    `json:"user"`
+	Host  string    `json:"host"`
+	PID   int       `json:"pid"`
+	Since time.Time `json:"since"`
+}
+
+// String names the holder as messages do.
+func (h Holder) String() string {
+	return fmt.Sprintf("%s@%s, process %d, since %s", h.User, h.Host, h.PID, h.Since.Format("15:04:05"))
+}
+
+// LockedError says who holds the lease. It wraps ErrLocked or ErrLost.
+type LockedError struct {
+	Key     Key
+	Holder  Holder
+	Expires time.Time // when the lease ends if its holder is dead
+	Dead    bool      // the holder is known to be gone: same host and no such process
+	Kind    error
+}
+
+// Error implements error.
+func (e *LockedError) Error() string {
+	text := fmt.Sprintf("migration %s: %v: %s", e.Key, e.Kind, e.Holder)
+	if e.Dead {
+		return text + "; that process is gone, run again with --take-over to go on from here"
+	}
+	return text + fmt.Sprintf("; if it is dead its lease ends at %s, after that run again", e.Expires.Format("15:04:05"))
+}
+
+// Unwrap returns Kind.
+func (e *LockedError) Unwrap() error { return e.Kind }
+
+// Lease is the right to save and to act, until it ends.
+type Lease interface {
+	// Renew extends the lease; ErrLost if somebody else has taken it.
+	Renew(ctx context.Context) error
+	// Expires is when the lease ends unless it is renewed. Nothing may be
+	// applied after that.
+	Expires() time.Time
+	// Release gives the lease back at once.
+	Release(ctx context.Context) error
+}
+
+// Store remembers migrations.
+type Store interface {
+	// Load returns the record and its revision; ErrNotFound if there is none.
+	Load(ctx context.Context, key Key) (Record, Revision, error)
+	// Save replaces the record if its revision still is prev (0: must not exist),
+	// and appends entries to the journal. The entries are durable before the
+	// record is.
+	Save(ctx context.Context, key Key, prev Revision, next Record, entries ...Entry) (Revision, error)
+	// Append adds to the journal without touching the record.
+	Append(ctx context.Context, key Key, entries ...Entry) error
+	// Journal returns all entries in order. A torn last line is repaired and
+	// reported as an entry of kind note.
+	Journal(ctx context.Context, key Key) ([]Entry, error)
+	// List returns the keys of all migrations, sorted.
+	List(ctx context.Context) ([]Key, error)
+
+	// Submit hands a command to whoever runs the migration. Submitting the same
+	// ID twice is one command. It needs no lease.
+	Submit(ctx context.Context, key Key, c Command) error
+	// Commands returns those not yet discarded, oldest first.
+	Commands(ctx context.Context, key Key) ([]Command, error)
+	// Discard removes commands that a saved status has consumed.
+	Discard(ctx context.Context, key Key, ids ...string) error
+
+	// Acquire takes the lease for ttl. A live lease of another holder gives a
+	// *LockedError; takeOver takes it all the same if its holder is known to be
+	// dead. An expired lease is free.
+	Acquire(ctx context.Context, key Key, holder Holder, ttl time.Duration, takeOver bool) (Lease, error)
+	// Holder returns who holds a live lease, and false if nobody does.
+	Holder(ctx context.Context, key Key) (Holder, time.Time, bool, error)
+}
