@@ -1,0 +1,149 @@
+//go:build linux
+
+package proc
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// An Identity tells one process from every other that has or will have the same
+// number.
+type Identity struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // clock ticks after boot (proc(5), field starttime)
+}
+
+// Found is a living process that carries the mark of a lab.
+type Found struct {
+	Identity
+	Component string    // the component that started it, or that it is
+	Command   string    // the kernel's name of it, at most 15 bytes
+	Parent    int       // number of the parent
+	Since     time.Time // when it started
+}
+
+// Find returns the living processes of the caller's user that carry the mark of
+// lab, an absolute directory, ordered by start. The calling process and its
+// ancestors are left out, so that a shell in which somebody set the mark is
+// never taken for a part of the lab.
+func Find(lab string) ([]Found, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("look for processes of the lab %s: %w", lab, err)
+	}
+	boot, err := readBootTime()
+	if err != nil {
+		return nil, fmt.Errorf("look for processes of the lab %s: %w", lab, err)
+	}
+	spared := readAncestors(os.Getpid())
+	var found []Found
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || spared[pid] {
+			continue
+		}
+		if f, ok := readMarked(pid, lab); ok {
+			f.Since = startedAt(boot, f.Start)
+			found = append(found, f)
+		}
+	}
+	slices.SortFunc(found, func(a, b Found) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.PID, b.PID))
+	})
+	return found, nil
+}
+
+// Alive reports whether the process id lives and carries the mark of lab.
+func Alive(lab string, id Identity) bool {
+	f, ok := readMarked(id.PID, lab)
+	return ok && f.Identity == id
+}
+
+// Self returns the identity of the calling process.
+func Self() (Identity, error) {
+	s, err := readStat(os.Getpid())
+	if err != nil {
+		return Identity{}, fmt.Errorf("read the start time of this process: %w", err)
+	}
+	return Identity{PID: os.Getpid(), Start: s.start}, nil
+}
+
+// readMarked reads process pid; ok is false if it is gone, dead, somebody
+// else's or does not carry the mark.
+func readMarked(pid int, lab string) (found Found, ok bool) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	info, err := os.Stat(dir)
+	if err != nil || !ownedBySelf(info) {
+		return Found{}, false
+	}
+	before, err := readStat(pid)
+	if err != nil || before.ended() {
+		return Found{}, false
+	}
+	environ, err := os.ReadFile(filepath.Join(dir, "environ"))
+	if err != nil {
+		return Found{}, false
+	}
+	mark, name := readMark(environ)
+	if lab == "" || mark != lab {
+		return Found{}, false
+	}
+	after, err := readStat(pid)
+	if err != nil || after.start != before.start {
+		return Found{}, false // the number changed hands while we read
+	}
+	return Found{
+		Identity:  Identity{PID: pid, Start: before.start},
+		Component: name,
+		Command:   before.comm,
+		Parent:    before.parent,
+	}, true
+}
+
+func readStat(pid int) (stat, error) {
+	content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return stat{}, err
+	}
+	return parseStat(string(content))
+}
+
+func readBootTime() (time.Time, error) {
+	content, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return time.Time{}, err
+	}
+	return parseBootTime(string(content))
+}
+
+// readAncestors returns pid and every parent above it.
+func readAncestors(pid int) map[int]bool {
+	line := map[int]bool{}
+	for pid > 0 && !line[pid] {
+		line[pid] = true
+		s, err := readStat(pid)
+		if err != nil {
+			break
+		}
+		pid = s.parent
+	}
+	return line
+}
+
+// ownedBySelf reports whether a directory of /proc belongs to our user.
+func ownedBySelf(info fs.FileInfo) bool {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(sys.Uid) == os.Geteuid()
+}
+
+// errGone says that a process ended, or is not the one that was meant.
+var errGone = errors.New("gone")
