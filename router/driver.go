@@ -11,13 +11,28 @@ import (
 // Ref names one route: plain data that can be stored, so that a rollback needs
 // neither the user's file nor anybody's memory.
 type Ref struct {
-	Name   string   `json:"name"`            // the route's name in the migration
-	Driver string   `json:"driver"`          // alb, route53, mem
-	ID     string   `json:"id"`              // what holds the weights: a rule's or listener's ARN, a hosted zone
-	Names  []string `json:"names,omitempty"` // the names in it that move together; empty where ID is the whole lever
-	Type   string   `json:"type,omitempty"`  // record type, for drivers that have one
-	Source string   `json:"source"`          // the source's entry: a target group's ARN, a set identifier
-	Target string   `json:"target"`          // the target's entry
+	Name   string   `json:"name"`             // the route's name in the migration
+	Driver string   `json:"driver"`           // alb, route53, mem
+	ID     string   `json:"id"`               // what holds the weights: a rule's or listener's ARN, a hosted zone
+	Names  []string `json:"names,omitempty"`  // the names in it that move together; empty where ID is the whole lever
+	Type   string   `json:"type,omitempty"`   // record type, for drivers that have one
+	Source string   `json:"source"`           // the source's entry: a target group's ARN, a set identifier
+	Target string   `json:"target"`           // the target's entry
+	Create *Record  `json:"create,omitempty"` // the permission to create the target's entry, and what it answers; nil refuses
+}
+
+// Record is what a DNS entry answers: values with a TTL, or an alias.
+type Record struct {
+	Values []string      `json:"values,omitempty"`
+	TTL    time.Duration `json:"ttl,omitempty"` // whole seconds; 0 takes the source's, which all entries of a name must share
+	Alias  *Alias        `json:"alias,omitempty"`
+}
+
+// Alias points a DNS entry at a load balancer or at another record.
+type Alias struct {
+	Zone           string `json:"zone"`                     // the hosted zone of Name
+	Name           string `json:"name"`                     // the DNS name that it stands for
+	EvaluateHealth bool   `json:"evaluateHealth,omitempty"` // answer with the other entries while Name is unhealthy
 }
 
 // String names the route as messages do.
@@ -119,8 +134,14 @@ type Driver interface {
 	Read(ctx context.Context, route Ref) (Snapshot, error)
 	// Write brings the route to the change's share, rounded down to what the
 	// data plane can express, and keeps every entry that is not the migration's.
+	// A route that already has the share is a success whatever IfVersion says,
+	// because nothing is overwritten: so a write can be repeated safely. A share
+	// above 0 that would be rounded to 0 gives ErrInexact.
 	Write(ctx context.Context, change Change) (Receipt, error)
-	// Settled reports whether the written weights are the only ones in use.
+	// Settled reports whether the written weights are the only ones in use. A
+	// route that no longer has the receipt's share gives ErrConflict. A receipt
+	// without a token, rebuilt after a lost reply, settles by a bound from
+	// Receipt.At that is never shorter than Propagation and Cached.
 	Settled(ctx context.Context, receipt Receipt) (Settlement, error)
 }
 

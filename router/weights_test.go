@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -47,10 +48,78 @@ func TestExpressNeverRoundsUpAndIsClosest(t *testing.T) {
 func TestExpressInKeepsTheSum(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		share := traffic.Share(rapid.IntRange(0, 10000).Draw(t, "share"))
-		sum := rapid.Int64Range(1, 1998).Draw(t, "sum")
-		got := ExpressIn(share, sum)
-		if got.Source+got.Target != sum || got.Share() > share {
+		limit := rapid.SampledFrom([]int64{1, 10, 255, 999}).Draw(t, "max")
+		sum := rapid.Int64Range(1, 2*limit).Draw(t, "sum")
+		got := ExpressIn(share, sum, limit)
+		if got.Sum() != min(sum, limit) || got.Share() > share || got.Source > limit || got.Target > limit || got.Target < 0 {
 			t.Fatalf("%+v of %d for %v", got, sum, share)
 		}
+		if share == traffic.All && got.Source != 0 || share == traffic.None && got.Target != 0 {
+			t.Fatalf("%+v is not all of %v", got, share)
+		}
 	})
+}
+
+func TestExpressNear(t *testing.T) {
+	for _, c := range []struct{ want, have, got Pair }{
+		{Pair{90, 10}, Pair{99, 1}, Pair{99, 11}},
+		{Pair{50, 50}, Pair{99, 11}, Pair{99, 99}},
+		{Pair{0, 100}, Pair{99, 99}, Pair{0, 99}},
+		{Pair{100, 0}, Pair{99, 11}, Pair{99, 0}},
+		{Pair{99, 1}, Pair{100, 0}, Pair{99, 1}},
+		{Pair{50, 50}, Pair{0, 99}, Pair{99, 99}},
+		{Pair{1, 200}, Pair{2, 7}, Pair{1, 200}}, // 400 does not fit
+		{Pair{100, 0}, Pair{0, 7}, Pair{100, 0}},
+	} {
+		if got := ExpressNear(c.want, c.have, 255); got != c.got {
+			t.Errorf("%+v near %+v is %+v, want %+v", c.want, c.have, got, c.got)
+		}
+	}
+}
+
+func TestExpressNearSplitsTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		weight := rapid.Int64Range(0, 255)
+		want := Pair{weight.Draw(t, "source"), weight.Draw(t, "target")}
+		if want.Sum() == 0 {
+			want.Source = 1
+		}
+		got := ExpressNear(want, Pair{weight.Draw(t, "have source"), weight.Draw(t, "have target")}, 255)
+		if !got.SameRatio(want) || got.Source > 255 || got.Target > 255 {
+			t.Fatalf("%+v is not the split of %+v", got, want)
+		}
+	})
+}
+
+func TestChoose(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		share  traffic.Share
+		have   Pair
+		others int64
+		want   Pair
+		err    error
+	}{
+		{"plain", 1000, Pair{100, 0}, 0, Pair{90, 10}, nil},
+		{"already so", 5000, Pair{7, 7}, 0, Pair{7, 7}, nil},
+		{"everything", 10000, Pair{1, 0}, 0, Pair{0, 100}, nil},
+		{"too fine", 1, Pair{100, 0}, 0, Pair{100, 0}, ErrInexact},
+		{"others keep their part", 1000, Pair{50, 0}, 50, Pair{45, 5}, nil},
+		{"others make it too coarse", 1000, Pair{1, 0}, 1, Pair{1, 0}, ErrInexact},
+		{"all traffic is others'", 1000, Pair{}, 5, Pair{}, ErrNotOwned},
+		{"all traffic is others', taken back", 0, Pair{}, 5, Pair{}, nil},
+		{"a sum too large", 0, Pair{999, 999}, 5, Pair{999, 0}, nil},
+		{"no weight at all", 0, Pair{}, 0, Pair{100, 0}, nil},
+	} {
+		got, err := Choose(c.share, c.have, c.others, 999)
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: %+v, %v; want %+v, %v", c.name, got, err, c.want, c.err)
+		}
+	}
+	if n := RoundingNote(1, Pair{999, 1}); n == "" {
+		t.Error("a rounded share must be told")
+	}
+	if n := RoundingNote(1000, Pair{90, 10}); n != "" {
+		t.Error(n)
+	}
 }

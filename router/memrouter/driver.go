@@ -1,0 +1,168 @@
+package memrouter
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"watari.dev/router"
+	"watari.dev/traffic"
+)
+
+var _ router.Driver = (*Router)(nil)
+
+const setWeights = "mem: set weights"
+
+// Features implements router.Driver.
+func (r *Router) Features(ctx context.Context, route router.Ref) (router.Features, error) {
+	if err := (*Fault)(nil).interrupt(ctx, "mem: describe", on(route)); err != nil {
+		return router.Features{}, err
+	}
+	return r.config.Features, nil
+}
+
+// Read implements router.Driver.
+func (r *Router) Read(ctx context.Context, route router.Ref) (router.Snapshot, error) {
+	const op = "mem: read weights"
+	if err := r.fault(Read).interrupt(ctx, op, on(route)); err != nil {
+		return router.Snapshot{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, err := r.find(op, route)
+	if err != nil {
+		return router.Snapshot{}, err
+	}
+	return router.Snapshot{
+		Parts: sidedAll(route, l.parts), Version: l.versionText(), Writer: l.writer, At: r.config.Now(),
+	}, nil
+}
+
+// Write implements router.Driver.
+func (r *Router) Write(ctx context.Context, change router.Change) (router.Receipt, error) {
+	f := r.fault(Write)
+	if err := f.interrupt(ctx, setWeights, on(change.Route)); err != nil {
+		return router.Receipt{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, err := r.find(setWeights, change.Route)
+	if err != nil {
+		return router.Receipt{}, err
+	}
+	d, err := decide(l, change, r.config.Features.MaxWeight)
+	if err != nil {
+		return router.Receipt{}, err
+	}
+	return r.apply(l, change, d, f)
+}
+
+// decision is what a write will do.
+type decision struct {
+	parts   []router.Part // all of them, as they should be
+	share   traffic.Share // the lowest that was chosen
+	note    string
+	changed bool
+}
+
+// decide chooses the weights of every part; it changes nothing.
+func decide(l *lever, change router.Change, maxWeight int64) (decision, error) {
+	d := decision{share: traffic.All}
+	for _, p := range sidedAll(change.Route, l.parts) {
+		have, others := split(p)
+		want, err := router.Choose(change.Share, have, others, maxWeight)
+		if err != nil {
+			return d, refused(change, err, "give the entries larger weights, or leave this step out")
+		}
+		d.share, d.note = min(d.share, want.Share()), router.RoundingNote(change.Share, want)
+		if want != have || !holds(p, change.Route.Target) {
+			d.changed = true
+			p = put(put(p, change.Route.Source, want.Source), change.Route.Target, want.Target)
+		}
+		d.parts = append(d.parts, sided(change.Route, p))
+	}
+	if d.changed && change.IfVersion != "" && change.IfVersion != l.versionText() {
+		return d, refused(change, router.ErrConflict, "read it again: "+l.writer+" wrote last")
+	}
+	return d, nil
+}
+
+// apply does what was decided, as far as the fault lets it.
+func (r *Router) apply(l *lever, change router.Change, d decision, f *Fault) (router.Receipt, error) {
+	now := r.config.Now()
+	switch {
+	case f != nil && f.Parts > 0:
+		n := min(f.Parts, len(d.parts))
+		copy(l.parts, d.parts[:n])
+		l.commit("watari", now)
+		var names []string
+		for _, p := range d.parts[:n] {
+			names = append(names, p.Name)
+		}
+		return router.Receipt{}, &router.Error{Op: setWeights, On: on(change.Route), Kind: f.Kind, Effect: router.EffectPartial, Changed: names}
+	case f != nil && !f.Applied:
+		return router.Receipt{}, lost(change)
+	}
+	if d.changed {
+		l.parts = d.parts
+		l.commit("watari", now)
+	}
+	if f != nil {
+		return router.Receipt{}, lost(change)
+	}
+	return router.Receipt{
+		ChangeID: change.ID, Route: change.Route, Share: d.share, Token: l.versionText(), Note: d.note, At: now,
+	}, nil
+}
+
+// Settled implements router.Driver.
+func (r *Router) Settled(ctx context.Context, receipt router.Receipt) (router.Settlement, error) {
+	const op = "mem: see whether it settled"
+	if err := r.fault(Settled).interrupt(ctx, op, on(receipt.Route)); err != nil {
+		return router.Settlement{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, err := r.find(op, receipt.Route)
+	if err != nil {
+		return router.Settlement{}, err
+	}
+	for _, p := range sidedAll(receipt.Route, l.parts) {
+		if p.Share != receipt.Share {
+			return router.Settlement{}, &router.Error{Op: op, On: on(receipt.Route), Kind: router.ErrConflict, Effect: router.EffectNothing,
+				Cause: fmt.Errorf("it is at %s and was written as %s", p.Share, receipt.Share)}
+		}
+	}
+	due := receipt.At.Add(r.config.Features.Propagation + r.config.Features.Cached)
+	if left := due.Sub(r.config.Now()); left > 0 {
+		return router.Settlement{At: due, Pending: fmt.Sprintf("%s until no client uses the old weights", left.Round(time.Second))}, nil
+	}
+	return router.Settlement{Done: true, At: due}, nil
+}
+
+// find returns the lever of route if the migration may use it.
+func (r *Router) find(op string, route router.Ref) (*lever, error) {
+	l, ok := r.levers[route.ID]
+	if !ok {
+		return nil, &router.Error{Op: op, On: on(route), Kind: router.ErrNotFound, Effect: router.EffectNothing}
+	}
+	for _, p := range l.parts {
+		if !holds(p, route.Source) && !holds(p, route.Target) {
+			return nil, &router.Error{Op: op, On: on(route), Kind: router.ErrNotOwned, Effect: router.EffectNothing, Advice: "it has neither side's entry"}
+		}
+	}
+	return l, nil
+}
+
+func holds(p router.Part, entry string) bool {
+	return slices.ContainsFunc(p.Weights, func(w router.Weight) bool { return w.Entry == entry })
+}
+
+func refused(change router.Change, kind error, advice string) error {
+	return &router.Error{Op: setWeights, On: on(change.Route), Kind: kind, Effect: router.EffectNothing, Advice: advice}
+}
+
+func lost(change router.Change) error {
+	return &router.Error{Op: setWeights, On: on(change.Route), Kind: router.ErrUnavailable, Cause: errReplyLost, Effect: router.EffectUnknown}
+}
