@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// keepCommands is how many IDs of consumed commands are remembered. The runner
+// removes a command once a status that consumed it was saved, so a few would do.
+const keepCommands = 64
+
+// absorbCommands carries out what operators asked for, each command once.
+func (t *turn) absorbCommands() {
+	for _, c := range t.seen.Commands {
+		if slices.Contains(t.status.Consumed, c.ID) {
+			continue
+		}
+		t.status.Consumed = append(t.status.Consumed, c.ID)
+		if extra := len(t.status.Consumed) - keepCommands; extra > 0 {
+			t.status.Consumed = slices.Delete(t.status.Consumed, 0, extra)
+		}
+		text, at := fmt.Sprintf("%s by %s", c.Verb, c.By), len(t.intents)
+		if why := t.obey(c); why != "" {
+			text += " ignored: " + why
+		}
+		t.intents = slices.Insert(t.intents, at, Intent(Note{Kind: "command", Text: text}))
+	}
+}
+
+// obey carries out one command, or says why there is nothing to carry out.
+func (t *turn) obey(c Command) string {
+	switch c.Verb {
+	case Pause:
+		return t.obeyPause(c)
+	case Resume:
+		return t.obeyResume(c)
+	case Approve:
+		return t.obeyApprove()
+	case TakeBack:
+		return t.obeyTakeBack(c)
+	case Retry:
+		return t.obeyRetry(c)
+	default:
+		return "there is no such command"
+	}
+}
+
+func (t *turn) obeyPause(c Command) string {
+	switch p := t.status.Phase; {
+	case p.Ended():
+		return "the migration has ended: " + string(p)
+	case p == RollingBack:
+		return "taking back is never paused"
+	case p == Paused:
+		return "it is paused already"
+	}
+	t.pause(t.status.Phase, "paused by %s; the share stays", c.By)
+	return ""
+}
+
+// obeyResume goes on. Where somebody else changed a route the operator now has
+// seen it and wants the step's share written again: what is there becomes the
+// state that the next write starts from.
+func (t *turn) obeyResume(c Command) string {
+	if t.status.Phase != Paused {
+		return "it is not paused"
+	}
+	resume := t.status.Resume
+	if resume == Pending {
+		t.status.AdoptLive = true
+	}
+	for i := range t.status.Routes {
+		r := &t.status.Routes[i]
+		if r.Want != nil {
+			r.Want.Tries, r.Want.NextTry = 0, time.Time{}
+		}
+		if r.Drift == nil {
+			continue
+		}
+		r.Written = &Written{Wanted: r.Drift.High, Share: r.Drift.High, Before: r.Drift.High, At: t.now, Settled: true, SettledAt: t.now}
+		if r.Drift.Low != r.Drift.High {
+			r.Written = nil
+		}
+		r.Drift = nil
+		resume = Shifting
+	}
+	t.status.Resume = ""
+	t.enter(resume, "resumed by %s", c.By)
+	return ""
+}
+
+func (t *turn) obeyApprove() string {
+	p := t.status.Phase
+	if p.Ended() || p == RollingBack || p == Pending {
+		return "nothing waits for approval in phase " + string(p)
+	}
+	if !t.spec.Steps[t.step()].Approval {
+		return "step needs no approval"
+	}
+	if t.status.Approved {
+		return "step is approved already"
+	}
+	t.status.Approved = true
+	return ""
+}
+
+func (t *turn) obeyTakeBack(c Command) string {
+	switch t.status.Phase {
+	case RollingBack, RolledBack:
+		return "it is being taken back or was"
+	}
+	t.rollBack("asked for by %s", c.By)
+	return ""
+}
+
+// obeyRetry begins a new attempt after an end that was not Complete.
+func (t *turn) obeyRetry(c Command) string {
+	p := t.status.Phase
+	if p != RolledBack && p != Failed {
+		return "there is nothing to try again in phase " + string(p)
+	}
+	old := t.status
+	t.status = Status{Attempt: old.Attempt + 1, Consumed: old.Consumed, Sequence: old.Sequence, LastTurn: old.LastTurn, Routes: old.Routes}
+	for i := range t.status.Routes {
+		r := &t.status.Routes[i]
+		r.Want, r.Written, r.Drift, r.Trouble = nil, nil, nil, ""
+	}
+	t.status.Evidence.Last = old.Evidence.Last
+	t.enter(Pending, "attempt %d, asked for by %s", t.status.Attempt, c.By)
+	return ""
+}

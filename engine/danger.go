@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// endangered leaves the phase if something speaks against going on: a target
+// that is worse or cannot be seen, somebody else's hand on a route, the
+// deadline. It returns true if it did.
+func (t *turn) endangered() bool {
+	if t.degradedOrBlind() {
+		return true
+	}
+	if r := t.drifted(); r != nil {
+		t.pause(t.status.Phase, "route %s: %s; resume writes %s again, rollback takes everything back", r.Name, r.foreign(), t.goal())
+		return true
+	}
+	return t.overdue()
+}
+
+// degradedOrBlind takes back, or stops for an operator, when the evidence says
+// so. What cannot be judged is not bad by itself: the policy decides.
+func (t *turn) degradedOrBlind() bool {
+	if !t.spec.Gate.Signals || !t.exposed() {
+		return false
+	}
+	v := t.status.Verdict
+	if v.State == Degraded {
+		if t.status.Degraded.IsZero() {
+			t.status.Degraded = t.now
+		}
+		t.giveUp("degraded: %s", v.Text)
+		return true
+	}
+	policy := t.spec.Rollback
+	if v.Why.blind() && policy.OnUnknown == UnknownRollsBack && !t.status.BlindAt.IsZero() && t.now.Sub(t.status.BlindAt) >= policy.UnknownAfter {
+		t.giveUp("the target cannot be judged for %s: %s", policy.UnknownAfter, v.Text)
+		return true
+	}
+	return false
+}
+
+// overdue enforces the deadline, which ends when the last step is reached: a
+// migration that soaks is where it should be.
+func (t *turn) overdue() bool {
+	s := t.status
+	if t.spec.Deadline <= 0 || s.Started.IsZero() || s.Phase == Soaking || s.Phase == WaitingForApproval && t.lastStep() {
+		return false
+	}
+	if t.now.Sub(s.Started) < t.spec.Deadline {
+		return false
+	}
+	t.giveUp("deadline of %s passed before %s was reached", t.spec.Deadline, t.spec.Steps[len(t.spec.Steps)-1].Share)
+	return true
+}
+
+// giveUp ends the rise: everything back, or a stop where an operator decides.
+func (t *turn) giveUp(format string, args ...any) {
+	if !t.spec.Rollback.Manual {
+		t.rollBack(format, args...)
+		return
+	}
+	resume := t.status.Phase
+	if resume == Paused {
+		return
+	}
+	t.pause(resume, format+"; rollback is manual: take back or resume", args...)
+}
+
+// rollBack begins to take everything back.
+func (t *turn) rollBack(format string, args ...any) {
+	for i := range t.status.Routes {
+		r := &t.status.Routes[i]
+		if r.Want != nil && r.Want.Share != traffic.None {
+			r.Want = nil // the read-back of the write that follows would show it
+		}
+	}
+	t.status.Approved = false
+	t.status.Cause = fmt.Sprintf(format, args...)
+	t.enter(RollingBack, format, args...)
+}
+
+// second rounds what is shown to people.
+func second(d time.Duration) time.Duration {
+	if d < time.Second {
+		return 10 * time.Millisecond
+	}
+	return time.Second
+}

@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// slowPart is the part of the requests that may be slower than MaxP99.
+const slowPart = 0.01
+
+// keepIntervals bounds the evidence, and with it the size of the status.
+const keepIntervals = 128
+
+// Evidence is what the gate judges by.
+type Evidence struct {
+	Intervals []Sample                  `json:"intervals,omitempty"` // of the last Window, oldest first
+	Last      traffic.BySide[SideState] `json:"last"`                // what the newest interval said of each side
+	InStep    int64                     `json:"inStep,omitempty"`    // requests of the target since the step's share was reached
+	Total     traffic.BySide[SideTotal] `json:"total"`               // of the attempt
+}
+
+// SideState is whether a side could be seen, and why not.
+type SideState struct {
+	State traffic.State `json:"state"`
+	Err   string        `json:"err,omitempty"`
+}
+
+// SideTotal is what one side answered during an attempt.
+type SideTotal struct {
+	Requests int64 `json:"requests"`
+	Errors   int64 `json:"errors"`
+}
+
+// Sample is one interval, reduced to what the gate needs.
+type Sample struct {
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	Source   int64     `json:"source"` // requests of the source
+	Requests int64     `json:"requests"`
+	Errors   int64     `json:"errors"`
+	Slow     float64   `json:"slow,omitempty"` // requests above MaxP99, interpolated inside a bucket
+}
+
+// VerdictState is what the evidence says of the target.
+type VerdictState string
+
+// The verdict's states.
+const (
+	NotKnown VerdictState = "not known"
+	Healthy  VerdictState = "healthy"
+	Degraded VerdictState = "degraded"
+)
+
+// Why tells the kinds of not knowing apart.
+type Why string
+
+// The kinds of not knowing.
+const (
+	TooFew      Why = "too few requests"
+	NoTraffic   Why = "no traffic"
+	NoData      Why = "no data"
+	Unreachable Why = "source of data unreachable"
+)
+
+// blind reports whether w means that nobody can see the target, as opposed to
+// there being little to see.
+func (w Why) blind() bool { return w == NoData || w == Unreachable }
+
+// Verdict is what the evidence says, with a sentence for people.
+type Verdict struct {
+	State VerdictState `json:"state"`
+	Why   Why          `json:"why,omitempty"` // if State is NotKnown
+	Text  string       `json:"text,omitempty"`
+}
+
+// String writes the state, and why it is not known.
+func (v Verdict) String() string {
+	if v.Why != "" {
+		return string(v.State) + ": " + string(v.Why)
+	}
+	return string(v.State)
+}
+
+// absorb adds what was counted. An interval in which the target is not known
+// adds nothing to judge by; that it was not known is what remains of it.
+func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
+	for _, in := range counts {
+		e.Last.Source = SideState{in.Source.State, in.Source.Err}
+		e.Last.Target = SideState{in.Target.State, in.Target.Err}
+		e.Total.Source.add(in.Source)
+		e.Total.Target.add(in.Target)
+		source, sourceKnown := in.Source.Get()
+		target, targetKnown := in.Target.Get()
+		if !sourceKnown && !targetKnown {
+			continue
+		}
+		e.InStep += target.Requests
+		e.Intervals = append(e.Intervals, Sample{
+			From: in.From, To: in.To, Source: source.Requests,
+			Requests: target.Requests, Errors: target.Errors, Slow: slower(target.Latency, gate.MaxP99),
+		})
+	}
+	e.Intervals = slices.DeleteFunc(e.Intervals, func(s Sample) bool { return now.Sub(s.To) >= gate.Window })
+	if extra := len(e.Intervals) - keepIntervals; extra > 0 {
+		e.Intervals = slices.Delete(e.Intervals, 0, extra)
+	}
+}
+
+func (t *SideTotal) add(r traffic.Reading[traffic.Counts]) {
+	if c, known := r.Get(); known {
+		t.Requests += c.Requests
+		t.Errors += c.Errors
+	}
+}
+
+// usersSeen reports whether the signal saw users on either side within the
+// window and sees the source at present: without that it may be looking at the
+// wrong thing.
+func (e *Evidence) usersSeen() bool {
+	var n int64
+	for _, s := range e.Intervals {
+		n += s.Source + s.Requests
+	}
+	return n > 0 && e.Last.Source.State == traffic.Known
+}
+
+// judge decides what the evidence says of the target. A target that already has
+// more errors than the threshold allows in the smallest evaluation is degraded
+// without waiting for the rest of it: the rest could only come too late.
+func judge(gate Gate, e Evidence) Verdict {
+	var n, errors int64
+	var slow float64
+	for _, s := range e.Intervals {
+		n, errors, slow = n+s.Requests, errors+s.Errors, slow+s.Slow
+	}
+	base := float64(max(n, gate.MinRequests))
+	switch {
+	case n > 0 && float64(errors) > gate.MaxErrorRatio*base:
+		return Verdict{State: Degraded, Text: fmt.Sprintf("target fails %s of requests (%d of %d in %s), allowed is %s",
+			percent(float64(errors)/float64(n)), errors, n, gate.Window, percent(gate.MaxErrorRatio))}
+	case gate.MaxP99 > 0 && slow > slowPart*base:
+		return Verdict{State: Degraded, Text: fmt.Sprintf("target answers %s of requests slower than %s (p99 limit) in %s",
+			percent(slow/float64(n)), gate.MaxP99, gate.Window)}
+	case n >= gate.MinRequests:
+		if why, text := e.unseen(); why != "" {
+			return Verdict{State: NotKnown, Why: why, Text: text}
+		}
+		return Verdict{State: Healthy, Text: fmt.Sprintf("target fails %s of %d requests", percent(float64(errors)/float64(n)), n)}
+	default:
+		return notKnown(gate, e, n)
+	}
+}
+
+func notKnown(gate Gate, e Evidence, n int64) Verdict {
+	v := Verdict{State: NotKnown}
+	if v.Why, v.Text = e.unseen(); v.Why != "" {
+		return v
+	}
+	if n == 0 {
+		v.Why, v.Text = NoTraffic, fmt.Sprintf("target got no request in %s", gate.Window)
+		return v
+	}
+	v.Why, v.Text = TooFew, fmt.Sprintf("target got %d of %d requests needed in %s", n, gate.MinRequests, gate.Window)
+	return v
+}
+
+// unseen says why the target cannot be seen at present, if so.
+func (e *Evidence) unseen() (Why, string) {
+	switch e.Last.Target.State {
+	case traffic.Failed:
+		return Unreachable, "signal cannot be read: " + e.Last.Target.Err
+	case traffic.Unknown:
+		return NoData, "signal has no data of the target"
+	default:
+		return "", ""
+	}
+}
+
+// slower counts the requests of h above limit, as if those of a bucket were
+// spread evenly in it; those above the highest edge count as slow.
+func slower(h traffic.Histogram, limit time.Duration) float64 {
+	if limit <= 0 {
+		return 0
+	}
+	var slow float64
+	low := time.Duration(0)
+	for i, n := range h.Buckets {
+		if i == len(h.Edges) {
+			slow += float64(n)
+			break
+		}
+		high := h.Edges[i]
+		part := float64(high-limit) / float64(high-low)
+		slow += float64(n) * math.Min(1, math.Max(0, part))
+		low = high
+	}
+	return slow
+}
+
+// percent writes a ratio so that a small one does not become zero.
+func percent(ratio float64) string {
+	switch p := ratio * 100; {
+	case p == 0:
+		return "0 %"
+	case p < 0.1:
+		return fmt.Sprintf("%.2g %%", p)
+	case p < 10:
+		return fmt.Sprintf("%.1f %%", p)
+	default:
+		return fmt.Sprintf("%.0f %%", p)
+	}
+}
+
+// Harmed estimates how many requests failed on the target that would not have
+// failed on the source, which had the same users at the same time.
+func (e Evidence) Harmed() int64 {
+	expected := 0.0
+	if s := e.Total.Source; s.Requests > 0 {
+		expected = float64(s.Errors) / float64(s.Requests)
+	}
+	return max(0, e.Total.Target.Errors-int64(math.Round(expected*float64(e.Total.Target.Requests))))
+}

@@ -1,0 +1,74 @@
+package engine
+
+import "watari.dev/traffic"
+
+// holding watches a step's share until it was held long enough and the target
+// was seen to be healthy with enough requests, then goes on.
+func (t *turn) holding() {
+	if t.endangered() || !t.heldEnough() {
+		return
+	}
+	if t.spec.Steps[t.step()].Approval && !t.status.Approved {
+		t.enter(WaitingForApproval, "%s held for %s; approve to go on to %s", t.goal(), t.spec.Steps[t.step()].Hold, t.spec.Steps[t.step()+1].Share)
+		return
+	}
+	t.next()
+}
+
+// heldEnough reports whether the step may be left, and says what it waits for.
+// It is also what Complete rests on, so everything must have been read in this
+// very turn.
+func (t *turn) heldEnough() bool {
+	hold := t.spec.Steps[t.step()].Hold
+	if left := hold - t.status.Held; left > 0 {
+		t.reason("%s, %s left%s", t.goal(), left.Round(second(left)), t.unknownNote())
+		return false
+	}
+	if !t.healthyEnough() {
+		return false
+	}
+	if r := t.unread(); r != nil {
+		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
+		t.reason("route %s was not read%s", r.Name, colon(r.Trouble))
+		return false
+	}
+	return t.allReached(t.goal())
+}
+
+// healthyEnough reports whether the evidence of this step allows to go on.
+func (t *turn) healthyEnough() bool {
+	if !t.spec.Gate.Signals {
+		return true
+	}
+	v, e := t.status.Verdict, t.status.Evidence
+	switch {
+	case v.State != Healthy:
+		t.reason("held long enough, but the target is %s", v.sentence())
+		return false
+	case e.InStep < t.spec.Gate.MinRequests:
+		t.reason("held long enough, but the target got only %d of %d requests in this step", e.InStep, t.spec.Gate.MinRequests)
+		return false
+	case !e.usersSeen() && !t.lastStep():
+		t.reason("held long enough, but the signal sees no users: %s", t.usersMissing())
+		return false
+	}
+	return true
+}
+
+func (t *turn) unknownNote() string {
+	v := t.status.Verdict
+	if !t.spec.Gate.Signals || v.State != NotKnown {
+		return ""
+	}
+	if v.Why.blind() {
+		return ", not counting: " + v.Text
+	}
+	return ", " + v.Text
+}
+
+// next goes to the next step.
+func (t *turn) next() {
+	t.status.Step++
+	t.status.Approved = false
+	t.enter(Shifting, "step %d of %d, %s", t.status.Step+1, len(t.spec.Steps), t.goal())
+}

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// Observation is what was seen since the last turn. A missing part is unknown.
+type Observation struct {
+	Routes   map[string]RouteSeen `json:"routes,omitempty"`
+	Counts   []Interval           `json:"counts,omitempty"` // closed intervals, oldest first, each reported once
+	Commands []Command            `json:"commands,omitempty"`
+}
+
+// RouteSeen is what was seen of one route.
+type RouteSeen struct {
+	Found   traffic.Reading[Found]      `json:"found"`
+	Fatal   bool                        `json:"fatal,omitempty"`  // reading failed in a way that repetition does not cure
+	Settled traffic.Reading[Settlement] `json:"settled"`          // of the status's Written
+	Result  *Result                     `json:"result,omitempty"` // of the write that the last turn asked for
+}
+
+// Settlement answers when no new connection can use the old weights.
+type Settlement struct {
+	Done    bool      `json:"done"`
+	At      time.Time `json:"at"`
+	Pending string    `json:"pending,omitempty"`
+}
+
+// Outcome is what became of a write.
+type Outcome string
+
+// The outcomes. The zero value is a lost reply.
+const (
+	Lost     Outcome = ""         // nobody knows; read to find out
+	Accepted Outcome = "accepted" // done
+	Refused  Outcome = "refused"  // not done; may be tried again
+	Denied   Outcome = "denied"   // not done, and trying again does not help
+)
+
+// Result is what the data plane said about a write.
+type Result struct {
+	ID      string        `json:"id"`
+	Outcome Outcome       `json:"outcome"`
+	Share   traffic.Share `json:"share"` // what was written, if Accepted
+	Token   string        `json:"token,omitempty"`
+	Note    string        `json:"note,omitempty"`
+	At      time.Time     `json:"at"`
+	Err     string        `json:"err,omitempty"`
+}
+
+// Interval is what both sides answered in (From, To].
+type Interval struct {
+	From   time.Time                       `json:"from"`
+	To     time.Time                       `json:"to"`
+	Source traffic.Reading[traffic.Counts] `json:"source"`
+	Target traffic.Reading[traffic.Counts] `json:"target"`
+}
+
+// Verb is what an operator can ask for.
+type Verb string
+
+// The verbs.
+const (
+	Pause    Verb = "pause"
+	Resume   Verb = "resume"
+	Approve  Verb = "approve"
+	TakeBack Verb = "rollback"
+	Retry    Verb = "retry"
+)
+
+// Command is an operator's wish. Its ID makes that it is consumed once.
+type Command struct {
+	ID   string    `json:"id"`
+	Verb Verb      `json:"verb"`
+	By   string    `json:"by"`
+	At   time.Time `json:"at"`
+}

@@ -1,0 +1,92 @@
+package engine
+
+import "watari.dev/traffic"
+
+// pending waits until every route is read and the signal sees users, records what is there, and begins. A route that already sends users to
+// the target is not lowered behind their backs: an operator says what to do.
+func (t *turn) pending() {
+	for _, r := range t.status.Routes {
+		if seen := t.seen.Routes[r.Name]; seen.Fatal {
+			t.enter(Failed, "route %s %s; nothing was changed", r.Name, r.Trouble)
+			return
+		}
+	}
+	if r := t.unread(); r != nil {
+		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
+		t.reason("route %s was not read yet%s", r.Name, colon(r.Trouble))
+		return
+	}
+	t.recordOriginals()
+	if live := t.live(); live != nil && !t.status.AdoptLive {
+		t.pause(Pending, "route %s already sends %s to %s; resume goes on from the step at or above that, rollback takes it to 0 %%",
+			live.Name, live.Seen.shares(), t.spec.Target)
+		return
+	}
+	if t.spec.Gate.Signals && !t.status.Evidence.usersSeen() {
+		t.reason("waiting for the signal: %s", t.usersMissing())
+		return
+	}
+	t.status.Step = t.firstStep()
+	t.status.Started = t.now
+	t.enter(Shifting, "step %d of %d, %s", t.status.Step+1, len(t.spec.Steps), t.goal())
+}
+
+// recordOriginals remembers what each route looked like before the first write,
+// and takes it as the state that nobody else may change from now on.
+func (t *turn) recordOriginals() {
+	for i := range t.status.Routes {
+		r := &t.status.Routes[i]
+		if r.Original == nil {
+			r.Original = copied(r.Seen)
+			t.note("route", r.Name, "%s: found at %s%s", r.Name, r.Seen.shares(), inBrackets(r.Seen.Weights))
+		}
+		if r.Seen.Low == r.Seen.High {
+			r.Written = &Written{Wanted: r.Seen.High, Share: r.Seen.High, Before: r.Seen.High, At: t.now, Settled: true, SettledAt: t.now}
+		}
+		r.Drift = nil
+	}
+}
+
+// live returns the first route that sends users to the target.
+func (t *turn) live() *RouteStatus {
+	for i := range t.status.Routes {
+		if r := &t.status.Routes[i]; r.Seen != nil && r.Seen.High > traffic.None {
+			return r
+		}
+	}
+	return nil
+}
+
+// firstStep is the first whose share is not below what is live.
+func (t *turn) firstStep() int {
+	high := traffic.None
+	for _, r := range t.status.Routes {
+		if r.Seen != nil {
+			high = max(high, r.Seen.High)
+		}
+	}
+	for i, s := range t.spec.Steps {
+		if s.Share >= high {
+			return i
+		}
+	}
+	return len(t.spec.Steps) - 1
+}
+
+func (t *turn) usersMissing() string {
+	switch last := t.status.Evidence.Last.Source; last.State {
+	case traffic.Failed:
+		return "it cannot be read: " + last.Err
+	case traffic.Unknown:
+		return "it has no data of " + t.spec.Source
+	default:
+		return "it saw no request in " + t.spec.Gate.Window.String()
+	}
+}
+
+func colon(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}

@@ -1,0 +1,305 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"watari.dev/traffic"
+)
+
+// watch makes the world check the invariants at every turn and every write.
+type watch struct {
+	*world
+	t         *rapid.T
+	intruded  map[string]bool // somebody else's value stands there and no operator has resumed since
+	lastTaken int
+}
+
+func (w *watch) turn() bool {
+	before := w.status.clone()
+	shares := map[string]traffic.Share{}
+	for name, l := range w.levers {
+		shares[name] = l.share
+	}
+	look, at, crash := slices.Clone(w.wake.Look), w.now, w.crashAfterSave
+	if slices.ContainsFunc(w.commands, func(c Command) bool {
+		return c.Verb == Resume && w.status.Phase == Paused || c.Verb == Retry && w.status.Phase.Ended()
+	}) {
+		w.intruded = map[string]bool{}
+	}
+	more := w.world.turn()
+	if crash && !w.crashAfterSave {
+		return more // nothing of this turn reached the world
+	}
+	for name, l := range w.levers {
+		if l.written.Equal(at) && l.share > shares[name] && l.last != "" {
+			w.checkRise(name, l, shares[name], look)
+		}
+	}
+	w.checkPhases(before)
+	return more
+}
+
+// checkRise states invariants 1, 2 and 5 for a write that raised a share.
+func (w *watch) checkRise(name string, l *lever, from traffic.Share, look []string) {
+	goal := w.spec.Steps[w.status.Step].Share
+	if w.status.Phase == RollingBack || w.status.Phase == RolledBack || w.status.Phase == Paused {
+		w.t.Fatalf("%s rose from %s to %s in phase %s", name, from, l.share, w.status.Phase)
+	}
+	if l.share > goal {
+		w.t.Fatalf("%s rose to %s, above the step's %s", name, l.share, goal)
+	}
+	for other, ol := range w.levers {
+		if ol.unread || !slices.Contains(look, other) {
+			w.t.Fatalf("%s rose while %s was not read", name, other)
+		}
+	}
+	last := w.status.Evidence.Last
+	if last.Source.State != traffic.Known || from > 0 && last.Target.State != traffic.Known {
+		w.t.Fatalf("%s rose while the signal said %+v", name, last)
+	}
+	if w.intruded[name] {
+		w.t.Fatalf("%s rose from %s, which somebody else had written", name, from)
+	}
+}
+
+// checkPhases states invariants 4 and 6, and that ends stay ends.
+func (w *watch) checkPhases(before Status) {
+	now := w.status
+	if before.Phase.Ended() && now.Phase != before.Phase && len(now.Consumed) == len(before.Consumed) {
+		w.t.Fatalf("%s became %s without a command", before.Phase, now.Phase)
+	}
+	if before.Phase != RollingBack && now.Phase == RollingBack {
+		for _, r := range now.Routes {
+			res := w.results[r.Name]
+			if r.exposed() > traffic.None && res == nil {
+				w.t.Fatalf("taking back began without a write to %s, which has %s", r.Name, r.exposed())
+			}
+		}
+	}
+	if now.Phase == before.Phase || now.Phase != Complete && now.Phase != RolledBack {
+		return
+	}
+	want := traffic.None
+	if now.Phase == Complete {
+		want = traffic.All
+	}
+	for name, l := range w.levers {
+		if l.share != want || l.unread || !l.written.IsZero() && w.now.Sub(l.written) < l.settles {
+			w.t.Fatalf("%s was said while %s is at %s (unreadable %v, written %s ago)", now.Phase, name, l.share, l.unread, w.now.Sub(l.written))
+		}
+	}
+}
+
+func (w *watch) run(d time.Duration) {
+	end := w.now.Add(d)
+	for more := true; more && !w.wake.At.After(end); {
+		if w.wake.At.After(w.now) {
+			w.now = w.wake.At
+		}
+		more = w.turn()
+		if w.status.Phase.Ended() {
+			break
+		}
+	}
+	w.now = end
+}
+
+func drawSpec(t *rapid.T) Spec {
+	spec := Spec{
+		Name: "p", Source: "old", Target: "new",
+		Gate: Gate{Signals: true, MaxErrorRatio: 0.02, MinRequests: 10, Window: 10 * time.Second, Interval: time.Second},
+		Rollback: Rollback{
+			Manual:       rapid.Bool().Draw(t, "manual"),
+			OnUnknown:    rapid.SampledFrom([]OnUnknown{UnknownHolds, UnknownRollsBack}).Draw(t, "on unknown"),
+			UnknownAfter: 20 * time.Second,
+		},
+	}
+	for i := range rapid.IntRange(1, 3).Draw(t, "routes") {
+		spec.Routes = append(spec.Routes, RouteSpec{Name: fmt.Sprint("r", i), Granularity: 10, SettleWithin: 40 * time.Second, LookEvery: time.Second})
+	}
+	for s := traffic.Share(0); s < traffic.All; {
+		s = min(traffic.All, s+traffic.Share(rapid.IntRange(50, 6000).Draw(t, "rise")))
+		spec.Steps = append(spec.Steps, StepSpec{Share: s, Hold: time.Duration(rapid.IntRange(1, 20).Draw(t, "hold")) * time.Second, Approval: rapid.IntRange(0, 4).Draw(t, "approval") == 0})
+	}
+	return spec
+}
+
+// happen draws one thing that happens to the world.
+func (w *watch) happen(t *rapid.T) {
+	names := make([]string, 0, len(w.spec.Routes))
+	for _, r := range w.spec.Routes {
+		names = append(names, r.Name)
+	}
+	name := rapid.SampledFrom(names).Draw(t, "route")
+	l := w.levers[name]
+	switch rapid.IntRange(0, 13).Draw(t, "event") {
+	case 0:
+		l.throttle = rapid.IntRange(1, 8).Draw(t, "throttle")
+	case 1:
+		l.loseReply = rapid.IntRange(1, 3).Draw(t, "replies")
+	case 2:
+		l.loseWrite = rapid.IntRange(1, 3).Draw(t, "writes")
+	case 3:
+		l.unread = !l.unread
+	case 4:
+		l.neverSettles = !l.neverSettles
+	case 5:
+		if s := traffic.Share(rapid.IntRange(0, 10000).Draw(t, "intruder")); s != l.share {
+			w.intrude(name, s, "terraform")
+			// What stands there when a migration begins is its baseline, not an intrusion.
+			r := w.route(name)
+			w.intruded[name] = r != nil && r.Written != nil && r.Written.Share != s && w.status.Phase != Pending
+		}
+	case 6:
+		w.signal = !w.signal
+	case 7:
+		w.silent = !w.silent
+	case 8:
+		w.rate = rapid.SampledFrom([]int64{0, 1, 50, 500}).Draw(t, "rate")
+	case 9:
+		w.failing.Target = rapid.SampledFrom([]float64{0, 0, 0.001, 0.05, 1}).Draw(t, "failing")
+	case 10, 11:
+		w.command(rapid.SampledFrom([]Verb{Pause, Resume, Approve, Approve, TakeBack, Retry}).Draw(t, "verb"))
+	case 12:
+		w.restart()
+	case 13:
+		w.crashAfterSave = true
+	}
+}
+
+func newWatch(t *rapid.T, spec Spec) *watch {
+	return &watch{world: newWorld(spec), t: t, intruded: map[string]bool{}}
+}
+
+// heal ends every fault; an operator says yes to everything that is asked.
+func (w *watch) heal() {
+	for _, l := range w.levers {
+		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles = 0, 0, 0, false, false, false
+	}
+	w.signal, w.silent, w.rate, w.failing.Target, w.crashAfterSave = true, false, 500, 0, false
+	for range 40 {
+		w.run(time.Minute)
+		switch w.status.Phase {
+		case Paused:
+			w.command(Resume)
+		case WaitingForApproval:
+			w.command(Approve)
+		}
+	}
+}
+
+func TestNothingBreaksTheInvariants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWatch(t, drawSpec(t))
+		for range rapid.IntRange(1, 25).Draw(t, "events") {
+			w.run(time.Duration(rapid.IntRange(0, 15000).Draw(t, "ms")) * time.Millisecond)
+			w.happen(t)
+		}
+		w.heal()
+		if !w.status.Phase.Ended() {
+			t.Fatalf("after the last fault the migration did not end: %s\n%s", w.state(), strings.Join(w.log[max(0, len(w.log)-15):], "\n"))
+		}
+	})
+}
+
+// TestKilledAnywhereEndsTheSame is invariant 8: a run that is killed at random
+// moments ends where the run that was left alone ends.
+func TestKilledAnywhereEndsTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t)
+		spec.Rollback.Manual = false
+		for i := range spec.Steps {
+			spec.Steps[i].Approval = false
+		}
+		failing := rapid.SampledFrom([]float64{0, 0.2}).Draw(t, "failing")
+		alone, killed := newWatch(t, spec), newWatch(t, spec)
+		alone.failing.Target, killed.failing.Target = failing, failing
+		for range rapid.IntRange(1, 12).Draw(t, "kills") {
+			killed.run(time.Duration(rapid.IntRange(0, 9000).Draw(t, "ms")) * time.Millisecond)
+			if killed.crashAfterSave = rapid.Bool().Draw(t, "after save"); !killed.crashAfterSave {
+				killed.restart()
+			}
+		}
+		killed.crashAfterSave = false
+		alone.run(time.Hour)
+		killed.run(time.Hour)
+		if alone.status.Phase != killed.status.Phase || !alone.status.Phase.Ended() {
+			t.Fatalf("left alone: %s; killed: %s", alone.state(), killed.state())
+		}
+		for name, l := range alone.levers {
+			if l.share != killed.levers[name].share {
+				t.Fatalf("%s: left alone %s, killed %s", name, l.share, killed.levers[name].share)
+			}
+		}
+	})
+}
+
+// TestSameInputsSameTrace is invariant 9 for the core: Step has no memory and no
+// chance in it, and does not change what it was given.
+func TestSameInputsSameTrace(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWatch(t, drawSpec(t))
+		for range 15 {
+			w.run(5 * time.Second)
+			w.happen(t)
+			seen, before := w.observe(), fmt.Sprintf("%+v", w.status)
+			a, ia := Step(w.spec, w.status, seen, w.now)
+			b, ib := Step(w.spec, w.status, seen, w.now)
+			if fmt.Sprintf("%#v", ia) != fmt.Sprintf("%#v", ib) || fmt.Sprint(a.Phase, a.Reason, a.Sequence) != fmt.Sprint(b.Phase, b.Reason, b.Sequence) {
+				t.Fatal("the same inputs gave two answers")
+			}
+			if after := fmt.Sprintf("%+v", w.status); after != before {
+				t.Fatal("Step changed the status that it was given")
+			}
+			w.counted = w.now
+		}
+	})
+}
+
+// TestStepIsTotal feeds statuses that no run produces.
+func TestStepIsTotal(t *testing.T) {
+	phases := []Phase{"", Pending, Shifting, Holding, WaitingForApproval, Paused, RollingBack, RolledBack, Soaking, Complete, Failed, "Dancing"}
+	rapid.Check(t, func(t *rapid.T) {
+		status := Status{
+			Phase: rapid.SampledFrom(phases).Draw(t, "phase"), Step: rapid.IntRange(-3, 9).Draw(t, "step"),
+			Resume: rapid.SampledFrom(phases).Draw(t, "resume"), Approved: rapid.Bool().Draw(t, "approved"),
+			Held: time.Duration(rapid.IntRange(0, 1_000_000).Draw(t, "held")) * time.Millisecond,
+		}
+		spec := drawSpec(t)
+		for range 5 {
+			seen := Observation{Routes: map[string]RouteSeen{}, Commands: []Command{{ID: fmt.Sprint(rapid.Int().Draw(t, "id")), Verb: rapid.SampledFrom([]Verb{Pause, Resume, Approve, TakeBack, Retry, ""}).Draw(t, "verb")}}}
+			for _, r := range spec.Routes {
+				if rapid.Bool().Draw(t, "seen") {
+					s := traffic.Share(rapid.IntRange(0, 10000).Draw(t, "share"))
+					seen.Routes[r.Name] = RouteSeen{Found: traffic.KnownAt(Found{Low: s, High: s}, dawn)}
+				}
+			}
+			status, _ = Step(spec, status, seen, dawn.Add(time.Duration(rapid.IntRange(-5000, 5000).Draw(t, "now"))*time.Second))
+		}
+	})
+}
+
+func BenchmarkStep(b *testing.B) {
+	spec := Spec{
+		Name: "b", Gate: Gate{Signals: true, MaxErrorRatio: 0.01, MinRequests: 20, Window: 30 * time.Second, Interval: time.Second},
+		Routes: []RouteSpec{{Name: "public", Granularity: 10, SettleWithin: time.Minute, LookEvery: time.Second}, {Name: "partners", Granularity: 40, SettleWithin: time.Minute, LookEvery: time.Second}},
+		Steps:  []StepSpec{{Share: 1000, Hold: time.Hour}, {Share: 10000, Hold: time.Hour}},
+	}
+	w := newWorld(spec)
+	w.run(5 * time.Minute) // holding, with a full window of evidence
+	if w.status.Phase != Holding {
+		b.Fatalf("phase %s", w.status.Phase)
+	}
+	seen := w.observe()
+	b.ReportAllocs()
+	for b.Loop() {
+		Step(w.spec, w.status, seen, w.now)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
+}

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// absorbRoute takes over what was seen of one route: first what became of the
+// write, then what the data plane shows, then whether it settled.
+func (t *turn) absorbRoute(r *RouteStatus) {
+	seen := t.seen.Routes[r.Name]
+	lost := t.absorbResult(r, seen.Result)
+	found, known := seen.Found.Get()
+	if seen.Found.State == traffic.Failed {
+		t.trouble(r, "cannot be read: "+seen.Found.Err)
+	}
+	if !known {
+		return
+	}
+	r.Seen = &found
+	if r.Want == nil || !lost {
+		t.absorbFound(r)
+		t.absorbSettlement(r, seen.Settled)
+		return
+	}
+	t.resolveLost(r)
+}
+
+// absorbResult takes over what became of the write. It returns true if nobody
+// knows: the reply was lost, or the process that asked died before it could
+// tell.
+func (t *turn) absorbResult(r *RouteStatus, res *Result) bool {
+	w := r.Want
+	if w == nil {
+		return false
+	}
+	if res == nil || res.ID != w.ID {
+		if w.Tries == 0 {
+			r.LateUntil = t.now.Add(lateGrace) // asked by a process that died before it could tell
+		}
+		return true
+	}
+	switch res.Outcome {
+	case Accepted:
+		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: res.Share, Token: res.Token, Note: res.Note, At: t.now})
+		t.note("write", r.Name, "%s: %s written%s", r.Name, res.Share, inBrackets(res.Note))
+	case Refused:
+		t.failed(r, res.Err)
+		t.note("write", r.Name, "%s: %s not written: %s", r.Name, w.Share, res.Err)
+	case Denied:
+		t.failed(r, res.Err)
+		w.Tries = max(w.Tries, riseTries)
+		t.note("write", r.Name, "%s: %s not written: %s", r.Name, w.Share, res.Err)
+	default:
+		t.failed(r, res.Err)
+		r.LateUntil = t.now.Add(lateGrace)
+		t.note("write", r.Name, "%s: reply to writing %s was lost, reading back: %s", r.Name, w.Share, res.Err)
+		return true
+	}
+	return false
+}
+
+// failed schedules the next try.
+func (t *turn) failed(r *RouteStatus, why string) {
+	r.Want.Tries++
+	r.Want.NextTry = t.now.Add(backOff(r.Want.Tries))
+	r.Trouble = why
+}
+
+// done replaces the wish by what was written.
+func (t *turn) done(r *RouteStatus, w Written) {
+	if r.Seen != nil {
+		w.Before = r.Seen.High
+	}
+	r.Written, r.Want, r.Drift, r.Trouble = &w, nil, nil, ""
+	r.LookAt = t.now
+}
+
+// resolveLost decides what became of a write whose reply nobody has, from what
+// the route shows now, which is the truth. If it shows the state before, or a
+// part of the names changed, the write is due again. Anything else is somebody
+// else's, unless the write takes a share back: that is due until it is done.
+func (t *turn) resolveLost(r *RouteStatus) {
+	w, seen := r.Want, r.Seen
+	switch {
+	case seen.Low == seen.High && seen.High <= w.Share && seen.High+t.specOf(r.Name).Granularity > w.Share:
+		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: seen.High, At: t.now, Note: "found by reading back"})
+		t.note("write", r.Name, "%s: found at %s when read back", r.Name, seen.High)
+	case seen.Low == w.Low && seen.High == w.High, w.Share == traffic.None:
+		// due again
+	case seen.Low != seen.High && seen.Low >= w.Low && seen.High <= w.Share:
+		t.note("write", r.Name, "%s: only a part of the names has %s yet", r.Name, w.Share)
+	case r.Written != nil:
+		r.Want = nil
+		t.absorbFound(r)
+	}
+}
+
+// absorbFound compares what the route shows with what was written last. A
+// difference that is not the write on its way is somebody else's.
+func (t *turn) absorbFound(r *RouteStatus) {
+	w := r.Written
+	if r.Want == nil {
+		r.Trouble = ""
+	}
+	if w == nil {
+		return
+	}
+	if r.Seen.is(w.Share) {
+		if r.Drift != nil {
+			t.note("route", r.Name, "%s: is at %s again", r.Name, w.Share)
+		}
+		r.Drift = nil
+		return
+	}
+	if t.onItsWay(r) {
+		return
+	}
+	if r.Drift == nil || r.Drift.Version != r.Seen.Version || r.Drift.High != r.Seen.High {
+		t.note("route", r.Name, "%s: %s", r.Name, r.foreign())
+	}
+	r.Drift = copied(r.Seen)
+}
+
+// onItsWay reports whether the difference may be the last write becoming
+// visible: every part lies between before and after, shortly after the write.
+func (t *turn) onItsWay(r *RouteStatus) bool {
+	w := r.Written
+	low, high := min(w.Before, w.Share), max(w.Before, w.Share)
+	return !w.Settled && t.now.Sub(w.At) < readGrace && r.Seen.Low >= low && r.Seen.High <= high
+}
+
+// foreign names the intruder as well as the data plane lets us.
+func (r *RouteStatus) foreign() string {
+	who := r.Seen.Writer
+	switch {
+	case r.LateUntil.After(r.Seen.At):
+		who = "somebody else, or a write of ours whose reply was lost,"
+	case who == "":
+		who = "somebody else"
+	}
+	text := who + " changed it to " + r.Seen.shares() + ", we wrote " + r.Written.Share.String() + " at " + r.Written.At.Format(time.TimeOnly)
+	if r.Written.ID == "" {
+		text = who + " changed it to " + r.Seen.shares() + ", it was " + r.Written.Share.String() + " when the migration began"
+	}
+	if r.Seen.Weights != "" {
+		text += " (weights now: " + r.Seen.Weights + ")"
+	}
+	return text
+}
+
+func (f *Found) shares() string {
+	if f.Low == f.High {
+		return f.High.String()
+	}
+	return f.Low.String() + " to " + f.High.String()
+}
+
+func (t *turn) absorbSettlement(r *RouteStatus, seen traffic.Reading[Settlement]) {
+	w := r.Written
+	if w == nil || w.Settled || r.Want != nil {
+		return
+	}
+	s, known := seen.Get()
+	if !known {
+		if seen.State == traffic.Failed {
+			t.trouble(r, "cannot tell whether it settled: "+seen.Err)
+		}
+		return
+	}
+	w.Pending = s.Pending
+	if s.Done && r.Seen.is(w.Share) {
+		w.Settled, w.SettledAt, w.Pending = true, t.now, ""
+		t.note("route", r.Name, "%s: %s read back and settled (%s after the write)", r.Name, w.Share, t.now.Sub(w.At).Round(time.Millisecond))
+	}
+}
+
+// trouble remembers an error and says it once.
+func (t *turn) trouble(r *RouteStatus, text string) {
+	if r.Trouble != text {
+		t.note("route", r.Name, "%s: %s", r.Name, text)
+	}
+	r.Trouble = text
+}
+
+// ask emits the route's write towards share, as a new wish or as one more try of
+// the old one. It does nothing before the next try is due.
+func (t *turn) ask(r *RouteStatus, share traffic.Share, version string, urgent bool) {
+	if r.Want == nil || r.Want.Share != share {
+		t.status.Sequence++
+		r.Want = &Wish{ID: fmt.Sprintf("%s/%s/%d", t.spec.Name, r.Name, t.status.Sequence), Share: share, Asked: t.now}
+		if r.Seen != nil {
+			r.Want.Low, r.Want.High = r.Seen.Low, r.Seen.High
+		}
+	}
+	if r.Want.NextTry.After(t.now) {
+		return
+	}
+	t.intents = append(t.intents, Write{ID: r.Want.ID, Route: r.Name, Share: share, IfVersion: version, Urgent: urgent})
+}
+
+// reached reports whether the route has the goal written, read back and settled.
+func (r *RouteStatus) reached(goal traffic.Share) bool {
+	return r.Want == nil && r.Drift == nil && r.Written != nil && r.Written.Wanted == goal && r.Written.Settled
+}
+
+// freshlyRead reports whether this very turn has read the route.
+func (t *turn) freshlyRead(name string) bool {
+	_, known := t.seen.Routes[name].Found.Get()
+	return known
+}
+
+// unread returns the first route that this turn has not read.
+func (t *turn) unread() *RouteStatus {
+	for i := range t.status.Routes {
+		if r := &t.status.Routes[i]; !t.freshlyRead(r.Name) {
+			return r
+		}
+	}
+	return nil
+}
+
+// drifted returns the first route that somebody else has changed.
+func (t *turn) drifted() *RouteStatus {
+	for i := range t.status.Routes {
+		if r := &t.status.Routes[i]; r.Drift != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+func inBrackets(note string) string {
+	if note == "" {
+		return ""
+	}
+	return " (" + note + ")"
+}

@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"watari.dev/traffic"
+)
+
+// TestScenarios runs the scripts of testdata. A script begins with a spec and
+// then lets things happen; what is printed is the journal and the state.
+//
+//	spec [deadline=5m] [manual] [on-unknown=rollback] [p99=100ms] [no-signals]
+//	route NAME [settle-within=30s]
+//	step SHARE HOLD [approval]
+//	----
+//	run DURATION                  let time pass
+//	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, unreadable, never-settles, late=SHARE, cap=SHARE, ok
+//	users rate=N target-fails=5% source-fails=1% latency=20ms
+//	signal ok|unreachable|no-target
+//	intrude NAME SHARE [who]
+//	command VERB                  pause, resume, approve, rollback, retry
+//	kill                          a new process takes over now
+//	kill-after-save               the process dies between saving the next write and applying it
+func TestScenarios(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, path := range scripts {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) { runScript(t, path) })
+	}
+}
+
+func runScript(t *testing.T, path string) {
+	var w *world
+	datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+		if d.Cmd == "spec" {
+			w = newWorld(readSpec(t, d))
+			return w.state()
+		}
+		w.log = nil
+		w.obey(t, d)
+		return strings.Join(append(w.log, w.state()), "\n")
+	})
+}
+
+func (w *world) obey(t *testing.T, d *datadriven.TestData) {
+	switch d.Cmd {
+	case "run":
+		w.run(span(t, d.CmdArgs[0].Key))
+	case "lever":
+		w.misbehave(t, w.levers[d.CmdArgs[0].Key], d.CmdArgs[1])
+	case "users":
+		for _, a := range d.CmdArgs {
+			w.users(t, a)
+		}
+	case "signal":
+		w.signal, w.silent = d.CmdArgs[0].Key != "unreachable", d.CmdArgs[0].Key == "no-target"
+	case "intrude":
+		who := ""
+		if len(d.CmdArgs) > 2 {
+			who = d.CmdArgs[2].Key
+		}
+		w.intrude(d.CmdArgs[0].Key, share(t, d.CmdArgs[1].Key), who)
+	case "command":
+		w.command(Verb(d.CmdArgs[0].Key))
+		w.run(0)
+	case "kill":
+		w.restart()
+	case "kill-after-save":
+		w.crashAfterSave = true
+	default:
+		t.Fatalf("%s: no such command %q", d.Pos, d.Cmd)
+	}
+}
+
+func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
+	n := 1
+	if len(a.Vals) > 0 {
+		n, _ = strconv.Atoi(a.Vals[0])
+	}
+	switch a.Key {
+	case "throttle":
+		l.throttle = n
+	case "lose-reply":
+		l.loseReply = n
+	case "lose-write":
+		l.loseWrite = n
+	case "denied":
+		l.denied = true
+	case "unreadable":
+		l.unread = true
+	case "never-settles":
+		l.neverSettles = true
+	case "late":
+		l.late, l.lateAt = share(t, a.Vals[0]), w.now.Add(3*time.Second)
+	case "cap":
+		l.cap = share(t, a.Vals[0])
+	case "ok":
+		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles = 0, 0, 0, false, false, false
+	default:
+		t.Fatalf("no such fault %q", a.Key)
+	}
+}
+
+func (w *world) users(t *testing.T, a datadriven.CmdArg) {
+	switch a.Key {
+	case "rate":
+		w.rate, _ = strconv.ParseInt(a.Vals[0], 10, 64)
+	case "target-fails":
+		w.failing.Target = share(t, a.Vals[0]).Ratio()
+	case "source-fails":
+		w.failing.Source = share(t, a.Vals[0]).Ratio()
+	case "latency":
+		w.latency = span(t, a.Vals[0])
+	default:
+		t.Fatalf("users have no %q", a.Key)
+	}
+}
+
+func readSpec(t *testing.T, d *datadriven.TestData) Spec {
+	spec := Spec{
+		Name: "shop", Source: "eks-1-33", Target: "eks-1-36",
+		Gate:     Gate{Signals: true, MaxErrorRatio: 0.01, MinRequests: 20, Window: 10 * time.Second, Interval: time.Second},
+		Rollback: Rollback{OnUnknown: UnknownHolds, UnknownAfter: 30 * time.Second},
+	}
+	for _, a := range d.CmdArgs {
+		switch a.Key {
+		case "deadline":
+			spec.Deadline = span(t, a.Vals[0])
+		case "manual":
+			spec.Rollback.Manual = true
+		case "on-unknown":
+			spec.Rollback.OnUnknown = OnUnknown(a.Vals[0])
+		case "p99":
+			spec.Gate.MaxP99 = span(t, a.Vals[0])
+		case "no-signals":
+			spec.Gate.Signals = false
+		default:
+			t.Fatalf("%s: a spec has no %q", d.Pos, a.Key)
+		}
+	}
+	for line := range strings.Lines(d.Input) {
+		words := strings.Fields(line)
+		switch words[0] {
+		case "route":
+			r := RouteSpec{Name: words[1], Granularity: 10, SettleWithin: 30 * time.Second, LookEvery: time.Second}
+			if len(words) > 2 {
+				r.SettleWithin = span(t, strings.TrimPrefix(words[2], "settle-within="))
+			}
+			spec.Routes = append(spec.Routes, r)
+		case "step":
+			spec.Steps = append(spec.Steps, StepSpec{Share: share(t, words[1]), Hold: span(t, words[2]), Approval: len(words) > 3})
+		default:
+			t.Fatalf("%s: a spec has no line %q", d.Pos, line)
+		}
+	}
+	return spec
+}
+
+func span(t *testing.T, text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func share(t *testing.T, text string) traffic.Share {
+	s, err := traffic.ParseShare(text)
+	if err != nil {
+		t.Fatal(fmt.Errorf("script: %w", err))
+	}
+	return s
+}

@@ -1,0 +1,121 @@
+package engine
+
+import "watari.dev/traffic"
+
+// shifting brings every route to the step's share. All of them are asked in the
+// same turn; the step is reached when all have settled and been read back.
+func (t *turn) shifting() {
+	if t.endangered() {
+		return
+	}
+	goal := t.goal()
+	for i := range t.status.Routes {
+		if why := t.cannotRise(&t.status.Routes[i]); why != "" {
+			t.giveUp("route %s does not reach %s: %s", t.status.Routes[i].Name, goal, why)
+			return
+		}
+	}
+	if t.allReached(goal) {
+		t.reach()
+		return
+	}
+	if !t.mayRise() {
+		return
+	}
+	for i := range t.status.Routes {
+		r := &t.status.Routes[i]
+		if r.Want == nil && r.Written != nil && r.Written.Wanted == goal {
+			continue
+		}
+		t.ask(r, goal, r.Seen.Version, false)
+	}
+	t.reason("%s", t.waitingFor(goal))
+}
+
+// cannotRise says why a route will not get where it should, if so.
+func (t *turn) cannotRise(r *RouteStatus) string {
+	switch {
+	case r.Want != nil && r.Want.Tries >= riseTries:
+		return r.Trouble
+	case r.Written == nil || r.Written.Settled || r.Want != nil || r.Written.ID == "":
+		return ""
+	}
+	within := t.specOf(r.Name).SettleWithin
+	if within > 0 && t.now.Sub(r.Written.At) > within {
+		return "written, but not settled within " + within.String() + colon(r.Written.Pending)
+	}
+	return ""
+}
+
+// mayRise reports whether shares may go up now: every route was read in this
+// very turn, and somebody can see both sides.
+func (t *turn) mayRise() bool {
+	if !t.rising() {
+		return true
+	}
+	if r := t.unread(); r != nil {
+		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
+		t.reason("route %s was not read%s", r.Name, colon(r.Trouble))
+		return false
+	}
+	if !t.spec.Gate.Signals {
+		return true
+	}
+	if v := t.status.Verdict; t.exposed() && v.Why.blind() {
+		t.reason("not rising while the target cannot be seen: %s", v.Text)
+		return false
+	}
+	if !t.status.Evidence.usersSeen() {
+		t.reason("not rising, the signal sees no users: %s", t.usersMissing())
+		return false
+	}
+	return true
+}
+
+// rising reports whether a write that raises a share is still to be asked.
+func (t *turn) rising() bool {
+	goal := t.goal()
+	for _, r := range t.status.Routes {
+		if r.Want != nil || r.Written == nil || r.Written.Wanted != goal {
+			return true
+		}
+	}
+	return false
+}
+
+// exposed reports whether the target may be getting users.
+func (t *turn) exposed() bool { return t.status.Share() > traffic.None }
+
+func (t *turn) allReached(goal traffic.Share) bool {
+	for i := range t.status.Routes {
+		if !t.status.Routes[i].reached(goal) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *turn) waitingFor(goal traffic.Share) string {
+	for _, r := range t.status.Routes {
+		switch {
+		case r.Want != nil && r.Trouble != "":
+			return "route " + r.Name + ": " + r.Trouble + ", trying again"
+		case r.Want != nil:
+			return "writing " + goal.String()
+		case r.Written != nil && !r.Written.Settled && r.Written.Pending != "":
+			return "route " + r.Name + " at " + r.Written.Share.String() + ": " + r.Written.Pending
+		}
+	}
+	return "waiting for the routes to settle at " + goal.String()
+}
+
+// reach begins the hold of the step.
+func (t *turn) reach() {
+	t.status.Held, t.status.Evidence.InStep = 0, 0
+	step := t.spec.Steps[t.step()]
+	if t.lastStep() {
+		t.enter(Soaking, "%s on every route, soaking for %s", step.Share, step.Hold)
+		return
+	}
+	t.enter(Holding, "%s on every route, holding for %s", step.Share, step.Hold)
+}

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// Spec is what the user wants, resolved and complete: every default is filled
+// in before it gets here.
+type Spec struct {
+	Name     string        `json:"name"`
+	Source   string        `json:"source"` // names of the environments, for sentences
+	Target   string        `json:"target"`
+	Routes   []RouteSpec   `json:"routes"`
+	Steps    []StepSpec    `json:"steps"` // shares rise; the last one is 100 %
+	Gate     Gate          `json:"gate"`
+	Rollback Rollback      `json:"rollback"`
+	Deadline time.Duration `json:"deadline,omitempty"` // from the first rise until the last step is reached; 0 is none
+}
+
+// RouteSpec is one lever with its bounds.
+type RouteSpec struct {
+	Name         string        `json:"name"`
+	Granularity  traffic.Share `json:"granularity"`  // how far below the wish a written share may lie, in basis points
+	SettleWithin time.Duration `json:"settleWithin"` // a route that has not settled this long after its write never will
+	LookEvery    time.Duration `json:"lookEvery"`    // how often it may be read while something is awaited
+}
+
+// StepSpec is a share and how long to hold it.
+type StepSpec struct {
+	Share    traffic.Share `json:"share"`
+	Hold     time.Duration `json:"hold"`
+	Approval bool          `json:"approval,omitempty"` // an operator must approve before the migration leaves the step
+}
+
+// Gate holds the thresholds that the target must keep.
+type Gate struct {
+	Signals       bool          `json:"signals"`          // false: there is nothing to look at, approvals are the only gate
+	MaxErrorRatio float64       `json:"maxErrorRatio"`    // of the target's requests, 0..1
+	MaxP99        time.Duration `json:"maxP99,omitempty"` // of the target; 0 is no limit
+	MinRequests   int64         `json:"minRequests"`      // of the target, below which nothing is concluded
+	Window        time.Duration `json:"window"`           // how far back requests count
+	Interval      time.Duration `json:"interval"`         // how often to evaluate
+}
+
+// Rollback says who takes the share back, and when.
+type Rollback struct {
+	Manual       bool          `json:"manual,omitempty"`       // stop and tell, instead of taking back
+	OnUnknown    OnUnknown     `json:"onUnknown"`              // what to do when the target cannot be judged
+	UnknownAfter time.Duration `json:"unknownAfter,omitempty"` // how long not to know is normal
+}
+
+// OnUnknown is the policy for not knowing.
+type OnUnknown string
+
+// The policies: stay where we are, or take everything back.
+const (
+	UnknownHolds     OnUnknown = "hold"
+	UnknownRollsBack OnUnknown = "rollback"
+)
+
+// lookCalmly is how often routes are read while nothing is awaited: often
+// enough to name an intruder while he still remembers, and 1/50 of Route 53's
+// 5 requests per second (Route 53 Developer Guide, DNSLimitations).
+const lookCalmly = 10 * time.Second
+
+// maxTurn is the longest time between two turns that counts as watching. A
+// process that was away longer did not watch, and the hold does not count it.
+const maxTurn = 10 * time.Second
+
+// readGrace is how long after an accepted write a read may still show the
+// state before it: AWS control planes are eventually consistent and publish no
+// bound, so this is the house's own.
+const readGrace = 15 * time.Second
+
+// lateGrace is how long after its reply was lost a write may still arrive: the
+// time-out of the HTTP client that gave up, and the same again for the service
+// that goes on working on it.
+const lateGrace = 20 * time.Second
+
+// riseTries is how often a write that raises a share is tried before the route
+// counts as failed. With the back-off below that is about half a minute.
+const riseTries = 6
+
+// backOff returns how long to wait before try number tries+1: 0.5 s doubling up
+// to 15 s, so that a rollback is never further than that from its next try.
+func backOff(tries int) time.Duration {
+	return min(500*time.Millisecond<<min(max(tries-1, 0), 5), 15*time.Second)
+}

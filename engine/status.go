@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// Phase is where a migration is.
+type Phase string
+
+// The phases. RolledBack, Complete and Failed are ends, which an operator can
+// leave again with rollback or retry.
+const (
+	Pending            Phase = "Pending"            // nothing written yet
+	Shifting           Phase = "Shifting"           // shares are on their way to the step's
+	Holding            Phase = "Holding"            // the step's share is reached and watched
+	WaitingForApproval Phase = "WaitingForApproval" // held long enough, an operator must say yes
+	Paused             Phase = "Paused"             // nothing rises until an operator resumes
+	RollingBack        Phase = "RollingBack"        // shares are on their way to 0
+	RolledBack         Phase = "RolledBack"         // 0 on every route, settled and read back
+	Soaking            Phase = "Soaking"            // everything on the target, watched
+	Complete           Phase = "Complete"           // soaked, settled and read back
+	Failed             Phase = "Failed"             // ended before anything was changed
+)
+
+// Ended reports whether nothing more happens without an operator.
+func (p Phase) Ended() bool { return p == RolledBack || p == Complete || p == Failed }
+
+// Status is everything that is remembered between two turns. It is saved before
+// any of its intents is applied.
+type Status struct {
+	Phase    Phase     `json:"phase"`
+	Reason   string    `json:"reason,omitempty"` // why, in a sentence
+	Since    time.Time `json:"since"`            // when Phase was entered
+	Attempt  int       `json:"attempt"`          // 1 for the first
+	Step     int       `json:"step"`             // index into Spec.Steps
+	Resume   Phase     `json:"resume,omitempty"` // where Paused goes on
+	Approved bool      `json:"approved,omitempty"`
+
+	Held     time.Duration `json:"held,omitempty"` // how long the step's share was held and watched
+	Started  time.Time     `json:"started"`        // when the attempt's first rise was decided; zero before
+	LastTurn time.Time     `json:"lastTurn"`
+
+	Routes   []RouteStatus `json:"routes"`
+	Evidence Evidence      `json:"evidence"`
+	Verdict  Verdict       `json:"verdict"`
+	BlindAt  time.Time     `json:"blindAt"` // since when the target cannot be judged; zero if it can
+
+	Cause     string    `json:"cause,omitempty"`     // why this attempt was taken back
+	Degraded  time.Time `json:"degraded"`            // when this attempt was found worse; zero if it was not
+	Consumed  []string  `json:"consumed,omitempty"`  // IDs of the latest commands
+	AdoptLive bool      `json:"adoptLive,omitempty"` // an operator agreed to start from the shares that were found
+	Sequence  int64     `json:"sequence"`            // number of writes asked for, makes their IDs unique
+}
+
+// RouteStatus is what is remembered of one route.
+type RouteStatus struct {
+	Name      string    `json:"name"`
+	Original  *Found    `json:"original,omitempty"` // as it was before the first write
+	Seen      *Found    `json:"seen,omitempty"`     // as it was last read
+	Want      *Wish     `json:"want,omitempty"`     // the write that was asked for and is not known to be done
+	Written   *Written  `json:"written,omitempty"`  // the last one known to be done
+	Drift     *Found    `json:"drift,omitempty"`    // what somebody else made of it
+	LookAt    time.Time `json:"lookAt"`             // when it wants to be read next
+	LateUntil time.Time `json:"lateUntil"`          // until when a write whose reply was lost may still arrive
+	Trouble   string    `json:"trouble,omitempty"`  // the last error, until something works
+}
+
+// Found is a route as it was read.
+type Found struct {
+	Low     traffic.Share `json:"low"`
+	High    traffic.Share `json:"high"`
+	Version string        `json:"version,omitempty"`
+	Weights string        `json:"weights,omitempty"` // in words
+	Writer  string        `json:"writer,omitempty"`
+	At      time.Time     `json:"at"`
+}
+
+// is reports whether every part of the route has exactly the share s.
+func (f *Found) is(s traffic.Share) bool { return f != nil && f.Low == s && f.High == s }
+
+// Wish is a write that was asked for.
+type Wish struct {
+	ID      string        `json:"id"`
+	Share   traffic.Share `json:"share"`
+	Low     traffic.Share `json:"low"` // lowest and highest share before it
+	High    traffic.Share `json:"high"`
+	Asked   time.Time     `json:"asked"`
+	Tries   int           `json:"tries"`
+	NextTry time.Time     `json:"nextTry"`
+}
+
+// Written is a write that is known to be done. Without an ID it is the state
+// that the migration began with.
+type Written struct {
+	ID        string        `json:"id"`
+	Wanted    traffic.Share `json:"wanted"`
+	Share     traffic.Share `json:"share"`  // what it was rounded to
+	Before    traffic.Share `json:"before"` // highest share before it; a read may still show it for a moment
+	Token     string        `json:"token,omitempty"`
+	Note      string        `json:"note,omitempty"`
+	At        time.Time     `json:"at"`
+	Settled   bool          `json:"settled,omitempty"`
+	SettledAt time.Time     `json:"settledAt"`
+	Pending   string        `json:"pending,omitempty"` // what settling waits for
+}
+
+func (s Status) clone() Status {
+	s.Routes = slices.Clone(s.Routes)
+	for i := range s.Routes {
+		r := &s.Routes[i]
+		r.Original, r.Seen, r.Want, r.Written, r.Drift = copied(r.Original), copied(r.Seen), copied(r.Want), copied(r.Written), copied(r.Drift)
+	}
+	s.Consumed = slices.Clone(s.Consumed)
+	s.Evidence.Intervals = slices.Clone(s.Evidence.Intervals)
+	return s
+}
+
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}
+
+// Share returns the highest share that is on its way or in place: what the
+// target may be getting.
+func (s Status) Share() traffic.Share {
+	high := traffic.None
+	for _, r := range s.Routes {
+		high = max(high, r.exposed())
+	}
+	return high
+}
+
+func (r RouteStatus) exposed() traffic.Share {
+	high := traffic.None
+	if r.Written != nil {
+		high = r.Written.Share
+	}
+	if r.Want != nil {
+		high = max(high, r.Want.Share)
+	}
+	if r.Seen != nil {
+		high = max(high, r.Seen.High)
+	}
+	return high
+}

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// maxPasses bounds the phases that one turn may go through.
+const maxPasses = 12
+
+// Step decides everything. It takes what the user wants, what is remembered,
+// what was seen since the last turn and the time, and returns what to remember
+// and what to do. The caller saves the new status before it does any of it.
+func Step(spec Spec, status Status, seen Observation, now time.Time) (Status, []Intent) {
+	t := turn{spec: spec, status: status.clone(), seen: seen, now: now}
+	t.begin()
+	for i := range t.status.Routes {
+		t.absorbRoute(&t.status.Routes[i])
+	}
+	t.absorbCounts()
+	t.absorbCommands()
+	for range maxPasses {
+		before := t.status.Phase
+		t.phase()
+		if t.status.Phase == before {
+			break
+		}
+	}
+	t.status.LastTurn = now
+	t.wake()
+	return t.status, t.intents
+}
+
+// turn is the state of one call of Step.
+type turn struct {
+	spec    Spec
+	status  Status
+	seen    Observation
+	now     time.Time
+	intents []Intent
+	again   bool // another turn is wanted at once, because what was missing has been asked for
+}
+
+// begin fills in what a status that was never used lacks, and adds to the hold
+// the time that was really watched.
+func (t *turn) begin() {
+	s := &t.status
+	if s.Phase == "" {
+		s.Phase, s.Since, s.Attempt = Pending, t.now, 1
+	}
+	for _, r := range t.spec.Routes {
+		if !slices.ContainsFunc(s.Routes, func(have RouteStatus) bool { return have.Name == r.Name }) {
+			s.Routes = append(s.Routes, RouteStatus{Name: r.Name})
+		}
+	}
+	if watched := t.now.Sub(s.LastTurn); !s.LastTurn.IsZero() && watched > 0 && t.counting() {
+		s.Held += min(watched, maxTurn)
+	}
+}
+
+// counting reports whether passing time counts as holding: the share is in
+// place and somebody can see the target.
+func (t *turn) counting() bool {
+	s := t.status
+	return (s.Phase == Holding || s.Phase == Soaking) && !(t.spec.Gate.Signals && s.Verdict.Why.blind())
+}
+
+func (t *turn) phase() {
+	switch t.status.Phase {
+	case Pending:
+		t.pending()
+	case Shifting:
+		t.shifting()
+	case Holding:
+		t.holding()
+	case WaitingForApproval:
+		t.waitingForApproval()
+	case Paused:
+		t.paused()
+	case RollingBack:
+		t.rollingBack()
+	case Soaking:
+		t.soaking()
+	case RolledBack, Complete, Failed:
+		// Only an operator's command leaves an end.
+	}
+}
+
+// enter changes the phase and says so.
+func (t *turn) enter(p Phase, format string, args ...any) {
+	t.status.Phase, t.status.Since = p, t.now
+	t.reason(format, args...)
+	text := string(p)
+	if t.status.Reason != "" {
+		text += ": " + t.status.Reason
+	}
+	t.note("phase", "", "%s", text)
+}
+
+// reason says why the phase is what it is or what it waits for.
+func (t *turn) reason(format string, args ...any) {
+	t.status.Reason = fmt.Sprintf(format, args...)
+}
+
+func (t *turn) note(kind, route, format string, args ...any) {
+	t.intents = append(t.intents, Note{Kind: kind, Route: route, Text: fmt.Sprintf(format, args...)})
+}
+
+func (t *turn) absorbCounts() {
+	if !t.spec.Gate.Signals {
+		return
+	}
+	s := &t.status
+	s.Evidence.absorb(t.spec.Gate, t.seen.Counts, t.now)
+	before := s.Verdict
+	s.Verdict = judge(t.spec.Gate, s.Evidence)
+	switch {
+	case !s.Verdict.Why.blind():
+		s.BlindAt = time.Time{}
+	case s.BlindAt.IsZero():
+		s.BlindAt = t.now
+	}
+	if t.exposed() && (before.State != s.Verdict.State || before.Why != s.Verdict.Why) {
+		t.note("verdict", "", "%s", s.Verdict.sentence())
+	}
+}
+
+func (v Verdict) sentence() string {
+	if v.Text == "" {
+		return v.String()
+	}
+	return v.String() + ": " + v.Text
+}
+
+// goal is the share that the current step wants.
+func (t *turn) goal() traffic.Share { return t.spec.Steps[t.step()].Share }
+
+func (t *turn) step() int { return min(max(t.status.Step, 0), len(t.spec.Steps)-1) }
+
+func (t *turn) lastStep() bool { return t.step() == len(t.spec.Steps)-1 }
+
+func (t *turn) specOf(name string) RouteSpec {
+	for _, r := range t.spec.Routes {
+		if r.Name == name {
+			return r
+		}
+	}
+	return RouteSpec{Name: name}
+}
+
+// wake asks for the next turn. Routes are looked at often while something is
+// awaited and calmly otherwise; a phase that lacks a reading asks for all of
+// them at once.
+func (t *turn) wake() {
+	if t.status.Phase.Ended() {
+		return
+	}
+	w := Wake{At: t.now.Add(t.interval())}
+	if t.again {
+		w.At = t.now
+	}
+	for i := range t.status.Routes {
+		r := &t.status.Routes[i]
+		at := t.lookAt(r)
+		if at.Before(w.At) {
+			w.At = at
+		}
+		r.LookAt = at
+	}
+	for _, r := range t.status.Routes {
+		if t.again || !r.LookAt.After(w.At) {
+			w.Look = append(w.Look, r.Name)
+		}
+	}
+	t.intents = append(t.intents, w)
+}
+
+func (t *turn) interval() time.Duration {
+	if t.spec.Gate.Interval > 0 {
+		return t.spec.Gate.Interval
+	}
+	return time.Second
+}
+
+// lookAt says when the route should be read next.
+func (t *turn) lookAt(r *RouteStatus) time.Time {
+	every := t.specOf(r.Name).LookEvery
+	if every <= 0 {
+		every = time.Second
+	}
+	switch {
+	case t.asked(r.Name):
+		return t.now // what becomes of the write is wanted at once
+	case r.Want != nil && r.Want.NextTry.After(t.now):
+		return r.Want.NextTry
+	case t.status.Phase == RollingBack, r.Want != nil, r.Seen == nil, r.Trouble != "", r.Written != nil && !r.Written.Settled:
+		return t.now.Add(every)
+	default:
+		if r.LookAt.After(t.now) {
+			return r.LookAt
+		}
+		return t.now.Add(max(every, lookCalmly))
+	}
+}
+
+// asked reports whether this turn writes to the route.
+func (t *turn) asked(name string) bool {
+	return slices.ContainsFunc(t.intents, func(in Intent) bool {
+		w, is := in.(Write)
+		return is && w.Route == name
+	})
+}

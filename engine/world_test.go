@@ -1,0 +1,268 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// world is a small deterministic world around Step: levers that can misbehave,
+// users, a signal, operators. The scenario scripts and the properties run in it.
+type world struct {
+	spec   Spec
+	status Status
+	now    time.Time
+	start  time.Time
+
+	levers  map[string]*lever
+	signal  bool // the signal can be read at all
+	silent  bool // the signal has no data of the target
+	rate    int64
+	failing traffic.BySide[float64] // error ratio of each side
+	latency time.Duration           // of the target
+
+	counted  time.Time
+	carry    traffic.BySide[float64]
+	results  map[string]*Result
+	commands []Command
+	wake     Wake
+	orders   int
+
+	crashAfterSave bool // the next write is saved but its process dies before it is applied
+	log            []string
+	turns          int
+}
+
+// lever is one route's data plane.
+type lever struct {
+	share, cap     traffic.Share
+	version        int
+	writer         string
+	settles        time.Duration
+	written        time.Time
+	last           string // ID of the last write, for idempotence
+	throttle       int    // refuse that many writes
+	loseReply      int    // do that many writes without a reply
+	loseWrite      int    // lose that many writes before they do anything
+	denied, unread bool
+	neverSettles   bool
+	late           traffic.Share // a write that arrives late
+	lateAt         time.Time
+}
+
+var dawn = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newWorld(spec Spec) *world {
+	w := &world{spec: spec, now: dawn, start: dawn, counted: dawn, levers: map[string]*lever{}, signal: true, rate: 200, latency: 20 * time.Millisecond}
+	for _, r := range spec.Routes {
+		w.levers[r.Name] = &lever{settles: 2 * time.Second, cap: traffic.All}
+	}
+	w.restart()
+	return w
+}
+
+// restart is a new process: it remembers the status and nothing else.
+func (w *world) restart() {
+	b, err := json.Marshal(w.status)
+	if err != nil {
+		panic(err)
+	}
+	w.status = Status{}
+	if err := json.Unmarshal(b, &w.status); err != nil {
+		panic(err)
+	}
+	w.results = map[string]*Result{}
+	w.wake = Wake{At: w.now}
+	for name := range w.levers {
+		w.wake.Look = append(w.wake.Look, name)
+	}
+}
+
+// run lets time pass.
+func (w *world) run(d time.Duration) {
+	end := w.now.Add(d)
+	for !w.wake.At.After(end) && w.turns < 1_000_000 {
+		if w.wake.At.After(w.now) {
+			w.now = w.wake.At
+		}
+		if !w.turn() {
+			break
+		}
+	}
+	w.now = end
+}
+
+// turn runs one turn and reports whether another is wanted.
+func (w *world) turn() bool {
+	w.turns++
+	seen := w.observe()
+	status, intents := Step(w.spec, w.status, seen, w.now)
+	w.status, w.commands = status, nil
+	w.results = map[string]*Result{}
+	more := false
+	for _, in := range intents {
+		switch in := in.(type) {
+		case Note:
+			w.say("%s", in.Text)
+		case Wake:
+			w.wake, more = in, true
+		case Write:
+			if w.crashAfterSave {
+				w.crashAfterSave = false
+				w.say("killed between save and apply")
+				w.restart()
+				return true
+			}
+			w.results[in.Route] = w.apply(in)
+		}
+	}
+	return more
+}
+
+func (w *world) say(format string, args ...any) {
+	w.log = append(w.log, fmt.Sprintf("%8s  %s", w.now.Sub(w.start), fmt.Sprintf(format, args...)))
+}
+
+func (w *world) observe() Observation {
+	seen := Observation{Routes: map[string]RouteSeen{}, Commands: w.commands, Counts: w.count()}
+	for name, res := range w.results {
+		seen.Routes[name] = RouteSeen{Result: res}
+	}
+	for _, name := range w.wake.Look {
+		l := w.levers[name]
+		l.tick(w.now)
+		rs := seen.Routes[name]
+		if l.unread {
+			rs.Found = traffic.FailedAt[Found](errors.New("connection refused"), w.now)
+		} else {
+			rs.Found = traffic.KnownAt(Found{Low: l.share, High: l.share, Version: fmt.Sprint("v", l.version), Writer: l.writer, At: w.now}, w.now)
+			if r := w.route(name); r != nil && r.Written != nil && !r.Written.Settled {
+				done := !l.neverSettles && w.now.Sub(l.written) >= l.settles
+				rs.Settled = traffic.KnownAt(Settlement{Done: done, Pending: "not INSYNC yet"}, w.now)
+			}
+		}
+		seen.Routes[name] = rs
+	}
+	return seen
+}
+
+func (w *world) route(name string) *RouteStatus {
+	for i := range w.status.Routes {
+		if w.status.Routes[i].Name == name {
+			return &w.status.Routes[i]
+		}
+	}
+	return nil
+}
+
+func (l *lever) tick(now time.Time) {
+	if !l.lateAt.IsZero() && !l.lateAt.After(now) {
+		l.share, l.lateAt = l.late, time.Time{}
+		l.version++
+	}
+}
+
+// count closes an interval of whole seconds since the last one.
+func (w *world) count() []Interval {
+	seconds := int64(w.now.Sub(w.counted) / time.Second)
+	if seconds <= 0 {
+		return nil
+	}
+	from := w.counted
+	w.counted = from.Add(time.Duration(seconds) * time.Second)
+	in := Interval{From: from, To: w.counted}
+	if !w.signal {
+		failed := traffic.FailedAt[traffic.Counts](errors.New("connection refused"), w.now)
+		in.Source, in.Target = failed, failed
+		return []Interval{in}
+	}
+	var share float64
+	for _, l := range w.levers {
+		share += l.share.Ratio() / float64(len(w.levers))
+	}
+	total := float64(w.rate * seconds)
+	in.Source = w.answered(total*(1-share), w.failing.Source, &w.carry.Source)
+	in.Target = w.answered(total*share, w.failing.Target, &w.carry.Target)
+	if w.silent {
+		in.Target = traffic.Reading[traffic.Counts]{}
+	}
+	return []Interval{in}
+}
+
+func (w *world) answered(requests, failing float64, carry *float64) traffic.Reading[traffic.Counts] {
+	*carry += requests * failing
+	errs := int64(*carry)
+	*carry -= float64(errs)
+	n := int64(requests + 0.5)
+	h := traffic.Histogram{Edges: []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second}, Buckets: make([]int64, 4)}
+	for i := range h.Buckets {
+		if i == len(h.Edges) || w.latency <= h.Edges[i] {
+			h.Buckets[i] = n
+			break
+		}
+	}
+	return traffic.KnownAt(traffic.Counts{Requests: n, Errors: min(errs, n), Latency: h}, w.now)
+}
+
+// apply does what the data plane does with a write.
+func (w *world) apply(in Write) *Result {
+	l := w.levers[in.Route]
+	res := &Result{ID: in.ID, At: w.now}
+	switch {
+	case l.denied:
+		res.Outcome, res.Err = Denied, "access denied"
+		return res
+	case l.throttle > 0:
+		l.throttle--
+		res.Outcome, res.Err = Refused, "throttled"
+		return res
+	case l.loseWrite > 0:
+		l.loseWrite--
+		res.Err = "connection reset"
+		return res
+	case in.IfVersion != "" && in.IfVersion != fmt.Sprint("v", l.version):
+		res.Outcome, res.Err = Refused, "changed by somebody else since it was read"
+		return res
+	}
+	l.share, l.written, l.last, l.writer = min(in.Share, l.cap), w.now, in.ID, ""
+	l.version++
+	if l.loseReply > 0 {
+		l.loseReply--
+		res.Err = "connection reset"
+		return res
+	}
+	res.Outcome, res.Share = Accepted, l.share
+	return res
+}
+
+func (w *world) command(verb Verb) {
+	w.orders++
+	w.commands = append(w.commands, Command{ID: fmt.Sprint("c", w.orders), Verb: verb, By: "anna", At: w.now})
+	w.wake.At = w.now
+	if w.status.Phase.Ended() {
+		w.wake.Look = nil
+	}
+}
+
+func (w *world) intrude(name string, share traffic.Share, who string) {
+	l := w.levers[name]
+	l.share, l.writer = share, who
+	l.version++
+}
+
+// state is one line for scripts.
+func (w *world) state() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s step %d", w.status.Phase, w.status.Step+1)
+	for _, r := range w.spec.Routes {
+		fmt.Fprintf(&b, "  %s %s", r.Name, w.levers[r.Name].share)
+	}
+	if w.status.Reason != "" {
+		fmt.Fprintf(&b, "\n  %s", w.status.Reason)
+	}
+	return b.String()
+}
