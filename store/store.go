@@ -6,6 +6,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,17 +22,13 @@ var (
 	ErrLost     = errors.New("lease lost")           // wrapped by *LockedError when the other holder is known
 )
 
-// Key names a migration. Name is a DNS-1123 label.
-type Key struct{ Name string }
-
-// String returns the name.
-func (k Key) String() string { return k.Name }
-
 // Revision tells two saves apart. Zero means that nothing was saved yet.
 type Revision int64
 
 // Record is everything that the next process must know to go on, as JSON:
 // Spec the resolved plan including the routes' references, Status the engine's.
+// What Load returns means the same JSON as what was saved; white space is not
+// kept, and what was empty is null.
 type Record struct {
 	Spec   json.RawMessage `json:"spec"`
 	Status json.RawMessage `json:"status"`
@@ -53,6 +50,11 @@ type Command struct {
 	By   string    `json:"by"`   // user@host
 	At   time.Time `json:"at"`
 	Note string    `json:"note,omitempty"`
+}
+
+// Compare orders commands by age, those of one instant by ID.
+func (c Command) Compare(d Command) int {
+	return cmp.Or(c.At.Compare(d.At), cmp.Compare(c.ID, d.ID))
 }
 
 // Holder says who runs a migration.
@@ -92,16 +94,20 @@ func (e *LockedError) Unwrap() error { return e.Kind }
 
 // Lease is the right to save and to act, until it ends.
 type Lease interface {
-	// Renew extends the lease; ErrLost if somebody else has taken it.
+	// Renew extends the lease by the ttl it was acquired with, counted from now;
+	// ErrLost if somebody else has taken it since, or if it was released. A lease
+	// that ran out and that nobody took is renewed.
 	Renew(ctx context.Context) error
 	// Expires is when the lease ends unless it is renewed. Nothing may be
 	// applied after that.
 	Expires() time.Time
-	// Release gives the lease back at once.
+	// Release gives the lease back at once. Releasing a lease that is lost or
+	// released changes nothing and is no error.
 	Release(ctx context.Context) error
 }
 
-// Store remembers migrations.
+// Store remembers migrations. A key that Validate refuses is an error of every
+// method.
 type Store interface {
 	// Load returns the record and its revision; ErrNotFound if there is none.
 	Load(ctx context.Context, key Key) (Record, Revision, error)
@@ -109,25 +115,30 @@ type Store interface {
 	// and appends entries to the journal. The entries are durable before the
 	// record is.
 	Save(ctx context.Context, key Key, prev Revision, next Record, entries ...Entry) (Revision, error)
-	// Append adds to the journal without touching the record.
+	// Append adds to the journal without touching the record. It may come before
+	// the first Save.
 	Append(ctx context.Context, key Key, entries ...Entry) error
-	// Journal returns all entries in order. A torn last line is repaired and
-	// reported as an entry of kind note.
+	// Journal returns all entries in order; ErrNotFound if nothing was saved or
+	// appended. A torn last line is repaired and reported as an entry of kind note.
 	Journal(ctx context.Context, key Key) ([]Entry, error)
 	// List returns the keys of all migrations, sorted.
 	List(ctx context.Context) ([]Key, error)
 
-	// Submit hands a command to whoever runs the migration. Submitting the same
-	// ID twice is one command. It needs no lease.
+	// Submit hands a command to whoever runs the migration; ErrNotFound if there
+	// is no record. Submitting an ID that is still waiting changes nothing: the
+	// first one stays. It needs no lease.
 	Submit(ctx context.Context, key Key, c Command) error
-	// Commands returns those not yet discarded, oldest first.
+	// Commands returns those not yet discarded, oldest first (At, then ID); none
+	// for a migration that is not remembered.
 	Commands(ctx context.Context, key Key) ([]Command, error)
-	// Discard removes commands that a saved status has consumed.
+	// Discard removes commands that a saved status has consumed. An ID that is
+	// not there is no error.
 	Discard(ctx context.Context, key Key, ids ...string) error
 
-	// Acquire takes the lease for ttl. A live lease of another holder gives a
-	// *LockedError; takeOver takes it all the same if its holder is known to be
-	// dead. An expired lease is free.
+	// Acquire takes the lease for ttl, before the first Save too. A live lease of
+	// another holder gives a *LockedError; takeOver takes it all the same if its
+	// holder is known to be dead. An expired lease is free. A holder who acquires
+	// again gets a new lease and loses the one before.
 	Acquire(ctx context.Context, key Key, holder Holder, ttl time.Duration, takeOver bool) (Lease, error)
 	// Holder returns who holds a live lease, and false if nobody does.
 	Holder(ctx context.Context, key Key) (Holder, time.Time, bool, error)

@@ -1,0 +1,120 @@
+package filestore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"watari.dev/store"
+)
+
+const commandSuffix = ".json"
+
+// Submit implements store.Store.
+func (s *Store) Submit(ctx context.Context, key store.Key, c store.Command) error {
+	name, err := commandName(c.ID)
+	if err != nil {
+		return fmt.Errorf("submit %s to migration %s: %w", c.Kind, key, err)
+	}
+	if _, _, err := s.Load(ctx, key); errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("submit %s: %w", c.Kind, err)
+	} // a damaged record is the runner's to report: a rollback may still be wanted
+	content, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("submit %s to migration %s: %w", c.Kind, key, err)
+	}
+	return s.change(ctx, "submit "+c.Kind+" to", key, func(dir string) error {
+		waiting := filepath.Join(dir, commandsName)
+		if err := ensureDir(waiting); err != nil {
+			return err
+		}
+		path := filepath.Join(waiting, name)
+		if _, err := os.Stat(path); err == nil {
+			return nil
+		}
+		return replaceFile(path, append(content, '\n'))
+	})
+}
+
+// Commands implements store.Store. It neither locks nor writes.
+func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, error) {
+	if err := ready(ctx, key); err != nil {
+		return nil, err
+	}
+	waiting := s.path(key, commandsName)
+	files, err := os.ReadDir(waiting)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read commands of migration %s: %w", key, explained(err))
+	}
+	var commands []store.Command
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), commandSuffix) {
+			continue
+		}
+		path := filepath.Join(waiting, f.Name())
+		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // discarded meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read commands of migration %s: %w", key, explained(err))
+		}
+		var c store.Command
+		if err := json.Unmarshal(b, &c); err != nil || c.ID == "" {
+			return nil, fmt.Errorf("read commands of migration %s: %s is not a command (%v): remove it and give the command again", key, path, err)
+		}
+		commands = append(commands, c)
+	}
+	slices.SortFunc(commands, store.Command.Compare)
+	return commands, nil
+}
+
+// Discard implements store.Store.
+func (s *Store) Discard(ctx context.Context, key store.Key, ids ...string) error {
+	if err := ready(ctx, key); err != nil {
+		return err
+	}
+	if len(ids) == 0 || !s.known(key) {
+		return nil
+	}
+	return s.change(ctx, "discard commands of", key, func(dir string) error {
+		waiting, removed := filepath.Join(dir, commandsName), false
+		for _, id := range ids {
+			name, err := commandName(id)
+			if err != nil {
+				continue // was never submitted
+			}
+			switch err := os.Remove(filepath.Join(waiting, name)); {
+			case err == nil:
+				removed = true
+			case !errors.Is(err, fs.ErrNotExist):
+				return explained(err)
+			}
+		}
+		if removed {
+			return syncDir(waiting)
+		}
+		return nil
+	})
+}
+
+// maxCommandName keeps names, with what is added while they are written, within
+// the 255 bytes that file systems allow (NAME_MAX).
+const maxCommandName = 200
+
+// commandName returns the file that the command of this ID is kept in. Different
+// IDs have different names, and none leaves the directory.
+func commandName(id string) (string, error) {
+	name := url.PathEscape(id) + commandSuffix
+	if id == "" || len(name) > maxCommandName {
+		return "", fmt.Errorf("a command's ID must have 1 to about %d bytes, not %d", maxCommandName-len(commandSuffix), len(id))
+	}
+	return name, nil
+}

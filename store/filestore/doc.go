@@ -1,0 +1,21 @@
+// Package filestore remembers migrations in a directory: one process at a time
+// runs a migration, any number look on, and a crash at any instant leaves the
+// last saved record and every acknowledged journal line. Several hosts may share
+// the directory if their file system has flock and their clocks agree to a few
+// seconds. It never starts anew over a file that it cannot read, and never
+// touches files that it does not know.
+//
+// Layout, directories 0700 and files 0600 whatever the umask:
+//
+//	NAME/record.json    the record and its revision, replaced as a whole
+//	NAME/journal.jsonl  one entry per line, appended
+//	NAME/journal.torn   what a crash left of a last line; nobody was told that it was written
+//	NAME/commands/      one file per waiting command
+//	NAME/lease.json     who runs the migration, and until when
+//	NAME/lock           taken (flock) for the milliseconds of one change, freed by the kernel when its process dies
+//
+// A record written by a newer watari (a higher format number) is refused, and so
+// is a record with fields that its format does not have: saving over it would
+// lose them. Journal entries may have unknown fields, because lines are never
+// written again.
+package filestore

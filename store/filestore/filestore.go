@@ -1,0 +1,171 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"watari.dev/store"
+)
+
+const (
+	recordName   = "record.json"
+	journalName  = "journal.jsonl"
+	tornName     = "journal.torn"
+	commandsName = "commands"
+	leaseName    = "lease.json"
+	lockName     = "lock"
+)
+
+// Store keeps migrations below one directory. Its methods may be called from
+// several goroutines and processes.
+type Store struct {
+	dir   string
+	now   func() time.Time
+	alive func(store.Holder, process) bool
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Option changes how a Store behaves.
+type Option func(*Store)
+
+// WithClock sets the clock that leases are measured by; time.Now otherwise.
+func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
+
+// New returns a store below dir. Nothing is read or created before the first
+// call that needs it.
+func New(dir string, options ...Option) *Store {
+	s := &Store{dir: dir, now: time.Now, alive: alive}
+	for _, set := range options {
+		set(s)
+	}
+	return s
+}
+
+// Load implements store.Store.
+func (s *Store) Load(ctx context.Context, key store.Key) (store.Record, store.Revision, error) {
+	if err := ready(ctx, key); err != nil {
+		return store.Record{}, 0, err
+	}
+	f, err := readRecord(s.path(key, recordName))
+	if err != nil {
+		return store.Record{}, 0, fmt.Errorf("load migration %s: %w", key, err)
+	}
+	if f.Revision == 0 {
+		return store.Record{}, 0, fmt.Errorf("load migration %s from %s: %w", key, s.dir, store.ErrNotFound)
+	}
+	return store.Record{Spec: f.Spec, Status: f.Status}, f.Revision, nil
+}
+
+// Save implements store.Store. The new record is complete and durable under
+// another name before the journal is touched, so that a full disk is found while
+// nothing has changed yet.
+func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
+	var saved store.Revision
+	err := s.change(ctx, "save", key, func(dir string) error {
+		path := filepath.Join(dir, recordName)
+		there, err := readRecord(path)
+		if err != nil {
+			return err
+		}
+		if there.Revision != prev {
+			return fmt.Errorf("revision %d was read, %d is there: %w", prev, there.Revision, store.ErrConflict)
+		}
+		bytes, err := encodeRecord(recordFile{Format: recordFormat, Revision: prev + 1, Saved: s.now().UTC(), Spec: next.Spec, Status: next.Status})
+		if err != nil {
+			return err
+		}
+		lines, err := encodeEntries(entries)
+		if err != nil {
+			return err
+		}
+		replace, err := prepareFile(path, bytes)
+		if err != nil {
+			return err
+		}
+		undo, err := s.appendLines(dir, lines)
+		if err != nil {
+			return errors.Join(err, replace.discard())
+		}
+		if err := replace.commit(); err != nil {
+			return errors.Join(err, undo())
+		}
+		saved = prev + 1
+		return syncDir(dir) // an error here: saved for those who load now, maybe not for those after a power cut
+	})
+	if err != nil {
+		return 0, err
+	}
+	return saved, nil
+}
+
+// List implements store.Store. What is not a directory with a record is not a
+// migration.
+func (s *Store) List(ctx context.Context) ([]store.Key, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	found, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", explained(err))
+	}
+	var keys []store.Key
+	for _, f := range found {
+		key := store.Key{Name: f.Name()}
+		if key.Validate() != nil {
+			continue
+		}
+		if _, err := os.Stat(s.path(key, recordName)); err == nil {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b store.Key) int { return strings.Compare(a.Name, b.Name) })
+	return keys, nil
+}
+
+func (s *Store) path(key store.Key, name string) string { return filepath.Join(s.dir, key.Name, name) }
+
+// change runs apply with the migration's directory, created where it is missing,
+// while no other process or goroutine changes it.
+func (s *Store) change(ctx context.Context, what string, key store.Key, apply func(dir string) error) error {
+	if err := ready(ctx, key); err != nil {
+		return err
+	}
+	dir := s.path(key, "")
+	if err := errors.Join(ensureDir(s.dir), ensureDir(dir)); err != nil {
+		return fmt.Errorf("%s migration %s: %w", what, key, err)
+	}
+	unlock, err := lock(ctx, filepath.Join(dir, lockName))
+	if err != nil {
+		return fmt.Errorf("%s migration %s: %w", what, key, err)
+	}
+	defer unlock()
+	err = apply(dir)
+	if locked := (*store.LockedError)(nil); err == nil || errors.As(err, &locked) {
+		return err // a LockedError already says all
+	}
+	return fmt.Errorf("%s migration %s: %w", what, key, err)
+}
+
+// known reports whether anything of key was ever written, without writing.
+func (s *Store) known(key store.Key) bool {
+	_, err := os.Stat(s.path(key, ""))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func ready(ctx context.Context, key store.Key) error {
+	if err := key.Validate(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,116 @@
+package filestore
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"watari.dev/store"
+)
+
+func texts(t *testing.T, s *Store) (out []string) {
+	t.Helper()
+	entries, err := s.Journal(t.Context(), shop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		out = append(out, e.Kind+": "+e.Text)
+	}
+	return out
+}
+
+func TestTornLineIsRepairedAndSaid(t *testing.T) {
+	const torn = `{"at":"2026-01-01T00:00:00Z","kind":"eff`
+	repairs := map[string]func(*Store) error{
+		"by reading":   func(s *Store) error { _, err := s.Journal(t.Context(), shop); return err },
+		"by appending": func(s *Store) error { return s.Append(t.Context(), shop) },
+		"by saving":    func(s *Store) error { _, err := s.Save(t.Context(), shop, 1, store.Record{}); return err },
+	}
+	for name, repair := range repairs {
+		t.Run(name, func(t *testing.T) {
+			s, dir := saved(t)
+			path := filepath.Join(dir, journalName)
+			for _, content := range []string{torn, torn[:7], "\x00\x00"} {
+				f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := f.WriteString(content); err != nil {
+					t.Fatal(err)
+				}
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := repair(s); err != nil && name != "by saving" {
+					t.Fatal(err)
+				}
+				if err := s.Append(t.Context(), shop, store.Entry{Kind: "effect", Text: "after"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := []string{
+				"decision: first",
+				"note: a crash cut off the journal's last line after 40 bytes; nobody had been told that it was written, and it is kept in journal.torn", "effect: after",
+				"note: a crash cut off the journal's last line after 7 bytes; nobody had been told that it was written, and it is kept in journal.torn", "effect: after",
+				"note: a crash cut off the journal's last line after 2 bytes; nobody had been told that it was written, and it is kept in journal.torn", "effect: after",
+			}
+			for range 2 { // reading again finds it repaired
+				if got := texts(t, s); strings.Join(got, "\n") != strings.Join(want, "\n") {
+					t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+				}
+			}
+			kept, err := os.ReadFile(filepath.Join(dir, tornName))
+			if err != nil || string(kept) != torn+"\n"+torn[:7]+"\n\x00\x00\n" {
+				t.Errorf("kept %q, %v", kept, err)
+			}
+		})
+	}
+}
+
+func TestDamagedLineIsSaidInItsPlace(t *testing.T) {
+	s, dir := saved(t)
+	if err := s.Append(t.Context(), shop, store.Entry{Kind: "effect", Text: "second"}, store.Entry{Kind: "effect", Text: "third"}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, journalName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, strings.Replace(string(b), `"second"`, `"sec`+"\x00", 1))
+	got := texts(t, s)
+	if len(got) != 3 || got[0] != "decision: first" || !strings.HasPrefix(got[1], "note: line 2 of the journal is damaged") || got[2] != "effect: third" {
+		t.Errorf("%q", got)
+	}
+}
+
+func FuzzJournal(f *testing.F) {
+	whole, err := encodeEntries([]store.Entry{{At: time.Unix(1, 0).UTC(), Kind: "note", Text: "a\nb", Data: json.RawMessage(`{"x":"<\u2028>"}`)}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range [][]byte{nil, whole, whole[:9], []byte("\n\n"), []byte("{}\nnull\n[]\n{"), append([]byte("x\n"), whole...)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		entries, torn := parseJournal(b)
+		if len(entries) != bytes.Count(b, []byte("\n")) || bytes.Contains(torn, []byte("\n")) || !bytes.HasSuffix(b, torn) {
+			t.Fatalf("%q: %d entries and %q", b, len(entries), torn)
+		}
+		again, err := encodeEntries(entries)
+		if err != nil {
+			t.Fatalf("%q was read as what cannot be written: %v", b, err)
+		}
+		// What is whole stays whole, whatever a crash appends to it.
+		back, tornBack := parseJournal(append(bytes.Clone(again), torn...))
+		once, err := encodeEntries(back)
+		if err != nil || !bytes.Equal(once, again) || !bytes.Equal(tornBack, torn) {
+			t.Fatalf("%q became %q and %q, %v", b, once, tornBack, err)
+		}
+	})
+}

@@ -1,0 +1,145 @@
+package filestore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"watari.dev/store"
+)
+
+// recordFormat is raised whenever recordFile gets, loses or reinterprets a field.
+const recordFormat = 1
+
+type recordFile struct {
+	Format   int             `json:"format"`
+	Revision store.Revision  `json:"revision"`
+	Saved    time.Time       `json:"saved"` // for people who read the file
+	Spec     json.RawMessage `json:"spec"`
+	Status   json.RawMessage `json:"status"`
+}
+
+// readRecord returns the record at path; revision 0 if there is no such file.
+func readRecord(path string) (recordFile, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return recordFile{}, nil
+	}
+	if err != nil {
+		return recordFile{}, explained(err)
+	}
+	f, err := decodeRecord(b)
+	if err != nil {
+		return recordFile{}, fmt.Errorf("%s: %w; nothing was changed", path, err)
+	}
+	return f, nil
+}
+
+func decodeRecord(b []byte) (recordFile, error) {
+	var head struct{ Format int }
+	if err := json.Unmarshal(b, &head); err != nil {
+		return recordFile{}, damaged(err)
+	}
+	if head.Format > recordFormat {
+		return recordFile{}, fmt.Errorf("written by a newer watari (format %d, this one reads up to %d): go on with the newer one", head.Format, recordFormat)
+	}
+	var f recordFile
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return recordFile{}, damaged(err)
+	}
+	if f.Format < 1 || f.Revision < 1 {
+		return recordFile{}, damaged(fmt.Errorf("format %d, revision %d", f.Format, f.Revision))
+	}
+	var err error
+	f.Spec, err = compacted(f.Spec, err)
+	f.Status, err = compacted(f.Status, err)
+	return f, err
+}
+
+func damaged(why error) error {
+	return fmt.Errorf("not a record (%w): watari replaces the file as a whole, so something else damaged it; "+
+		"put a copy back, or move its directory away to forget the migration and start again from the weights as they are", why)
+}
+
+// compacted takes the file's indentation out of raw again.
+func compacted(raw json.RawMessage, before error) (json.RawMessage, error) {
+	if before != nil || len(raw) == 0 {
+		return raw, before
+	}
+	var out bytes.Buffer
+	err := json.Compact(&out, raw)
+	return out.Bytes(), err
+}
+
+func encodeRecord(f recordFile) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(f); err != nil {
+		return nil, fmt.Errorf("write the record as JSON: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// prepared is a new version of a file, durable under another name.
+type prepared struct{ path, temporary string }
+
+// prepareFile writes content beside path. The caller holds the lock, so one name
+// for what is being prepared is enough, and what a crash leaves behind is
+// overwritten the next time.
+func prepareFile(path string, content []byte) (prepared, error) {
+	p := prepared{path: path, temporary: path + ".tmp"}
+	f, err := openPrivate(p.temporary, os.O_WRONLY|os.O_TRUNC)
+	if err != nil {
+		return prepared{}, err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return prepared{}, errors.Join(explained(err), p.discard())
+	}
+	return p, nil
+}
+
+// commit makes the new version the file's content, at once and as a whole. It is
+// durable after syncDir.
+func (p prepared) commit() error {
+	if err := os.Rename(p.temporary, p.path); err != nil {
+		return errors.Join(explained(err), p.discard())
+	}
+	return nil
+}
+
+func (p prepared) discard() error { return explained(os.Remove(p.temporary)) }
+
+// replaceFile gives the file at path a new content, durable and as a whole.
+func replaceFile(path string, content []byte) error {
+	p, err := prepareFile(path, content)
+	if err != nil {
+		return err
+	}
+	if err := p.commit(); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// lastByte returns the last byte of f, which has size bytes.
+func lastByte(f *os.File, size int64) (byte, error) {
+	var last [1]byte
+	if _, err := f.ReadAt(last[:], size-1); err != nil && !errors.Is(err, io.EOF) {
+		return 0, explained(err)
+	}
+	return last[0], nil
+}
