@@ -1,0 +1,8 @@
+// Package app is the application under test: a small HTTP service that says
+// which side and which pod answered, with a latency and with faults on demand.
+//
+// It promises that it shuts down as a good service does (unready at once, still
+// answering for a while, then draining within a bound) unless it was told to be
+// a bad one, and that the same seed gives the same faults in the same order of requests.
+// It never listens outside of loopback and never talks to anybody by itself.
+package app
