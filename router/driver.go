@@ -165,7 +165,7 @@ func (s Snapshot) Describe() string {
 			b.WriteString("...")
 			break
 		}
-		b.WriteString(p.describe())
+		b.WriteString(p.Describe())
 	}
 	return b.String()
 }

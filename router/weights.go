@@ -129,7 +129,8 @@ func (p Pair) closer(q Pair) bool {
 
 func distance(a, b int64) int64 { return max(a-b, b-a) }
 
-func (p Part) describe() string {
+// Describe writes the weights of a part as people read them.
+func (p Part) Describe() string {
 	var words []string
 	for _, w := range p.Weights {
 		words = append(words, fmt.Sprintf("%s %d", w.Entry, w.Weight))
