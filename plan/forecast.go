@@ -1,0 +1,124 @@
+package plan
+
+import (
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/router"
+	"watari.dev/traffic"
+)
+
+// Bind fills in the bounds of the routes from what their drivers say.
+func (p Plan) Bind(features map[string]router.Features) Plan {
+	routes := make([]engine.RouteSpec, len(p.Spec.Routes))
+	for i, r := range p.Spec.Routes {
+		f := features[r.Name]
+		r.Granularity = granularity(p.Spec.Steps, f.MaxWeight)
+		r.SettleWithin = 2*(f.Propagation+f.Cached) + settleSlack
+		r.LookEvery = max(time.Second, time.Duration(f.ReadCalls+f.SettleCalls)*callEvery)
+		routes[i] = r
+	}
+	p.Spec.Routes = routes
+	return p
+}
+
+const (
+	// settleSlack is what a route may take beyond twice its stated bound before
+	// it counts as one that never settles: AWS publishes no upper bound for
+	// either of its levers.
+	settleSlack = time.Minute
+	// callEvery keeps the reads of one waiting route below 2 API calls a second,
+	// of the 5 that Route 53 gives an account (Route 53 Developer Guide,
+	// DNSLimitations), so that a write always finds room.
+	callEvery = 500 * time.Millisecond
+)
+
+// granularity is how far below a step's share the written one may lie.
+func granularity(steps []engine.StepSpec, maxWeight int64) traffic.Share {
+	if maxWeight <= 0 {
+		maxWeight = 1
+	}
+	gap := traffic.Share(int64(traffic.All)/maxWeight + 1)
+	for _, s := range steps {
+		gap = max(gap, s.Share-router.Express(s.Share, maxWeight).Share()+1)
+	}
+	return gap
+}
+
+// Forecast is what would happen.
+type Forecast struct {
+	Name   string
+	Source string
+	Target string
+	Steps  []StepForecast
+	Routes []RouteForecast
+	Writes int           // API calls that change something, at least
+	Calls  int           // all API calls, at least
+	Takes  time.Duration // at least, without the time people take to approve
+}
+
+// StepForecast is one row of the plan.
+type StepForecast struct {
+	Share    traffic.Share
+	Hold     time.Duration
+	Gates    []string      // conditions for going on from the step
+	WayBack  time.Duration // from the decision to take back until no new connection reaches the target
+	Rounding []string      // routes that write a little less, in words
+}
+
+// RouteForecast is one lever with what it can do and how it stands.
+type RouteForecast struct {
+	Ref      router.Ref
+	Features router.Features
+	Snapshot *router.Snapshot // nil if it could not be read
+	Err      error
+	Finest   traffic.Share // the smallest step of a share that its weights express, about
+}
+
+// Foresee says what the plan would do. Snapshots may lack routes that could not
+// be read; errs says why.
+func (p Plan) Foresee(features map[string]router.Features, snapshots map[string]router.Snapshot, errs map[string]error) Forecast {
+	f := Forecast{Name: p.Spec.Name, Source: p.Spec.Source, Target: p.Spec.Target}
+	var back time.Duration
+	perStep := 0
+	for _, l := range p.Levers {
+		ft := features[l.Ref.Name]
+		rf := RouteForecast{Ref: l.Ref, Features: ft, Err: errs[l.Ref.Name], Finest: traffic.Share(int64(traffic.All) / max(1, ft.MaxWeight+1))}
+		if s, read := snapshots[l.Ref.Name]; read {
+			rf.Snapshot = &s
+		}
+		f.Routes = append(f.Routes, rf)
+		back = max(back, ft.Propagation+ft.Cached)
+		f.Writes += ft.WriteCalls * len(p.Spec.Steps)
+		perStep += ft.WriteCalls + ft.SettleCalls + 2*ft.ReadCalls
+	}
+	f.Calls = perStep * len(p.Spec.Steps)
+	for _, s := range p.Spec.Steps {
+		f.Steps = append(f.Steps, StepForecast{Share: s.Share, Hold: s.Hold, Gates: p.gates(s), WayBack: back, Rounding: p.rounding(s.Share, features)})
+		f.Takes += s.Hold + back
+	}
+	return f
+}
+
+func (p Plan) gates(s engine.StepSpec) []string {
+	var out []string
+	if p.Spec.Gate.Signals {
+		out = append(out, "thresholds")
+	}
+	if s.Approval {
+		out = append(out, "approval")
+	}
+	return out
+}
+
+func (p Plan) rounding(share traffic.Share, features map[string]router.Features) []string {
+	var out []string
+	for _, l := range p.Levers {
+		if ft := features[l.Ref.Name]; ft.MaxWeight > 0 {
+			if got := router.Express(share, ft.MaxWeight).Share(); got != share {
+				out = append(out, l.Ref.Name+" "+got.String())
+			}
+		}
+	}
+	return out
+}

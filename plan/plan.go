@@ -1,0 +1,98 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/router"
+	"watari.dev/signal"
+	"watari.dev/traffic"
+)
+
+// Plan is a migration, resolved and complete. It is what the store keeps as a
+// migration's spec: a rollback needs nothing else.
+type Plan struct {
+	Version      int                         `json:"version"` // of this format
+	Spec         engine.Spec                 `json:"spec"`
+	Levers       []Lever                     `json:"levers"`
+	Signals      []Signal                    `json:"signals,omitempty"`
+	Environments traffic.BySide[Environment] `json:"environments"`
+}
+
+// formatVersion changes when an older watari could misread a stored plan.
+const formatVersion = 1
+
+// Lever is one route with how its data plane is reached.
+type Lever struct {
+	Ref router.Ref `json:"ref"`
+	AWS AWS        `json:"aws"`
+}
+
+// AWS says how AWS is reached; what is empty comes from the SDK's standard chain.
+type AWS struct {
+	Profile     string `json:"profile,omitempty"`
+	Region      string `json:"region,omitempty"`
+	RoleARN     string `json:"roleARN,omitempty"`
+	EndpointURL string `json:"endpointURL,omitempty"`
+}
+
+// Signal is one source of counts: exactly one of Scrape and Prometheus.
+type Signal struct {
+	Query      signal.Query `json:"query"`
+	Scrape     *Scrape      `json:"scrape,omitempty"`
+	Prometheus *Prometheus  `json:"prometheus,omitempty"`
+}
+
+// Scrape reads metrics endpoints.
+type Scrape struct {
+	Endpoints []string      `json:"endpoints"`
+	Interval  time.Duration `json:"interval"`
+	Timeout   time.Duration `json:"timeout"`
+}
+
+// Prometheus asks a Prometheus server.
+type Prometheus struct {
+	URL string `json:"url"`
+}
+
+// Environment is one side; exactly one kind is set.
+type Environment struct {
+	Name       string      `json:"name"`
+	Kubernetes *Kubernetes `json:"kubernetes,omitempty"`
+}
+
+// Kubernetes names a cluster and the namespaces that are meant.
+type Kubernetes struct {
+	Kubeconfig string   `json:"kubeconfig,omitempty"`
+	Context    string   `json:"context,omitempty"`
+	Include    []string `json:"include,omitempty"`
+	Exclude    []string `json:"exclude,omitempty"`
+}
+
+// Decode reads a stored plan. A plan written by a newer watari is refused rather
+// than misread.
+func Decode(data json.RawMessage) (Plan, error) {
+	var p Plan
+	if err := json.Unmarshal(data, &p); err != nil {
+		return Plan{}, fmt.Errorf("read the stored plan: %w", err)
+	}
+	if p.Version != formatVersion {
+		return Plan{}, fmt.Errorf("read the stored plan: it has format %d and this watari reads %d; use the version that wrote it", p.Version, formatVersion)
+	}
+	return p, nil
+}
+
+// Encode writes the plan as it is stored.
+func (p Plan) Encode() (json.RawMessage, error) { return json.Marshal(p) }
+
+// Lever returns the lever of a route.
+func (p Plan) Lever(route string) (Lever, bool) {
+	for _, l := range p.Levers {
+		if l.Ref.Name == route {
+			return l, true
+		}
+	}
+	return Lever{}, false
+}

@@ -1,0 +1,144 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/router"
+	"watari.dev/store"
+)
+
+// apply carries out the writes in parallel, those that take a share back first.
+// A write that has begun is finished within its bound even if ctx ends: cutting
+// it would only make its outcome unknown.
+func (r *run) apply(ctx context.Context, writes []engine.Write) []Effect {
+	slices.SortStableFunc(writes, func(a, b engine.Write) int {
+		switch {
+		case a.Urgent == b.Urgent:
+			return 0
+		case a.Urgent:
+			return -1
+		default:
+			return 1
+		}
+	})
+	effects := make([]Effect, len(writes))
+	var wg sync.WaitGroup
+	for i, w := range writes {
+		wg.Go(func() { effects[i] = r.write(ctx, w) })
+	}
+	wg.Wait()
+	for _, e := range effects {
+		r.results[e.Write.Route] = e.Result
+	}
+	return effects
+}
+
+func (r *run) write(ctx context.Context, w engine.Write) Effect {
+	began := time.Now()
+	effect := Effect{Write: w, Result: engine.Result{ID: w.ID, At: began}}
+	// Nothing may reach the data plane after the lease has ended.
+	bound := min(r.Write, time.Until(r.lease.Expires()))
+	if bound <= 0 {
+		effect.Result.Outcome, effect.Result.Err = engine.Refused, "the lease has ended, nothing was written"
+		return effect
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
+	defer cancel()
+	route := r.Routes[w.Route]
+	receipt, err := route.Driver.Write(ctx, router.Change{ID: w.ID, Route: route.Ref, Share: w.Share, IfVersion: w.IfVersion})
+	effect.Took = time.Since(began)
+	if err != nil {
+		effect.Result.Outcome, effect.Result.Err = outcome(err), err.Error()
+		return effect
+	}
+	effect.Receipt = &receipt
+	effect.Result.Outcome, effect.Result.Share = engine.Accepted, receipt.Share
+	effect.Result.Token, effect.Result.Note, effect.Result.At = receipt.Token, receipt.Note, receipt.At
+	return effect
+}
+
+// outcome says what a failed write means to the engine. What may have happened
+// counts as lost, whatever the error.
+func outcome(err error) engine.Outcome {
+	if router.EffectOf(err) != router.EffectNothing {
+		return engine.Lost
+	}
+	for _, kind := range []error{router.ErrDenied, router.ErrNotFound, router.ErrNotOwned, router.ErrInexact} {
+		if errors.Is(err, kind) {
+			return engine.Denied
+		}
+	}
+	return engine.Refused
+}
+
+// entries turns decisions and commands into lines of the journal.
+func entries(notes []engine.Note, seen engine.Observation, now time.Time) []store.Entry {
+	var out []store.Entry
+	for _, n := range notes {
+		out = append(out, store.Entry{At: now, Kind: journalKind[n.Kind], Text: n.Text, Data: noteData(n, seen)})
+	}
+	return out
+}
+
+// journalKind maps what the engine notes to what a journal line is: something
+// observed, or something decided.
+var journalKind = map[string]string{
+	"phase": "decision", "command": "command", "verdict": "observation", "route": "observation", "write": "observation",
+}
+
+// noteData keeps what the sentence was made of: the evidence behind a verdict or
+// decision, the reading behind a remark on a route.
+func noteData(n engine.Note, seen engine.Observation) json.RawMessage {
+	var data any
+	switch {
+	case n.Route != "":
+		data = map[string]any{"route": n.Route, "seen": seen.Routes[n.Route]}
+	case n.Kind == "verdict", n.Kind == "phase":
+		data = map[string]any{"counts": seen.Counts}
+	default:
+		data = map[string]any{"commands": seen.Commands}
+	}
+	b, err := json.Marshal(data)
+	if err != nil {
+		return nil // the sentence stands on its own
+	}
+	return b
+}
+
+// journalEffects appends what was done to the world, with its receipts.
+func (r *run) journalEffects(ctx context.Context, effects []Effect) error {
+	if len(effects) == 0 {
+		return nil
+	}
+	var out []store.Entry
+	for _, e := range effects {
+		data, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		out = append(out, store.Entry{At: time.Now(), Kind: "effect", Text: e.Sentence(), Data: data})
+	}
+	// What was done must be in the journal even if ctx has ended meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Deadline)
+	defer cancel()
+	return r.Store.Append(ctx, r.Key, out...)
+}
+
+// Sentence says what was asked of a route and what became of it.
+func (e Effect) Sentence() string {
+	text := e.Write.Route + ": asked for " + e.Write.Share.String() + ": "
+	switch e.Result.Outcome {
+	case engine.Accepted:
+		return text + e.Result.Share.String() + " written in " + e.Took.Round(time.Millisecond).String()
+	case engine.Lost:
+		return text + "nobody knows: " + e.Result.Err
+	default:
+		return text + e.Result.Err
+	}
+}

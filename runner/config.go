@@ -1,0 +1,93 @@
+package runner
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/router"
+	"watari.dev/signal"
+	"watari.dev/store"
+)
+
+// Config is one migration with everything it needs from the world.
+type Config struct {
+	Key    store.Key
+	Spec   engine.Spec
+	Record json.RawMessage // the plan as it is stored, opaque to the runner; another process builds its own Config from it
+	Routes map[string]Route
+	// Signals may be empty, as it is for a rollback that needs the router alone.
+	// Several signals add up; if one of them does not know a side, nobody does.
+	Signals []Signal
+	Store   store.Store
+	Holder  store.Holder
+	// TakeOver takes the lease of a holder that is known to be dead without
+	// waiting for its end.
+	TakeOver bool
+	// OnTurn is called after each turn, from the loop itself; nil is allowed.
+	OnTurn func(Turn)
+	Log    *slog.Logger // nil discards
+
+	Lease    time.Duration // default 15 s
+	Deadline time.Duration // of one read, settle or count; default 5 s
+	Write    time.Duration // of one write, bounds what a dying runner still does; default 12 s
+}
+
+// Route is one lever with its driver.
+type Route struct {
+	Ref    router.Ref
+	Driver router.Driver
+}
+
+// Signal is one source with what to ask of it.
+type Signal struct {
+	Source signal.Source
+	Query  signal.Query
+}
+
+// Turn is what one turn saw and decided, for those who watch.
+type Turn struct {
+	At      time.Time
+	Status  engine.Status
+	Seen    engine.Observation
+	Notes   []engine.Note
+	Effects []Effect // of the writes of this turn
+}
+
+// Effect is one write with what became of it.
+type Effect struct {
+	Write   engine.Write    `json:"write"`
+	Result  engine.Result   `json:"result"`
+	Receipt *router.Receipt `json:"receipt,omitempty"`
+	Took    time.Duration   `json:"took"`
+}
+
+// defaults of Config. The lease is three times the longest wait of a turn
+// without writes; a write is bounded below it so that a runner which lost its
+// lease has also stopped writing when the lease ends.
+const (
+	defaultLease    = 15 * time.Second
+	defaultDeadline = 5 * time.Second
+	defaultWrite    = 12 * time.Second
+	pollCommands    = 250 * time.Millisecond // how soon an operator's command is seen
+)
+
+func (c Config) withDefaults() Config {
+	if c.Lease <= 0 {
+		c.Lease = defaultLease
+	}
+	if c.Deadline <= 0 {
+		c.Deadline = defaultDeadline
+	}
+	if c.Write <= 0 {
+		c.Write = defaultWrite
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.OnTurn == nil {
+		c.OnTurn = func(Turn) {}
+	}
+	return c
+}

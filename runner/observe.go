@@ -1,0 +1,143 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/router"
+	"watari.dev/signal"
+	"watari.dev/traffic"
+)
+
+// observe looks at the world in parallel. Everything has a deadline, and what
+// does not answer is not known; only a question that can never be answered is an
+// error.
+func (r *run) observe(ctx context.Context) (engine.Observation, error) {
+	seen := engine.Observation{Routes: map[string]engine.RouteSeen{}}
+	for name, res := range r.results {
+		seen.Routes[name] = engine.RouteSeen{Result: &res}
+	}
+	r.results = map[string]engine.Result{}
+
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for _, name := range r.wake.Look {
+		route, known := r.Routes[name]
+		if !known {
+			continue
+		}
+		wg.Go(func() {
+			got := r.look(ctx, name, route)
+			mu.Lock()
+			defer mu.Unlock()
+			got.Result = seen.Routes[name].Result
+			seen.Routes[name] = got
+		})
+	}
+	var countErr error
+	wg.Go(func() {
+		counts, err := r.count(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		seen.Counts, countErr = counts, err
+	})
+	commands, err := r.Store.Commands(ctx, r.Key)
+	if err != nil {
+		r.Log.Warn("commands cannot be read, trying again", "err", err)
+	}
+	wg.Wait()
+	for _, c := range commands {
+		seen.Commands = append(seen.Commands, engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.By, At: c.At})
+	}
+	return seen, countErr
+}
+
+// look reads one route, and asks whether its last write has settled.
+func (r *run) look(ctx context.Context, name string, route Route) engine.RouteSeen {
+	ctx, cancel := context.WithTimeout(ctx, r.Deadline)
+	defer cancel()
+	snapshot, err := route.Driver.Read(ctx, route.Ref)
+	at := time.Now()
+	if err != nil {
+		return engine.RouteSeen{
+			Found: traffic.FailedAt[engine.Found](err, at),
+			Fatal: errors.Is(err, router.ErrDenied) || errors.Is(err, router.ErrNotFound) || errors.Is(err, router.ErrNotOwned),
+		}
+	}
+	seen := engine.RouteSeen{Found: traffic.KnownAt(found(snapshot, at), at)}
+	written := r.unsettled(name)
+	if written == nil {
+		return seen
+	}
+	settlement, err := route.Driver.Settled(ctx, router.Receipt{ChangeID: written.ID, Route: route.Ref, Share: written.Share, Token: written.Token, At: written.At})
+	if err != nil {
+		seen.Settled = traffic.FailedAt[engine.Settlement](err, at)
+		return seen
+	}
+	seen.Settled = traffic.KnownAt(engine.Settlement{Done: settlement.Done, At: settlement.At, Pending: settlement.Pending}, at)
+	return seen
+}
+
+func found(s router.Snapshot, at time.Time) engine.Found {
+	return engine.Found{Low: s.Low(), High: s.High(), Version: s.Version, Weights: s.Describe(), Writer: s.Writer, At: at}
+}
+
+// unsettled returns the route's last write if it is not known to have settled.
+func (r *run) unsettled(name string) *engine.Written {
+	for _, rs := range r.status.Routes {
+		if rs.Name == name && rs.Want == nil && rs.Written != nil && !rs.Written.Settled {
+			return rs.Written
+		}
+	}
+	return nil
+}
+
+// count asks every signal about the time since it was asked last. The first
+// turn of a process only opens the window: what happened before it, it did not
+// watch.
+func (r *run) count(ctx context.Context) ([]engine.Interval, error) {
+	now := time.Now()
+	if len(r.Signals) == 0 || r.counted.IsZero() {
+		r.counted = now
+		return nil, nil
+	}
+	if now.Sub(r.counted) < r.Spec.Gate.Interval/2 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Deadline)
+	defer cancel()
+	answers := make([]signal.Counts, len(r.Signals))
+	errs := make([]error, len(r.Signals))
+	var wg sync.WaitGroup
+	for i, s := range r.Signals {
+		wg.Go(func() { answers[i], errs[i] = s.Source.Counts(ctx, s.Query, r.counted, now) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	in := engine.Interval{From: r.counted, To: now, Source: answers[0].Source, Target: answers[0].Target}
+	for _, a := range answers[1:] {
+		in.Source, in.Target = plus(in.Source, a.Source), plus(in.Target, a.Target)
+	}
+	r.counted = now
+	return []engine.Interval{in}, nil
+}
+
+// plus adds two readings. What one of them does not know, the sum does not know.
+func plus(a, b traffic.Reading[traffic.Counts]) traffic.Reading[traffic.Counts] {
+	switch {
+	case a.State == traffic.Failed || b.State == traffic.Known && a.State == traffic.Unknown:
+		return a
+	case b.State != traffic.Known:
+		return b
+	}
+	at := a.At
+	if b.At.Before(at) {
+		at = b.At
+	}
+	return traffic.KnownAt(a.Value.Plus(b.Value), at)
+}

@@ -1,0 +1,122 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"watari.dev/plan"
+	"watari.dev/router"
+	"watari.dev/traffic"
+)
+
+// Plan writes what would happen. sides describes the environments, such as
+// "Kubernetes 1.33, 214 pods"; empty if nobody could say.
+func Plan(w io.Writer, f plan.Forecast, sides traffic.BySide[string]) {
+	fmt.Fprintf(w, "%s: %s -> %s\n\n", f.Name, described(f.Source, sides.Source), described(f.Target, sides.Target))
+	steps(w, f)
+	fmt.Fprintln(w)
+	for _, r := range f.Routes {
+		route(w, r)
+	}
+	fmt.Fprintf(w, "  writes     %s at least (%s with all reads)%s\n", plural(f.Writes, "API call"), Count(int64(f.Calls)), slowest(f.Routes))
+	fmt.Fprintf(w, "  takes      %s at least%s\n", Span(f.Takes), approvals(f.Steps))
+	fmt.Fprintf(w, "\nNothing was changed.\n")
+}
+
+func described(name, what string) string {
+	if what == "" {
+		return name
+	}
+	return name + " (" + what + ")"
+}
+
+func steps(w io.Writer, f plan.Forecast) {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "  step\tshare\thold\tgate\tway back within")
+	for i, s := range f.Steps {
+		gate := strings.Join(s.Gates, ", ")
+		if gate == "" {
+			gate = "time only"
+		}
+		note := ""
+		if len(s.Rounding) > 0 {
+			note = "   written as " + strings.Join(s.Rounding, ", ")
+		}
+		fmt.Fprintf(t, "  %d\t%s\t%s\t%s\t%s%s\n", i+1, s.Share, Span(s.Hold), gate, Span(s.WayBack), note)
+	}
+	t.Flush()
+}
+
+func route(w io.Writer, r plan.RouteForecast) {
+	fmt.Fprintf(w, "  route      %s   %s, share in steps of about %s\n", r.Ref.Name, lever(r), r.Finest)
+	switch {
+	case r.Err != nil:
+		fmt.Fprintf(w, "             cannot be read: %v\n", r.Err)
+	case r.Snapshot != nil:
+		fmt.Fprintf(w, "             now %s (%s)%s\n", r.Snapshot.High(), r.Snapshot.Describe(), writer(*r.Snapshot))
+		for _, warning := range r.Snapshot.Warnings {
+			fmt.Fprintf(w, "             careful: %s\n", warning)
+		}
+	}
+	if r.Features.Limit != "" {
+		fmt.Fprintf(w, "             %s\n", r.Features.Limit)
+	}
+}
+
+func writer(s router.Snapshot) string {
+	if s.Writer == "" {
+		return ""
+	}
+	return ", last written by " + s.Writer
+}
+
+func lever(r plan.RouteForecast) string {
+	switch r.Ref.Driver {
+	case "alb":
+		return "ALB " + short(r.Ref.ID)
+	case "route53":
+		return fmt.Sprintf("Route 53 zone %s, %s", r.Ref.ID, plural(len(r.Ref.Names), "name"))
+	default:
+		return r.Ref.Driver + " " + r.Ref.ID
+	}
+}
+
+// short keeps of an ARN what people recognise.
+func short(arn string) string {
+	if i := strings.LastIndexByte(arn, ':'); i >= 0 {
+		return arn[i+1:]
+	}
+	return arn
+}
+
+func slowest(routes []plan.RouteForecast) string {
+	var slow plan.RouteForecast
+	var most time.Duration
+	for _, r := range routes {
+		if d := r.Features.Propagation + r.Features.Cached; d > most {
+			slow, most = r, d
+		}
+	}
+	if most == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; slowest lever: %s, about %s per step", slow.Ref.Name, Span(most))
+}
+
+func approvals(steps []plan.StepForecast) string {
+	n := 0
+	for _, s := range steps {
+		for _, g := range s.Gates {
+			if g == "approval" {
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return ", and " + plural(n, "approval")
+}

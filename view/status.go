@@ -1,0 +1,108 @@
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/runner"
+	"watari.dev/store"
+)
+
+// Status writes where a migration stands. holder is nil if nobody runs it.
+func Status(w io.Writer, spec engine.Spec, s engine.Status, holder *store.Holder, now time.Time) {
+	fmt.Fprintln(w, Headline(spec, s))
+	fmt.Fprintf(w, "  from       %s to %s\n", spec.Source, spec.Target)
+	for _, r := range s.Routes {
+		fmt.Fprintf(w, "  route      %s   %s\n", r.Name, standing(r))
+	}
+	if t := s.Evidence.Total; t.Target.Requests > 0 {
+		fmt.Fprintf(w, "  target     %s requests in this attempt, %s failed; about %s would not have on the source\n",
+			Count(t.Target.Requests), Count(t.Target.Errors), Count(s.Evidence.Harmed()))
+	}
+	if !s.LastTurn.IsZero() {
+		fmt.Fprintf(w, "  watched    last %s ago\n", Span(now.Sub(s.LastTurn).Round(time.Second)))
+	}
+	switch {
+	case holder != nil:
+		fmt.Fprintf(w, "  run by     %s\n", holder)
+	case !s.Phase.Ended():
+		fmt.Fprintf(w, "  run by     nobody: the share stays where it is, and nobody takes it back\n")
+	}
+	fmt.Fprintln(w, Next(spec.Name, s.Phase, ""))
+}
+
+func standing(r engine.RouteStatus) string {
+	if r.Seen == nil {
+		return "not read yet" + because(r.Trouble)
+	}
+	text := "at " + r.Seen.High.String()
+	if r.Seen.Low != r.Seen.High {
+		text = "at " + r.Seen.Low.String() + " to " + r.Seen.High.String()
+	}
+	switch {
+	case r.Drift != nil:
+		text += ", changed by somebody else"
+	case r.Want != nil:
+		text += ", on its way to " + r.Want.Share.String()
+	case r.Written != nil && !r.Written.Settled:
+		text += ", settling"
+	}
+	if r.Seen.Weights != "" {
+		text += " (" + r.Seen.Weights + ")"
+	}
+	return text + because(r.Trouble)
+}
+
+func because(trouble string) string {
+	if trouble == "" {
+		return ""
+	}
+	return ": " + trouble
+}
+
+// JSONEvent is one line of "watari run -o json".
+type JSONEvent struct {
+	At     time.Time        `json:"at"`
+	Kind   string           `json:"kind"` // phase, write, route, verdict, command, effect, status
+	Route  string           `json:"route,omitempty"`
+	Text   string           `json:"text"`
+	Phase  engine.Phase     `json:"phase"`
+	Step   int              `json:"step"`  // counted from 1
+	Share  int              `json:"share"` // basis points that the target may be getting
+	Counts *engine.Interval `json:"counts,omitempty"`
+	Effect *runner.Effect   `json:"effect,omitempty"`
+}
+
+// JSON writes the events of a turn, one object a line. With beat it ends with
+// one of kind status.
+func JSON(w io.Writer, t runner.Turn, beat bool) error {
+	enc := json.NewEncoder(w)
+	base := JSONEvent{At: t.At, Phase: t.Status.Phase, Step: t.Status.Step + 1, Share: int(t.Status.Share())}
+	write := func(change func(*JSONEvent)) error {
+		e := base
+		change(&e)
+		return enc.Encode(e)
+	}
+	for _, n := range t.Notes {
+		if err := write(func(e *JSONEvent) { e.Kind, e.Route, e.Text = n.Kind, n.Route, n.Text }); err != nil {
+			return err
+		}
+	}
+	for _, x := range t.Effects {
+		if err := write(func(e *JSONEvent) { e.Kind, e.Route, e.Text, e.Effect = "effect", x.Write.Route, x.Sentence(), &x }); err != nil {
+			return err
+		}
+	}
+	if !beat {
+		return nil
+	}
+	return write(func(e *JSONEvent) {
+		e.Kind, e.Text = "status", t.Status.Reason
+		if n := len(t.Seen.Counts); n > 0 {
+			e.Counts = &t.Seen.Counts[n-1]
+		}
+	})
+}

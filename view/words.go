@@ -1,0 +1,149 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/traffic"
+)
+
+// Span writes a duration as people say it: 45s, 1m05s, 10m, 25h41m, 3d2h.
+func Span(d time.Duration) string {
+	if d < 0 {
+		return "-" + Span(-d)
+	}
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < 10*time.Second && d%time.Second != 0:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Round(time.Second).Seconds()))
+	case d < time.Hour:
+		return pair(d.Round(time.Second), time.Minute, "m", time.Second, "s")
+	case d < 48*time.Hour:
+		return pair(d.Round(time.Minute), time.Hour, "h", time.Minute, "m")
+	default:
+		return pair(d.Round(time.Hour), 24*time.Hour, "d", time.Hour, "h")
+	}
+}
+
+func pair(d, big time.Duration, bigName string, small time.Duration, smallName string) string {
+	whole, rest := d/big, d%big/small
+	if rest == 0 {
+		return fmt.Sprintf("%d%s", whole, bigName)
+	}
+	return fmt.Sprintf("%d%s%02d%s", whole, bigName, rest, smallName)
+}
+
+// Count writes a number with thousands apart: 12,345.
+func Count(n int64) string {
+	s := fmt.Sprint(n)
+	if n < 0 {
+		return "-" + Count(-n)
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Percent writes a ratio so that a small one does not become zero.
+func Percent(ratio float64) string {
+	switch p := ratio * 100; {
+	case p == 0:
+		return "0 %"
+	case p < 0.1:
+		return fmt.Sprintf("%.2g %%", p)
+	case p < 10:
+		return fmt.Sprintf("%.2f %%", p)
+	default:
+		return fmt.Sprintf("%.1f %%", p)
+	}
+}
+
+// plural writes a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// phrase says in a word or two what a phase is doing.
+func phrase(p engine.Phase) string {
+	switch p {
+	case engine.WaitingForApproval:
+		return "waiting for approval"
+	case engine.RollingBack:
+		return "rolling back"
+	case engine.RolledBack:
+		return "rolled back"
+	default:
+		return strings.ToLower(string(p))
+	}
+}
+
+// mark tells a verdict by a sign as well as by a word.
+func mark(v engine.Verdict) string {
+	switch v.State {
+	case engine.Healthy:
+		return "● healthy"
+	case engine.Degraded:
+		return "✗ degraded"
+	default:
+		if v.Why == "" {
+			return "○ not judged"
+		}
+		return "○ " + v.String()
+	}
+}
+
+// Next is the line that says what can be done now.
+func Next(name string, p engine.Phase, file string) string {
+	run := "watari run -f " + file
+	if file == "" {
+		run = "watari run -f FILE"
+	}
+	switch p {
+	case engine.RolledBack, engine.Failed:
+		return fmt.Sprintf("When fixed: watari retry %s, then %s", name, run)
+	case engine.Complete:
+		return fmt.Sprintf("Take back if you must: watari rollback %s", name)
+	case engine.Paused:
+		return fmt.Sprintf("Go on: watari resume %s   Take back: watari rollback %s", name, name)
+	case engine.WaitingForApproval:
+		return fmt.Sprintf("Go on: watari approve %s   Take back: watari rollback %s", name, name)
+	default:
+		return fmt.Sprintf("Go on: %s   Take back: watari rollback %s", run, name)
+	}
+}
+
+// rate writes requests per second of an interval.
+func rate(n int64, over time.Duration) string {
+	if over <= 0 {
+		return "?/s"
+	}
+	return Count(int64(float64(n)/over.Seconds()+0.5)) + "/s"
+}
+
+// side writes what one side answered in an interval.
+func side(r traffic.Reading[traffic.Counts], over time.Duration) string {
+	c, known := r.Get()
+	if !known {
+		if r.Err != "" {
+			return "not known: " + r.Err
+		}
+		return "not known: no data"
+	}
+	text := rate(c.Requests, over)
+	if ratio, some := c.ErrorRatio(); some {
+		text += "  " + Percent(ratio) + " errors"
+	}
+	if p99, some := c.Latency.Quantile(0.99); some {
+		text += "  p99 " + Span(p99)
+	}
+	return text
+}
