@@ -1,0 +1,154 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Migration moves live traffic from one Environment to another, step by step,
+// and takes it back when the target is worse.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,categories=watari
+// +kubebuilder:printcolumn:name="Source",type=string,JSONPath=`.spec.source`
+// +kubebuilder:printcolumn:name="Target",type=string,JSONPath=`.spec.target`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Step",type=integer,JSONPath=`.status.step`
+// +kubebuilder:printcolumn:name="Share",type=string,JSONPath=`.status.share`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Migration struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec MigrationSpec `json:"spec"`
+	// +optional
+	Status MigrationStatus `json:"status,omitempty,omitzero"`
+}
+
+// MigrationSpec is the whole wish.
+//
+// +kubebuilder:validation:XValidation:rule="self.source != self.target",message="source and target must be different Environments"
+type MigrationSpec struct {
+	// Name of the Environment that has the traffic now.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Source string `json:"source"`
+
+	// Name of the Environment that is to have the traffic.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Target string `json:"target"`
+
+	// The levers that split the traffic; all move together.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	Routes []Route `json:"routes"`
+
+	// Where requests, errors and latencies of both sides are counted. Without
+	// signals every step needs "approval: required".
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Signals []Signal `json:"signals,omitempty"`
+
+	// Shares of the target in rising order; the last is 100%.
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule="string(self[size(self)-1].share).matches('^(10000|100([.]0{1,2})? ?%)$')",message="the last step must be 100%"
+	Steps []Step `json:"steps"`
+
+	// What must hold before the share rises; empty means the defaults of the
+	// thresholds.
+	// +optional
+	Gate Gate `json:"gate,omitempty,omitzero"`
+
+	// What happens when the target is worse: "automatic" or "manual", or the
+	// long form.
+	// +optional
+	Rollback Rollback `json:"rollback,omitempty,omitzero"`
+
+	// Longest time that the whole migration may take, such as 48h; by default
+	// there is no limit.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
+	Deadline *metav1.Duration `json:"deadline,omitempty"`
+
+	// How AWS is reached, for all routes that do not say it themselves.
+	// +optional
+	AWS *AWSAccess `json:"aws,omitempty"`
+}
+
+// Step is a share of the target and how long to hold it.
+type Step struct {
+	// The target's part of the traffic: "1%", "0.5%", or a whole number of basis
+	// points (50 is 0.5%).
+	Share Share `json:"share"`
+
+	// How long the share is held before the next step, such as 10m; at least
+	// the window of the gate.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
+	Hold metav1.Duration `json:"hold"`
+
+	// "required" waits for "watari approve" before the step begins.
+	// +optional
+	Approval Approval `json:"approval,omitempty"`
+}
+
+// Approval says whether a person must agree to a step.
+//
+// +kubebuilder:validation:Enum=required
+type Approval string
+
+// ApprovalRequired is the one value of Approval; empty asks nobody.
+const ApprovalRequired Approval = "required"
+
+// Gate is the condition for going on.
+type Gate struct {
+	// Limits that the target must keep.
+	// +optional
+	Thresholds Thresholds `json:"thresholds,omitempty,omitzero"`
+}
+
+// Thresholds are limits of the target over a sliding window.
+type Thresholds struct {
+	// The largest part of the target's requests that may fail: "1%" or "0.01".
+	// By default 1%.
+	// +optional
+	MaxErrorRatio *Ratio `json:"maxErrorRatio,omitempty"`
+
+	// The largest 99th percentile of the target's latency, such as 300ms; by
+	// default there is no limit.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
+	MaxP99 *metav1.Duration `json:"maxP99,omitempty"`
+
+	// Fewer requests of the target than this in one window say nothing: the
+	// share does not rise on them. By default 50.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MinRequests *int32 `json:"minRequests,omitempty"`
+
+	// The window over which requests are counted; by default 30s.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
+	Window *metav1.Duration `json:"window,omitempty"`
+}
+
+// MigrationList is a list of Migrations, as Kubernetes returns it.
+//
+// +kubebuilder:object:root=true
+type MigrationList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Migration `json:"items"`
+}
