@@ -64,6 +64,10 @@ func (p *Plane) controllerArgs() []string {
 		"--service-account-private-key-file=" + p.secret(saKeyFile),
 		"--root-ca-file=" + p.secret(caCertFile),
 		"--leader-elect=false", // there is only one
+		// Each controller fetches its own token at start; with the default of
+		// 20 per second this alone takes more than three seconds.
+		"--kube-api-qps=300",
+		"--kube-api-burst=600",
 		"--profiling=false",
 	}
 }
