@@ -76,7 +76,7 @@ func New(opts Options) *Balancer {
 	if b.dial == nil {
 		b.dial = podnet.DialContext
 	}
-	b.prober = newProber(b.dial)
+	b.prober = prober{b.dial}
 	b.metrics = newMetrics(b)
 	b.snapshot.Store(&snapshot{})
 	b.ctx, b.cancel = context.WithCancel(context.Background())

@@ -311,3 +311,14 @@ func refused(t *testing.T) netip.AddrPort {
 	defer ln.Close()
 	return netip.MustParseAddrPort(ln.Addr().String())
 }
+
+// rawListener is an address that accepts into its backlog and never answers.
+func rawListener(t *testing.T) Target {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return Target{Addr: netip.MustParseAddrPort(ln.Addr().String())}
+}

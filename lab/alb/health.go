@@ -1,6 +1,7 @@
 package alb
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -71,14 +72,7 @@ func decideHealth(h healthState, res result, hc HealthCheck) healthState {
 }
 
 // prober asks targets for their health, on a new connection each time.
-type prober struct{ client *http.Client }
-
-func newProber(dial dialFunc) prober {
-	return prober{&http.Client{
-		Transport:     &http.Transport{DialContext: dial, DisableKeepAlives: true, DisableCompression: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-}
+type prober struct{ dial dialFunc }
 
 // maxProbeBody bounds what is read of a health check's answer.
 const maxProbeBody = 64 << 10
@@ -86,23 +80,40 @@ const maxProbeBody = 64 << 10
 func (p prober) check(ctx context.Context, addr string, hc HealthCheck) result {
 	ctx, cancel := context.WithTimeout(ctx, hc.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+hc.Path, nil)
-	if err != nil {
-		return result{reason: reasonFailed, description: "Health checks failed"}
-	}
-	req.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
-	resp, err := p.client.Do(req)
-	if err != nil {
-		return decideFailure(err)
-	}
-	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxProbeBody)); err != nil {
-		return decideFailure(err)
-	}
-	if resp.StatusCode < hc.MatcherLow || resp.StatusCode > hc.MatcherHigh {
-		return result{reason: reasonCodeMismatch, description: fmt.Sprintf("Health checks failed with these codes: [%d]", resp.StatusCode)}
+	status, err := p.get(ctx, addr, hc.Path)
+	switch {
+	case err != nil:
+		return decideFailure(errors.Join(err, ctx.Err()))
+	case status < hc.MatcherLow || status > hc.MatcherHigh:
+		return result{reason: reasonCodeMismatch, description: fmt.Sprintf("Health checks failed with these codes: [%d]", status)}
 	}
 	return result{ok: true}
+}
+
+// get returns the status of GET path. It is over when ctx is.
+func (p prober) get(ctx context.Context, addr, path string) (status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
+	req.Close = true
+	conn, err := p.dial(ctx, "tcp", addr)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if err := req.Write(conn); err != nil {
+		return 0, err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxProbeBody))
+	return resp.StatusCode, err
 }
 
 func decideFailure(err error) result {
