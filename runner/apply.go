@@ -17,16 +17,7 @@ import (
 // A write that has begun is finished within its bound even if ctx ends: cutting
 // it would only make its outcome unknown.
 func (r *run) apply(ctx context.Context, writes []engine.Write) []Effect {
-	slices.SortStableFunc(writes, func(a, b engine.Write) int {
-		switch {
-		case a.Urgent == b.Urgent:
-			return 0
-		case a.Urgent:
-			return -1
-		default:
-			return 1
-		}
-	})
+	slices.SortStableFunc(writes, urgentFirst)
 	effects := make([]Effect, len(writes))
 	var wg sync.WaitGroup
 	for i, w := range writes {
@@ -37,6 +28,17 @@ func (r *run) apply(ctx context.Context, writes []engine.Write) []Effect {
 		r.results[e.Write.Route] = e.Result
 	}
 	return effects
+}
+
+func urgentFirst(a, b engine.Write) int {
+	switch {
+	case a.Urgent == b.Urgent:
+		return 0
+	case a.Urgent:
+		return -1
+	default:
+		return 1
+	}
 }
 
 func (r *run) write(ctx context.Context, w engine.Write) Effect {

@@ -1,0 +1,411 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/router"
+	"watari.dev/router/memrouter"
+	"watari.dev/signal"
+	"watari.dev/signal/memsignal"
+	"watari.dev/store"
+	"watari.dev/store/memstore"
+	"watari.dev/traffic"
+)
+
+// stage is a world in memory, inside a synctest bubble: levers, users whose
+// requests follow the levers, a store.
+type stage struct {
+	cfg     Config
+	router  *memrouter.Router
+	signal  *memsignal.Source
+	store   *memstore.Store
+	failing float64 // error ratio of the target
+	turns   []Turn
+}
+
+var publicRef = router.Ref{Name: "public", Driver: "mem", ID: "rule-1", Source: "eks-1-33", Target: "eks-1-36"}
+
+func newStage(t *testing.T, options ...memstore.Option) *stage {
+	t.Helper()
+	s := &stage{
+		router: memrouter.New(memrouter.Config{Features: router.Features{MaxWeight: 999, Atomic: true, Propagation: 2 * time.Second}}),
+		signal: memsignal.New(),
+		store:  memstore.New(options...),
+	}
+	s.router.Add(publicRef, router.Weight{Entry: "eks-1-33", Weight: 100}, router.Weight{Entry: "eks-1-36", Weight: 0})
+	s.cfg = Config{
+		Key: store.Key{Name: "shop"},
+		Spec: engine.Spec{
+			Name: "shop", Source: "eks-1-33", Target: "eks-1-36",
+			Routes:   []engine.RouteSpec{{Name: "public", Granularity: 11, SettleWithin: time.Minute, LookEvery: time.Second}},
+			Steps:    []engine.StepSpec{{Share: 1000, Hold: 10 * time.Second}, {Share: 10000, Hold: 20 * time.Second}},
+			Gate:     engine.Gate{Signals: true, MaxErrorRatio: 0.01, MinRequests: 20, Window: 10 * time.Second, Interval: time.Second},
+			Rollback: engine.Rollback{OnUnknown: engine.UnknownHolds, UnknownAfter: time.Minute},
+		},
+		Record:  json.RawMessage(`{"plan":1}`),
+		Routes:  map[string]Route{"public": {Ref: publicRef, Driver: s.router}},
+		Signals: []Signal{{Source: s.signal, Query: signal.Query{Name: "test", Requests: traffic.BySide[string]{Source: "s", Target: "t"}, Errors: traffic.BySide[string]{Source: "s", Target: "t"}}}},
+		Store:   s.store,
+		Holder:  store.Holder{ID: "me", User: "anna", Host: "here", PID: 1},
+		OnTurn:  func(turn Turn) { s.turns = append(s.turns, turn) },
+	}
+	for _, side := range []traffic.Side{traffic.Source, traffic.Target} {
+		s.signal.Turn(time.Now(), side, traffic.Known, "")
+	}
+	return s
+}
+
+// serve lets users come, 100 a second, until ctx ends.
+func (s *stage) serve(ctx context.Context) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	var toTarget, failed float64
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case at := <-tick.C:
+			part := s.router.Parts(publicRef)[0]
+			toTarget += 10 * part.Share.Ratio()
+			n := int64(toTarget)
+			toTarget -= float64(n)
+			failed += float64(n) * s.failing
+			errs := int64(failed)
+			failed -= float64(errs)
+			s.signal.Serve(at, traffic.Target, traffic.Counts{Requests: n, Errors: errs})
+			s.signal.Serve(at, traffic.Source, traffic.Counts{Requests: 10 - n})
+		}
+	}
+}
+
+// run turns the loop with users around it, for at most an hour of the bubble.
+func (s *stage) run(t *testing.T) (engine.Status, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	return s.runUntil(ctx)
+}
+
+func (s *stage) runUntil(ctx context.Context) (engine.Status, error) {
+	users, leave := context.WithCancel(context.WithoutCancel(ctx))
+	gone := make(chan struct{})
+	go func() { defer close(gone); s.serve(users) }()
+	status, err := Run(ctx, s.cfg)
+	leave()
+	<-gone
+	return status, err
+}
+
+func (s *stage) share() traffic.Share { return s.router.Parts(publicRef)[0].Share }
+
+func TestGoodTargetGetsEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		status, err := s.run(t)
+		if err != nil || status.Phase != engine.Complete || s.share() != traffic.All {
+			t.Fatalf("%s %s, share %s, %v", status.Phase, status.Reason, s.share(), err)
+		}
+		journal, err := s.store.Journal(t.Context(), s.cfg.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var effects int
+		for _, e := range journal {
+			if e.Kind == "effect" {
+				effects++
+				if !strings.Contains(string(e.Data), `"receipt"`) {
+					t.Errorf("an effect without its receipt: %s", e.Data)
+				}
+			}
+		}
+		if effects != 2 {
+			t.Errorf("%d effects in the journal, want one for each step", effects)
+		}
+		if _, _, held, _ := s.store.Holder(t.Context(), s.cfg.Key); held {
+			t.Error("the lease was not given back")
+		}
+	})
+}
+
+func TestBadTargetIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.failing = 0.2
+		status, err := s.run(t)
+		if err != nil || status.Phase != engine.RolledBack || s.share() != traffic.None {
+			t.Fatalf("%s %s, share %s, %v", status.Phase, status.Reason, s.share(), err)
+		}
+	})
+}
+
+// TestStatusIsSavedBeforeItIsApplied looks into the store at each write.
+func TestStatusIsSavedBeforeItIsApplied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.cfg.Routes["public"] = Route{Ref: publicRef, Driver: checked{s.router, func(c router.Change) {
+			record, _, err := s.store.Load(t.Context(), s.cfg.Key)
+			if err != nil || !strings.Contains(string(record.Status), fmt.Sprintf("%q", c.ID)) {
+				t.Errorf("write %s was applied before it was saved: %v", c.ID, err)
+			}
+		}}}
+		if status, err := s.run(t); err != nil || status.Phase != engine.Complete {
+			t.Fatal(status.Phase, err)
+		}
+	})
+}
+
+type checked struct {
+	router.Driver
+	before func(router.Change)
+}
+
+func (c checked) Write(ctx context.Context, change router.Change) (router.Receipt, error) {
+	c.before(change)
+	return c.Driver.Write(ctx, change)
+}
+
+// TestFailedSaveAppliesNothingThatRises: what cannot be remembered is not done,
+// except taking back.
+func TestFailedSaveAppliesNothingThatRises(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := false
+		s := newStage(t, memstore.WithFaults(func(op memstore.Op, _ store.Key) memstore.Fault {
+			if full && op == memstore.Save {
+				return memstore.FailBefore
+			}
+			return memstore.None
+		}))
+		full = true
+		if _, err := s.run(t); !errors.Is(err, memstore.ErrInjected) || s.router.Calls(memrouter.Write) != 0 {
+			t.Fatalf("%v after %d writes", err, s.router.Calls(memrouter.Write))
+		}
+		full = false
+		s.cfg.OnTurn = func(turn Turn) {
+			if turn.Status.Phase == engine.Holding {
+				full, s.failing = true, 1
+			}
+		}
+		if _, err := s.run(t); err == nil {
+			t.Fatal("the disk was full and nobody said so")
+		}
+		full = false
+		s.cfg.OnTurn = func(Turn) {}
+		if status, err := s.run(t); err != nil || status.Phase != engine.RolledBack || s.share() != traffic.None {
+			t.Fatal(status.Phase, err)
+		}
+	})
+}
+
+func TestTakesBackWhenTheDiskIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := false
+		s := newStage(t, memstore.WithFaults(func(op memstore.Op, _ store.Key) memstore.Fault {
+			if full && op == memstore.Save {
+				return memstore.FailBefore
+			}
+			return memstore.None
+		}))
+		s.cfg.OnTurn = func(turn Turn) {
+			if turn.Status.Phase != engine.Holding || full {
+				return
+			}
+			if err := s.store.Submit(t.Context(), s.cfg.Key, store.Command{ID: "1", Kind: "rollback", By: "anna", At: time.Now()}); err != nil {
+				t.Error(err)
+			}
+			full = true
+		}
+		_, err := s.run(t)
+		if !errors.Is(err, memstore.ErrInjected) || s.share() != traffic.None {
+			t.Fatalf("share %s, %v", s.share(), err)
+		}
+	})
+}
+
+func TestLostLeaseStopsBeforeAnythingIsApplied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		stolen := false
+		s.cfg.OnTurn = func(turn Turn) {
+			if turn.Status.Phase == engine.Holding && !stolen {
+				stolen = true
+				time.Sleep(time.Minute) // the process was stopped longer than its lease
+				if _, err := s.store.Acquire(t.Context(), s.cfg.Key, store.Holder{ID: "other"}, time.Hour, false); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		_, err := s.run(t)
+		if !errors.Is(err, store.ErrLost) || s.share() != 1000 {
+			t.Fatalf("share %s, %v", s.share(), err)
+		}
+	})
+}
+
+func TestSecondRunnerIsTurnedAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		if _, err := s.store.Acquire(t.Context(), s.cfg.Key, store.Holder{ID: "other", User: "bob", Host: "there", PID: 7}, time.Hour, false); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.run(t)
+		if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "bob@there") {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestCtrlCLeavesTheShareAndTheNextRunGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		ctx, stop := context.WithCancel(t.Context())
+		s.cfg.OnTurn = func(turn Turn) {
+			if turn.Status.Phase == engine.Holding {
+				stop()
+			}
+		}
+		status, err := s.runUntil(ctx)
+		if !errors.Is(err, context.Canceled) || status.Phase != engine.Holding || s.share() != 1000 {
+			t.Fatalf("%s, share %s, %v", status.Phase, s.share(), err)
+		}
+		s.cfg.OnTurn = func(Turn) {}
+		if status, err := s.run(t); err != nil || status.Phase != engine.Complete {
+			t.Fatal(status.Phase, err)
+		}
+	})
+}
+
+// TestRollbackNeedsTheRouterAlone runs as "watari rollback" does: no signals, an
+// operator's command waiting.
+func TestRollbackNeedsTheRouterAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		ctx, stop := context.WithCancel(t.Context())
+		s.cfg.OnTurn = func(turn Turn) {
+			if turn.Status.Phase == engine.Holding {
+				stop()
+			}
+		}
+		if _, err := s.runUntil(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		s.router.Fail(memrouter.Read, memrouter.Fault{Times: 3})
+		s.router.Fail(memrouter.Write, memrouter.Fault{Kind: router.ErrThrottled, Times: 2})
+		if err := s.store.Submit(t.Context(), s.cfg.Key, store.Command{ID: "1", Kind: "rollback", By: "anna", At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		s.cfg.Signals, s.cfg.OnTurn = nil, func(Turn) {}
+		status, err := s.run(t)
+		if err != nil || status.Phase != engine.RolledBack || s.share() != traffic.None {
+			t.Fatalf("%s %s, share %s, %v", status.Phase, status.Reason, s.share(), err)
+		}
+		if left, _ := s.store.Commands(t.Context(), s.cfg.Key); len(left) != 0 {
+			t.Errorf("consumed commands are left: %v", left)
+		}
+	})
+}
+
+// TestAnswersThatNeverComeAreNotWaitedFor: a data plane that hangs costs its
+// deadline and nothing else.
+func TestAnswersThatNeverComeAreNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.router.Fail(memrouter.Read, memrouter.Fault{Stall: true, Times: 2})
+		s.router.Fail(memrouter.Write, memrouter.Fault{Stall: true, Lost: true})
+		status, err := s.run(t)
+		if err != nil || status.Phase != engine.Complete {
+			t.Fatal(status.Phase, status.Reason, err)
+		}
+	})
+}
+
+func TestSeveralSignalsAddUp(t *testing.T) {
+	at := time.Unix(100, 0)
+	known := func(n int64) traffic.Reading[traffic.Counts] {
+		return traffic.KnownAt(traffic.Counts{Requests: n}, at)
+	}
+	failed := traffic.FailedAt[traffic.Counts](errors.New("refused"), at)
+	var unknown traffic.Reading[traffic.Counts]
+	for _, c := range []struct {
+		a, b traffic.Reading[traffic.Counts]
+		want traffic.State
+		n    int64
+	}{
+		{known(1), known(2), traffic.Known, 3},
+		{known(1), unknown, traffic.Unknown, 0}, {unknown, known(1), traffic.Unknown, 0},
+		{known(1), failed, traffic.Failed, 0}, {failed, known(1), traffic.Failed, 0},
+		{unknown, failed, traffic.Failed, 0}, {failed, unknown, traffic.Failed, 0}, {unknown, unknown, traffic.Unknown, 0},
+	} {
+		if got := plus(c.a, c.b); got.State != c.want || got.Value.Requests != c.n {
+			t.Errorf("%v + %v = %v", c.a.State, c.b.State, got)
+		}
+	}
+}
+
+func TestWhatMayHaveHappenedCountsAsLost(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want engine.Outcome
+	}{
+		{&router.Error{Kind: router.ErrThrottled, Effect: router.EffectNothing}, engine.Refused},
+		{&router.Error{Kind: router.ErrConflict, Effect: router.EffectNothing}, engine.Refused},
+		{&router.Error{Kind: router.ErrUnavailable, Effect: router.EffectNothing}, engine.Refused},
+		{&router.Error{Kind: router.ErrDenied, Effect: router.EffectNothing}, engine.Denied},
+		{&router.Error{Kind: router.ErrInexact, Effect: router.EffectNothing}, engine.Denied},
+		{&router.Error{Kind: router.ErrDenied, Effect: router.EffectPartial}, engine.Lost},
+		{&router.Error{Kind: router.ErrUnavailable}, engine.Lost},
+		{errors.New("surprise"), engine.Lost},
+	} {
+		if got := outcome(c.err); got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+	}
+}
+
+// TestKilledAtEveryTurn replaces the process after each of the first turns.
+func TestKilledAtEveryTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		var status engine.Status
+		for kills := 0; kills < 40; kills++ {
+			ctx, kill := context.WithCancel(t.Context())
+			turns := 0
+			s.cfg.OnTurn = func(Turn) {
+				if turns++; turns > kills%4 {
+					kill()
+				}
+			}
+			var err error
+			if status, err = s.runUntil(ctx); err == nil {
+				break
+			}
+			kill()
+		}
+		s.cfg.OnTurn = func(Turn) {}
+		if !status.Phase.Ended() {
+			var err error
+			if status, err = s.run(t); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if status.Phase != engine.Complete || s.share() != traffic.All {
+			t.Fatalf("%s %s, share %s", status.Phase, status.Reason, s.share())
+		}
+	})
+}
+
+func TestUrgentWritesGoFirst(t *testing.T) {
+	writes := []engine.Write{{ID: "a"}, {ID: "b", Urgent: true}, {ID: "c"}}
+	slices.SortStableFunc(writes, urgentFirst)
+	if writes[0].ID != "b" || writes[1].ID != "a" {
+		t.Errorf("%v", writes)
+	}
+}
