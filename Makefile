@@ -1,0 +1,45 @@
+# make demo   build, make ready and run the main job
+# make test   make ready and run every test
+# Nothing here needs root, Docker or an AWS account.
+
+GO     ?= go
+WATARI  = bin/watari
+LINT    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: demo test lint bench build generate lab-ready prometheus clean
+
+demo: build
+	$(WATARI) demo $(DEMO)
+
+build:
+	$(GO) build -o $(WATARI) ./cmd/watari
+
+# The lab's two Kubernetes versions are compiled once into the user cache directory.
+lab-ready: build
+	$(WATARI) lab build
+
+# Prometheus comes from the distribution's package, where we may install it.
+prometheus:
+	@sh hack/prometheus.sh
+
+test: build prometheus lab-ready
+	$(GO) vet ./...
+	$(GO) test ./...
+	WATARI_LAB_TESTS=1 $(GO) test -p 1 -count=1 -timeout 60m ./lab/... ./scenario/...
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(LINT) run ./...
+
+bench: build lab-ready
+	$(GO) test -run '^$$' -bench 'Step$$' -benchmem ./engine
+	$(GO) test -run '^$$' -bench CallsPerStep ./router/route53
+	$(GO) test -run '^$$' -bench Proxy ./lab/alb
+	$(WATARI) lab bench $(BENCH)
+
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin
