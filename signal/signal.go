@@ -13,8 +13,9 @@ import (
 )
 
 // Query says what to count and how the sides are told apart. It is plain data.
-// The three expressions are selectors or queries in the source's own language;
-// Errors and Latency may be empty.
+// The three expressions are selectors or queries in the source's own language.
+// Errors and Latency may be empty: no errors are counted, the histogram is empty.
+// A side without Requests is not asked for and stays Unknown.
 type Query struct {
 	Name     string                 `json:"name"` // of the signal, for messages
 	Requests traffic.BySide[string] `json:"requests"`
@@ -31,10 +32,17 @@ type Counts = traffic.BySide[traffic.Reading[traffic.Counts]]
 // counters at both ends; a side without series is Unknown, a source that could
 // not be read gives Failed for both sides. Adjacent windows add up: no request
 // is counted twice or lost between them. The Reading's At is the end of the data
-// that it really covers and may lie before to.
+// that it really covers and may lie before to. A reading that is Unknown may say
+// why in Err, as one that is Failed does.
 //
-// The error is for what no repetition cures, such as a malformed query;
-// everything else is said in the readings.
+// A source that looks at intervals has, at any time, seen what its last look at
+// or before that time showed, and a window holds the difference between its ends.
+// Where a window is not Known, the next look still shows what it held: ask again
+// from the end of the last Known window, and nothing is lost.
+//
+// Neither end may lie in the future. The error is for what no repetition cures,
+// such as a malformed query; everything else is said in the readings. A source
+// may be asked by several goroutines at once.
 type Source interface {
 	Counts(ctx context.Context, q Query, from, to time.Time) (Counts, error)
 }

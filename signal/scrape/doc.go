@@ -1,0 +1,26 @@
+// Package scrape counts by reading metrics endpoints itself, every second or so:
+// the Prometheus text format and OpenMetrics, plain or gzipped, no Prometheus
+// server needed. Expressions are PromQL vector selectors of counters; several
+// endpoints add up. What it has seen of a counter at any time is what the last
+// successful scrape at or before that time showed, so windows add up exactly.
+// It keeps a bounded history, writes nothing, and never makes a zero of what it
+// could not see.
+//
+// What counts, in doubtful cases:
+//
+//   - On an endpoint's first scrape counters are only what later scrapes are
+//     compared with. A series that appears on a later scrape began at zero in
+//     between and counts as a whole. A series that was gone for a while goes on
+//     from its last value, or from zero if it is below it.
+//   - A side whose counters are on an endpoint that did not answer during the
+//     window is Failed, even if other endpoints did: the missing one may hide
+//     errors. An endpoint that never answered may hide either side and fails both.
+//     Endpoints that answered without series of a side do not matter for that side.
+//   - Errors whose metric is there without matching series are zero: client
+//     libraries create a labelled counter with its first error. If the metric itself
+//     is nowhere, the side is Unknown, because the name is probably wrong. (Prometheus,
+//     "Instrumentation: avoid missing metrics", asks for counters initialised to 0.)
+//   - Latencies without matching series are an empty histogram.
+//   - Gauges and summaries are not counters and match nothing. Timestamps that an
+//     endpoint writes are ignored: a value belongs to the scrape that showed it.
+package scrape

@@ -1,0 +1,182 @@
+package scrape
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
+
+	"watari.dev/signal"
+)
+
+// accept prefers OpenMetrics as Prometheus does, so that counters have the names
+// that users know from there.
+const accept = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+
+// maxBody bounds the memory of one scrape. 10,000 series take about 1 MB.
+const maxBody = 64 << 20
+
+// endpoint is one metrics endpoint and what was seen of it.
+type endpoint struct {
+	url       *url.URL
+	client    *http.Client
+	timeout   time.Duration
+	maxSeries int
+
+	body  bytes.Buffer // of one look at a time
+	lines []shown
+
+	mu      sync.Mutex
+	history history // written by look only
+}
+
+// look scrapes once and remembers what came of it. A scrape that its owner ended
+// says nothing about the endpoint and is not remembered.
+func (e *endpoint) look(ctx context.Context) {
+	started := time.Now()
+	err := e.read(ctx)
+	if err != nil && ctx.Err() != nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		e.history.addFailure(started, fmt.Errorf("scrape %s: %w", e.url.Redacted(), err))
+		return
+	}
+	e.history.add(started, e.lines)
+}
+
+// read fetches the endpoint and parses its answer into e.lines.
+func (e *endpoint) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	contentType, err := e.fetch(ctx)
+	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return fmt.Errorf("no answer within %s", e.timeout)
+		}
+		return err
+	}
+	return e.parse(contentType)
+}
+
+// fetch reads the answer into e.body.
+func (e *endpoint) fetch(ctx context.Context) (contentType string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url.String(), nil)
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Accept", accept)
+	request.Header.Set("Accept-Encoding", "gzip")
+	request.Header.Set("User-Agent", "watari")
+	response, err := e.client.Do(request)
+	if err != nil {
+		if outer := (*url.Error)(nil); errors.As(err, &outer) {
+			return "", outer.Err // the URL is said already
+		}
+		return "", err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read to its end, or is given up
+	if response.StatusCode != http.StatusOK {
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10)) // so that the connection can be used again
+		return "", fmt.Errorf("it answered %s", response.Status)
+	}
+	var body io.Reader = response.Body
+	if strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
+		if body, err = gzip.NewReader(response.Body); err != nil {
+			return "", fmt.Errorf("its answer says that it is gzipped: %w", err)
+		}
+	}
+	e.body.Reset()
+	n, err := e.body.ReadFrom(io.LimitReader(body, maxBody+1))
+	if err != nil {
+		return "", fmt.Errorf("read its answer: %w", err)
+	}
+	if n > maxBody {
+		return "", fmt.Errorf("its answer is longer than %d MiB", maxBody>>20)
+	}
+	return response.Header.Get("Content-Type"), nil
+}
+
+// parse turns e.body into e.lines. Nothing of an answer counts unless all of it
+// can be read.
+func (e *endpoint) parse(contentType string) error {
+	p, err := textparse.New(e.body.Bytes(), contentType, nil, textparse.ParserOptions{FallbackContentType: "text/plain", OpenMetricsSkipSTSeries: true})
+	if p == nil {
+		return fmt.Errorf("its answer is neither Prometheus text nor OpenMetrics: %w", err)
+	}
+	e.lines = e.lines[:0]
+	kinds := kindOf{}
+	for {
+		switch entry, err := p.Next(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("its answer is not readable: %w", err)
+		case entry == textparse.EntryType:
+			kinds.set(p.Type())
+		case entry == textparse.EntrySeries:
+			if err := e.parseSeries(p, &kinds); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (e *endpoint) parseSeries(p textparse.Parser, kinds *kindOf) error {
+	text, _, v := p.Series()
+	value, ok := signal.CounterValue(v)
+	if !ok || !kinds.counts(text) {
+		return nil
+	}
+	line := shown{value: value, series: e.history.byKey[string(text)]} // only this goroutine writes the map
+	if line.series == nil {
+		var l labels.Labels
+		p.Labels(&l)
+		line.key, line.series = string(text), newSeries(l)
+	}
+	if e.lines = append(e.lines, line); len(e.lines) > e.maxSeries {
+		return fmt.Errorf("it shows more than %d counters: scrape a smaller endpoint or raise the limit", e.maxSeries)
+	}
+	return nil
+}
+
+// kindOf remembers the last TYPE line, which stands before the series it is
+// about: the metric's name and which of its series are no counters.
+type kindOf struct {
+	name []byte
+	not  []string // endings after the name
+}
+
+func (k *kindOf) set(name []byte, kind model.MetricType) {
+	k.name, k.not = append(k.name[:0], name...), nil
+	switch kind {
+	case model.MetricTypeGauge, model.MetricTypeInfo, model.MetricTypeStateset, model.MetricTypeGaugeHistogram:
+		k.not = []string{"", "_info", "_bucket", "_gcount", "_gsum"}
+	case model.MetricTypeSummary:
+		k.not = []string{""} // quantiles; its _count is a counter
+	}
+}
+
+// counts reports whether the series may be a counter: its type says so, or it has
+// none.
+func (k *kindOf) counts(series []byte) bool {
+	if len(k.not) == 0 || !bytes.HasPrefix(series, k.name) {
+		return true
+	}
+	metric, _, _ := bytes.Cut(series, []byte{'{'})
+	return !slices.Contains(k.not, string(metric[len(k.name):]))
+}

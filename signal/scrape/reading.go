@@ -1,0 +1,164 @@
+package scrape
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"watari.dev/signal"
+	"watari.dev/traffic"
+)
+
+// view is what one endpoint shows of one side in one window.
+type view struct {
+	url     string
+	looked  bool   // there was a successful look up to the window's end
+	failure string // why the last look up to the window's end failed
+	based   bool   // there was one up to its beginning
+	fresh   bool   // there was one in between
+	until   time.Time
+
+	matched   bool // it has the side's requests
+	atBase    bool // and showed them at the window's beginning
+	atEnd     bool // and at its end
+	hasErrors bool // series of the errors' metric
+	counts    traffic.Counts
+}
+
+// view reads the history of e.
+func (e *endpoint) view(want selectors, from, to time.Time) view {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h := &e.history
+	h.answer(to)
+	base, based := h.success(from)
+	end, looked := h.success(to)
+	v := view{url: e.url.Redacted(), looked: looked, failure: h.failure(to), based: based, fresh: looked && end.at.After(from), until: end.started}
+	if !looked {
+		return v
+	}
+	h.selected(want.requests, func(s *series) {
+		if !s.Samples[0].At.After(end.at) {
+			v.matched = true
+			v.atBase = v.atBase || based && s.shownBy(base)
+			v.atEnd = v.atEnd || s.shownBy(end)
+		}
+	})
+	if v.matched && based && v.fresh {
+		v.counts = h.sum(want, from, to)
+		v.hasErrors = h.hasMetric(want.errors)
+	}
+	return v
+}
+
+func (h *history) sum(want selectors, from, to time.Time) traffic.Counts {
+	var requests, errs []signal.Counter
+	histograms := map[string][]signal.Bucket{}
+	h.selected(want.requests, func(s *series) { requests = append(requests, s.Counter) })
+	h.selected(want.errors, func(s *series) { errs = append(errs, s.Counter) })
+	h.selected(want.latency, func(s *series) {
+		if s.histogram != "" {
+			histograms[s.histogram] = append(histograms[s.histogram], signal.Bucket{Edge: s.edge, Counter: s.Counter})
+		}
+	})
+	var latency [][]signal.Bucket
+	for _, buckets := range histograms {
+		latency = append(latency, buckets)
+	}
+	return signal.Sum(requests, errs, latency, from, to)
+}
+
+// hasMetric reports whether the endpoint has the metric that sel selects from,
+// whatever its labels.
+func (h *history) hasMetric(sel *selector) bool {
+	if sel == nil {
+		return true
+	}
+	if sel.name != "" {
+		return len(h.byName[sel.name]) > 0
+	}
+	found := false
+	h.selected(sel, func(*series) { found = true })
+	return found
+}
+
+// decideReading makes one side's reading of what the endpoints show.
+func decideReading(want selectors, views []view, from, to time.Time) traffic.Reading[traffic.Counts] {
+	needed := slices.DeleteFunc(slices.Clone(views), func(v view) bool { return v.looked && !v.matched })
+	if why := failures(needed, to); why != nil {
+		return traffic.FailedAt[traffic.Counts](why, to)
+	}
+	if why := gaps(needed, from, to); why != "" {
+		return unknown(why)
+	}
+	var sum traffic.Counts
+	var until time.Time
+	var atBoth, atEnd, hasErrors bool
+	for _, v := range needed {
+		sum = sum.Plus(v.counts)
+		if until.IsZero() || v.until.Before(until) {
+			until = v.until
+		}
+		atEnd = atEnd || v.atEnd
+		atBoth = atBoth || v.atBase && v.atEnd
+		hasErrors = hasErrors || v.hasErrors
+	}
+	switch {
+	case len(needed) == 0:
+		return unknown(fmt.Sprintf("no counter on %s matches %s", urls(views), want.requests.text))
+	case !atEnd:
+		return unknown(fmt.Sprintf("no counter on %s matches %s any more", urls(needed), want.requests.text))
+	case sum.Requests == 0 && !atBoth:
+		return unknown(fmt.Sprintf("counters for %s have only just appeared on %s", want.requests.text, urls(needed)))
+	case !hasErrors:
+		return unknown(fmt.Sprintf("nothing on %s has the name in %s: correct it, or let the application start this counter at 0", urls(needed), want.errors.text))
+	}
+	return traffic.KnownAt(sum, until)
+}
+
+// failures says which of the needed endpoints did not answer during the window.
+func failures(needed []view, to time.Time) error {
+	var all []string
+	for _, v := range needed {
+		if !v.fresh && v.failure != "" {
+			text := v.failure
+			if v.looked {
+				text += fmt.Sprintf(" (last answer %s before)", to.Sub(v.until).Round(time.Second))
+			}
+			all = append(all, text)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(all, "; "))
+}
+
+// gaps says for which of the needed endpoints an end of the window was not seen.
+func gaps(needed []view, from, to time.Time) string {
+	for _, v := range needed {
+		switch {
+		case !v.looked:
+			return v.url + " was not scraped yet"
+		case !v.fresh:
+			return fmt.Sprintf("%s was not scraped between %s and %s", v.url, from.Format(time.TimeOnly), to.Format(time.TimeOnly))
+		case !v.based:
+			return fmt.Sprintf("nothing is remembered of %s at %s, where the window begins", v.url, from.Format(time.TimeOnly))
+		}
+	}
+	return ""
+}
+
+func urls(views []view) string {
+	var all []string
+	for _, v := range views {
+		all = append(all, v.url)
+	}
+	return strings.Join(all, ", ")
+}
+
+func unknown(why string) traffic.Reading[traffic.Counts] {
+	return traffic.Reading[traffic.Counts]{Err: why}
+}
