@@ -1,0 +1,198 @@
+package aws
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"watari.dev/lab/aws/eks"
+	"watari.dev/lab/aws/elbv2"
+	"watari.dev/lab/aws/route53"
+	"watari.dev/lab/aws/sts"
+	"watari.dev/lab/aws/wire"
+)
+
+// maxBody of a request; AWS's own limits are lower.
+const maxBody = 4 << 20
+
+// Planes are the data planes that the emulator feeds.
+type Planes struct {
+	Balancer elbv2.DataPlane
+	DNS      Names
+	DNSAddr  string       // host:port, for /_lab/endpoints
+	Metrics  http.Handler // of the balancer; nil: /_lab/metrics is empty
+}
+
+// Server is the emulator's endpoint. Run must run while it serves.
+type Server struct {
+	conf     Config
+	planes   Planes
+	services map[string]wire.Service
+	elb      *elbv2.Service
+	dns      *route53.Service
+	names    publisher
+	buckets  *wire.Buckets
+	calls    calls
+	fault    atomic.Pointer[Fault]
+	now      func() time.Time
+	log      *slog.Logger
+}
+
+// New loads the state in Config.Dir; an empty Dir keeps nothing.
+func New(conf Config, planes Planes, log *slog.Logger) (*Server, error) {
+	if err := conf.Validate(); err != nil {
+		return nil, err
+	}
+	conf = conf.withDefaults()
+	s := &Server{conf: conf, planes: planes, buckets: wire.NewBuckets(conf.rates()), now: time.Now, log: log}
+	services, err := s.newServices()
+	if err != nil {
+		return nil, err
+	}
+	s.services = make(map[string]wire.Service, len(services))
+	for _, service := range services {
+		s.services[service.Name()] = service
+	}
+	return s, nil
+}
+
+// newServices is the list of services: one line each.
+func (s *Server) newServices() ([]wire.Service, error) {
+	var err error
+	if s.elb, err = elbv2.New(elbv2.Options{
+		Account: s.conf.Account, Region: s.conf.Region, Seed: s.conf.Seed, PropagationDelay: s.conf.PropagationDelay,
+		State: s.state("elbv2"), Plane: s.planes.Balancer, Published: s.publishNames, Logger: s.log,
+	}); err != nil {
+		return nil, err
+	}
+	if s.dns, err = route53.New(route53.Options{
+		Seed: s.conf.Seed, InsyncDelay: s.conf.InsyncDelay, ProcessingTime: s.conf.ProcessingTime, State: s.state("route53"),
+		LoadBalancerZoneID: elbv2.CanonicalHostedZoneID, IsLoadBalancer: s.elb.HasName, Published: s.publishNames,
+	}); err != nil {
+		return nil, err
+	}
+	return []wire.Service{
+		s.elb,
+		s.dns,
+		&sts.Service{Account: s.conf.Account, User: "lab"},
+		&eks.Service{Account: s.conf.Account, Region: s.conf.Region, Clusters: s.conf.Clusters},
+	}, nil
+}
+
+func (s *Server) state(service string) wire.StateFile {
+	if s.conf.Dir == "" {
+		return wire.StateFile{}
+	}
+	return wire.StateFile{Path: filepath.Join(s.conf.Dir, "aws-"+service+".json")}
+}
+
+// Run feeds the data planes until ctx ends.
+func (s *Server) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { s.elb.Run(ctx) })
+	running.Go(func() { s.dns.Run(ctx) })
+	running.Go(func() { s.watchHealth(ctx) })
+	running.Wait()
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, labPrefix) {
+		s.serveLab(w, r)
+		return
+	}
+	call := wire.Call{RequestID: wire.RequestID(), HTTP: r}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		s.answer(w, call.RequestID, wire.XMLError("", wire.Errorf("RequestEntityTooLarge", "The request body could not be read: %v", err), call.RequestID))
+		return
+	}
+	call.Body = body
+	sig, failure := parseAuthorization(r.Header.Get("Authorization"))
+	service, known := s.services[sig.service]
+	if failure == nil && !known {
+		failure = mismatch("Credential should be scoped to correct service: this emulator has no service '%s'.", sig.service)
+	}
+	if failure != nil {
+		s.answer(w, call.RequestID, wire.XMLError("", failure, call.RequestID))
+		return
+	}
+	call.AccessKey = sig.accessKey
+	if failure = s.conf.verify(r, body, sig, s.now()); failure == nil {
+		call.Action, failure = service.Action(r, body)
+	}
+	if failure != nil {
+		s.finish(w, service, call, wire.Reply{}, failure)
+		return
+	}
+	s.carryOut(w, service, call)
+}
+
+// carryOut does a verified call, with whatever fault is injected into it.
+func (s *Server) carryOut(w http.ResponseWriter, service wire.Service, call wire.Call) {
+	fault := s.injected(service.Name(), call.Action, call.Body)
+	if !pause(call.HTTP.Context(), fault.Delay) || fault.DropBefore {
+		drop()
+	}
+	var reply wire.Reply
+	failure := fault.Err
+	if failure == nil && !s.buckets.Take(service.Name()+"/"+service.Bucket(call.Action), s.now()) {
+		failure = wire.Throttled()
+	}
+	if failure == nil {
+		reply, failure = service.Do(call.HTTP.Context(), call)
+	}
+	if fault.DropReply {
+		s.calls.count(service.Name(), call.Action, failure)
+		drop()
+	}
+	s.finish(w, service, call, reply, failure)
+}
+
+// drop closes the caller's connection without an answer.
+func drop() { panic(http.ErrAbortHandler) }
+
+// pause waits and says whether the caller is still there.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// finish counts, logs and answers a call.
+func (s *Server) finish(w http.ResponseWriter, service wire.Service, call wire.Call, reply wire.Reply, failure *wire.Error) {
+	s.calls.count(service.Name(), call.Action, failure)
+	if failure != nil {
+		s.log.Debug("call refused", "service", service.Name(), "action", call.Action, "code", failure.Code, "message", failure.Message)
+		reply = service.RenderError(failure, call.RequestID)
+	}
+	s.answer(w, call.RequestID, reply)
+}
+
+// answer writes a reply with the headers that all services share.
+func (s *Server) answer(w http.ResponseWriter, requestID string, reply wire.Reply) {
+	header := w.Header()
+	header.Set("Content-Type", reply.ContentType)
+	header.Set("x-amzn-RequestId", requestID)
+	for name, value := range reply.Header {
+		header.Set(name, value)
+	}
+	w.WriteHeader(reply.Status)
+	if _, err := w.Write(reply.Body); err != nil {
+		s.log.Debug("the caller went away before the answer", "requestId", requestID, "error", err)
+	}
+}
