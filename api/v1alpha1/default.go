@@ -24,10 +24,7 @@ const (
 // AWS is reached, and names are in the form in which DNS compares them. Doing it
 // twice changes nothing.
 func (m *Migration) Default() {
-	t := &m.Spec.Gate.Thresholds
-	orDefault(&t.MaxErrorRatio, DefaultMaxErrorRatio)
-	orDefault(&t.MinRequests, DefaultMinRequests)
-	orDefault(&t.Window, metav1.Duration{Duration: DefaultWindow})
+	m.Spec.Gate.Thresholds = m.Spec.Gate.Thresholds.defaulted()
 
 	r := &m.Spec.Rollback
 	if r.Mode == "" {
@@ -52,6 +49,13 @@ func (m *Migration) Default() {
 			route.Route53.fillIn(m.Spec.AWS)
 		}
 	}
+}
+
+func (t Thresholds) defaulted() Thresholds {
+	orDefault(&t.MaxErrorRatio, DefaultMaxErrorRatio)
+	orDefault(&t.MinRequests, DefaultMinRequests)
+	orDefault(&t.Window, metav1.Duration{Duration: DefaultWindow})
+	return t
 }
 
 func (r *ALBRoute) fillIn(shared *AWSAccess) {

@@ -11,7 +11,10 @@ import (
 // Share is the target's part of the traffic in basis points, 0..10000. It is
 // written as a percentage ("1%", "0.5%") or as a whole number of basis points.
 //
+// +kubebuilder:validation:Type=""
+// +kubebuilder:validation:Format=""
 // +kubebuilder:validation:XIntOrString
+// +kubebuilder:validation:MaxLength=8
 // +kubebuilder:validation:Pattern=`^(100([.]0{1,2})?|[0-9]{1,2}([.][0-9]{1,2})?) ?%$`
 // +kubebuilder:validation:XValidation:rule="type(self) != int || (self >= 0 && self <= 10000)",message="a share lies between 0 and 10000 basis points"
 type Share int32

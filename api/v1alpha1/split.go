@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"unicode/utf8"
 )
@@ -73,8 +74,9 @@ func decodeText(data []byte) (text []byte, line int, wrong string) {
 		if r == utf8.RuneError && size == 1 {
 			return nil, 1 + bytes.Count(data[:i], []byte{'\n'}), "not UTF-8: save the file as UTF-8"
 		}
-		if r == 0 {
-			return nil, 1 + bytes.Count(data[:i], []byte{'\n'}), "a zero byte: this is not a text file; name a YAML or JSON file"
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7F {
+			return nil, 1 + bytes.Count(data[:i], []byte{'\n'}),
+				fmt.Sprintf("the invisible control character %U: remove it, or name a text file", r)
 		}
 		i += size
 	}

@@ -83,7 +83,7 @@ func syntaxAdvice(reason string) string {
 		{"unexpected end of stream", "look for a quote or bracket that is never closed"},
 		{"unknown anchor", "write the value out: anchors and aliases are not supported"},
 		{"cannot start any token", "put a text that begins with such a character in quotes"},
-		{"control characters are not allowed", "remove the invisible character"},
+		{"control characters are not allowed", "remove the invisible character, which is not in ASCII"},
 	} {
 		if strings.Contains(reason, known.part) {
 			return known.advice

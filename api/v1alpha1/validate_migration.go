@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"reflect"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -99,7 +100,7 @@ func checkGate(ps *problems, path *field.Path, s *MigrationSpec) {
 	if t.MaxP99 != nil && len(s.Signals) > 0 && !hasLatency(s.Signals) {
 		ps.add(path.Child("maxP99"), "no signal counts latency: add latency to a signal, or remove the limit")
 	}
-	if len(s.Signals) == 0 && len(stepsWithoutApproval(s.Steps)) == 0 && *t != (Thresholds{}) {
+	if len(s.Signals) == 0 && len(stepsWithoutApproval(s.Steps)) == 0 && !reflect.DeepEqual(t.defaulted(), Thresholds{}.defaulted()) {
 		ps.add(path, "there is nothing to hold against the thresholds: add signals, or remove the thresholds")
 	}
 }
