@@ -120,3 +120,22 @@ func TestRemovedGroupAndListenerDrain(t *testing.T) {
 		t.Errorf("the running request got HTTP %d, want 200", got)
 	}
 }
+
+// TestCutTargetIsNotTheAnswer: a target that is cut off between choice and
+// connection costs nothing, because no byte was sent; without another target
+// the answer is 502.
+func TestCutTargetIsNotTheAnswer(t *testing.T) {
+	a, b := backend(t, says("a")), backend(t, says("b"))
+	r := newHealthyRig(t, oneGroup(a, b))
+	pools := r.b.groups[sourceARN].targets
+	pools[a.Addr].pool.cut()
+	for range 10 {
+		if code, body := r.get("/"); code != 200 || body != "b" {
+			t.Fatalf("HTTP %d %q, want b", code, body)
+		}
+	}
+	pools[b.Addr].pool.cut()
+	if code, _ := r.get("/"); code != http.StatusBadGateway {
+		t.Errorf("HTTP %d, want 502", code)
+	}
+}

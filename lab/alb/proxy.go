@@ -140,25 +140,29 @@ func (l *listener) chooseGroup(act action, r *http.Request, now time.Time) (*gro
 	return act.decideGroup(l.balancer.dice.roll(act.total)), nil
 }
 
+// maxChoices bounds how often another target is chosen because one was cut
+// off at the wrong moment.
+const maxChoices = 3
+
 // connect chooses a target and gets a connection to it. Only when a target
 // was cut off between choice and connection is another one chosen; an error of
 // the target itself is the answer.
 func (l *listener) connect(ctx context.Context, g *group, rec *record, idle time.Duration) (*exchange, *fault) {
-	for {
+	for choice := 1; ; choice++ {
 		t := g.next()
 		if t == nil {
+			rec.target = nil
 			return nil, &fault{http.StatusServiceUnavailable, errNoTargets}
 		}
 		rec.target = t
 		x, err := begin(ctx, t, idle)
-		if errors.Is(err, errCut) && g.next() != t {
-			continue
+		if err == nil {
+			return x, nil
 		}
-		if err != nil {
+		if !errors.Is(err, errCut) || choice == maxChoices {
 			l.balancer.metrics.connectionError(l.conf().LoadBalancer, g)
 			return nil, decideTargetFault(ctx, err)
 		}
-		return x, nil
 	}
 }
 
