@@ -14,9 +14,6 @@ const (
 	DefaultWindow               = 30 * time.Second
 	DefaultUnknownAfter         = 60 * time.Second
 	DefaultScrapeInterval       = time.Second
-	// DefaultTTL is in seconds, the TTL of an alias of a load balancer (Route 53
-	// Developer Guide, "Choosing between alias and non-alias records").
-	DefaultTTL int64 = 60
 )
 
 // Default fills in what the migration leaves open, so that every optional field
@@ -72,7 +69,7 @@ func (r *Route53Route) fillIn(shared *AWSAccess) {
 		r.Type = RecordA
 	}
 	if r.Target.Value != "" {
-		orDefault(&r.Target.TTL, DefaultTTL)
+		orDefault(&r.Target.TTL, 0)
 	}
 	for i, name := range r.Names {
 		r.Names[i] = canonicalName(name)

@@ -59,8 +59,8 @@ func TestDefaultsOfRoutesAndSignals(t *testing.T) {
 	if diff := cmp.Diff([]string{"api.example.com", "*.api.example.com", "upload.example.com"}, m.Spec.Routes[2].Route53.Names); diff != "" {
 		t.Error(diff)
 	}
-	if ttl := m.Spec.Routes[4].Route53.Target.TTL; ttl == nil || *ttl != 60 {
-		t.Error("the default TTL is", ttl)
+	if ttl := m.Spec.Routes[4].Route53.Target.TTL; ttl == nil || *ttl != 0 {
+		t.Error("the default TTL is not the source's:", ttl)
 	}
 	if m.Spec.Routes[2].Route53.Target.TTL != nil {
 		t.Error("an alias has a TTL")

@@ -134,7 +134,8 @@ type Route53Target struct {
 	// +kubebuilder:validation:MaxLength=255
 	Value string `json:"value,omitempty"`
 
-	// Seconds that resolvers may keep the value; by default 60.
+	// Seconds that resolvers may keep the value. By default, and as 0, that of
+	// the source's record: all weighted records of a name share one TTL.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647

@@ -139,7 +139,7 @@ func checkNewRecord(ps *problems, path *field.Path, r *Route53Route) {
 	case t.Value == "":
 		ps.add(path.Child("ttl"), "belongs to value; an alias has the TTL of what it points at: remove it")
 	case *t.TTL < 0 || *t.TTL > maxTTL:
-		ps.add(path.Child("ttl"), "%d is not between 0 and %d seconds; 60 is usual", *t.TTL, maxTTL)
+		ps.add(path.Child("ttl"), "%d is not between 0 and %d seconds; 60 is usual, and left out it is the source's", *t.TTL, maxTTL)
 	}
 }
 
