@@ -1,0 +1,66 @@
+package route53
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestLimiterKeepsTheRateAndLetsUrgentCallsGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(5)
+		for range 5 { // the burst
+			if err := l.Wait(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		var mu sync.Mutex
+		var order []string
+		var all sync.WaitGroup
+		enter := func(name string, urgent bool) {
+			all.Go(func() {
+				if err := l.Wait(t.Context(), urgent); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, name)
+			})
+			synctest.Wait()
+		}
+		enter("first", false)
+		enter("second", false)
+		enter("rollback 1", true)
+		enter("rollback 2", true)
+		all.Wait()
+		if want := []string{"rollback 1", "rollback 2", "first", "second"}; !slices.Equal(order, want) {
+			t.Errorf("order %q, want %q", order, want)
+		}
+		if took := time.Since(start); took < 790*time.Millisecond || took > 810*time.Millisecond {
+			t.Errorf("4 calls beyond the burst took %v, want 800 ms", took)
+		}
+	})
+}
+
+func TestLimiterForgetsWhoGaveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(1)
+		if err := l.Wait(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		brief, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := l.Wait(brief, true); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		start := time.Now()
+		if err := l.Wait(t.Context(), false); err != nil || time.Since(start) > 910*time.Millisecond {
+			t.Errorf("waited %v, %v: the turn of who gave up must go to the next", time.Since(start), err)
+		}
+	})
+}

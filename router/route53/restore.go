@@ -1,0 +1,82 @@
+package route53
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"watari.dev/router"
+	"watari.dev/traffic"
+)
+
+// Restore implements router.Restorer: every name gets a simple record again,
+// which answers what the record of the side keep answers. Only a route that may
+// convert (Ref.Create) may be converted back.
+func (d *Driver) Restore(ctx context.Context, route router.Ref, keep traffic.Side) (router.Receipt, error) {
+	p := d.calls(false)
+	groups, _, err := d.read(ctx, p, restoring, route, nil)
+	if err != nil {
+		return router.Receipt{}, err
+	}
+	var all []nameChange
+	for _, g := range groups {
+		n, err := decideRestore(g, route, keep)
+		if err != nil {
+			return router.Receipt{}, err
+		}
+		if len(n.changes) > 0 {
+			all = append(all, n)
+		}
+	}
+	id := "restore " + route.Name
+	token, err := writer{d: d, p: p, op: restoring, route: route, id: id, groups: groups}.send(ctx, pack(all))
+	if err != nil {
+		return router.Receipt{}, err
+	}
+	share := traffic.None
+	if keep == traffic.Target {
+		share = traffic.All
+	}
+	return router.Receipt{ChangeID: id, Route: route, Share: share, Token: token, At: d.now()}, nil
+}
+
+// decideRestore returns the changes that leave one simple record at a name: both
+// weighted ones are deleted as they were read, in the batch that creates it.
+func decideRestore(g group, route router.Ref, keep traffic.Side) (nameChange, error) {
+	refuse := func(advice string) (nameChange, error) {
+		return nameChange{}, &router.Error{Op: restoring, On: fmt.Sprintf("%s in zone %s", shown(g.name), route.ID),
+			Kind: router.ErrNotOwned, Effect: router.EffectNothing, Advice: advice}
+	}
+	n := nameChange{name: g.name}
+	share := g.part(route).Share
+	var kept, dropped *types.ResourceRecordSet
+	switch keep {
+	case traffic.Source:
+		kept, dropped = g.find(route.Source), g.find(route.Target)
+	case traffic.Target:
+		kept, dropped = g.find(route.Target), g.find(route.Source)
+	}
+	switch {
+	case keep == traffic.NoSide:
+		return refuse("say which side to keep")
+	case keep == traffic.Source && share != traffic.None, keep == traffic.Target && share != traffic.All:
+		return refuse(fmt.Sprintf("bring all of it to the %s first: the target's share is %s", keep, share))
+	case g.simple():
+		return n, nil
+	case route.Create == nil:
+		return refuse("the route does not permit to convert records")
+	case kept == nil:
+		return refuse("it has no record of the " + keep.String())
+	case dropped == nil && len(g.sets) > 1, dropped != nil && len(g.sets) > 2:
+		return refuse("delete the weighted records of others first; it has " + g.identifiers())
+	}
+	simple := *kept
+	simple.SetIdentifier, simple.Weight = nil, nil
+	simple.HealthCheckId = nil // a simple record has none (Developer Guide, "Values specific for simple records")
+	for _, set := range g.sets {
+		n.changes = append(n.changes, types.Change{Action: types.ChangeActionDelete, ResourceRecordSet: &set})
+	}
+	n.changes = append(n.changes, types.Change{Action: types.ChangeActionCreate, ResourceRecordSet: &simple})
+	return n, nil
+}

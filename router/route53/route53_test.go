@@ -1,0 +1,314 @@
+package route53
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"watari.dev/router"
+	"watari.dev/router/internal/awscall"
+	"watari.dev/router/routertest"
+	"watari.dev/traffic"
+)
+
+var quick = awscall.Policy{First: time.Microsecond}
+
+func driverOver(f *fakeRoute53) *Driver {
+	return newDriver(f, Options{Limiter: NewLimiter(1e6), Now: f.clock.Now}, quick)
+}
+
+func weighted(name, identifier, value string, weight int64) types.ResourceRecordSet {
+	return types.ResourceRecordSet{
+		Name: aws.String(canonical(name)), Type: "A", SetIdentifier: aws.String(identifier), Weight: aws.Int64(weight),
+		TTL: aws.Int64(60), ResourceRecords: []types.ResourceRecord{{Value: aws.String(value)}},
+	}
+}
+
+func alias(name, identifier, target string, weight int64) types.ResourceRecordSet {
+	return types.ResourceRecordSet{
+		Name: aws.String(canonical(name)), Type: "A", SetIdentifier: aws.String(identifier), Weight: aws.Int64(weight),
+		AliasTarget: &types.AliasTarget{DNSName: aws.String(target), HostedZoneId: aws.String("Z2"), EvaluateTargetHealth: true},
+	}
+}
+
+func simple(name string, values ...string) types.ResourceRecordSet {
+	s := types.ResourceRecordSet{Name: aws.String(canonical(name)), Type: "A", TTL: aws.Int64(30)}
+	for _, v := range values {
+		s.ResourceRecords = append(s.ResourceRecords, types.ResourceRecord{Value: aws.String(v)})
+	}
+	return s
+}
+
+func route(names ...string) router.Ref {
+	return router.Ref{Name: "partners", Driver: "route53", ID: zoneID, Names: names, Type: "A", Source: "old", Target: "new"}
+}
+
+func TestContract(t *testing.T) {
+	for what, make := range map[string]func(name, identifier string, weight int64) types.ResourceRecordSet{
+		"values":  func(n, id string, w int64) types.ResourceRecordSet { return weighted(n, id, "192.0.2.1", w) },
+		"aliases": func(n, id string, w int64) types.ResourceRecordSet { return alias(n, id, id+".elb.example.", w) },
+	} {
+		for _, names := range [][]string{{"api.example.com"}, {"api.example.com", "*.example.com", "Shop.example.com."}} {
+			t.Run(fmt.Sprintf("%s, %d names", what, len(names)), func(t *testing.T) {
+				routertest.Run(t, func(*testing.T) routertest.Harness {
+					f := newFake(newClock())
+					for _, n := range names {
+						f.put(make(n, "old", 100))
+						f.put(make(n, "new", 0))
+					}
+					return harness(f, route(names...))
+				})
+			})
+		}
+	}
+}
+
+func harness(f *fakeRoute53, route router.Ref) routertest.Harness {
+	absent := route
+	absent.ID = "Z404"
+	each := func(identifier string, weight int64) {
+		for _, n := range route.Names {
+			f.setWeight(n, identifier, weight)
+		}
+	}
+	return routertest.Harness{
+		Driver: driverOver(f), Route: route, Absent: absent,
+		Truth: func() (parts []router.Part) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			for _, n := range route.Names {
+				g := group{name: n}
+				for _, s := range f.sorted() {
+					if *s.Name == canonical(n) {
+						g.sets = append(g.sets, s)
+					}
+				}
+				parts = append(parts, g.part(route))
+			}
+			return parts
+		},
+		Intrude: func(source, target int64) { each("old", source); each("new", target) },
+		Foreign: func(weight int64) { each("other", weight) },
+		Inject: func(fault routertest.Fault) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.faults = append(f.faults, fault)
+		},
+		Heal: func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.faults = nil
+		},
+		Advance: f.clock.Advance,
+	}
+}
+
+func (f *fakeRoute53) of(name string) (out []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.sorted() {
+		if *s.Name != canonical(name) || s.Type != "A" {
+			continue
+		}
+		text := aws.ToString(s.SetIdentifier)
+		if s.Weight != nil {
+			text += fmt.Sprintf("=%d", *s.Weight)
+		}
+		for _, r := range s.ResourceRecords {
+			text += " " + *r.Value
+		}
+		if s.AliasTarget != nil {
+			text += " -> " + *s.AliasTarget.DNSName
+		}
+		if s.TTL != nil {
+			text += fmt.Sprintf(" ttl %d", *s.TTL)
+		}
+		out = append(out, strings.TrimSpace(text))
+	}
+	return out
+}
+
+func TestSimpleRecordIsConvertedAndRestored(t *testing.T) {
+	for _, keep := range []traffic.Side{traffic.Source, traffic.Target} {
+		f := newFake(newClock(), simple("api.example.com", "192.0.2.1"))
+		d, r := driverOver(f), route("api.example.com")
+		if _, err := d.Read(t.Context(), r); !errors.Is(err, router.ErrNotOwned) || !strings.Contains(err.Error(), "permits to convert") {
+			t.Fatalf("without permission: %v", err)
+		}
+		r.Create = &router.Record{Values: []string{"192.0.2.2"}}
+		s, err := d.Read(t.Context(), r)
+		if err != nil || s.High() != traffic.None || len(s.Warnings) != 1 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		if _, err := d.Write(t.Context(), router.Change{ID: "1", Route: r, Share: 1000, IfVersion: s.Version}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := f.of("api.example.com"), []string{"new=10 192.0.2.2 ttl 30", "old=90 192.0.2.1 ttl 30"}; !slices.Equal(got, want) || f.writes != 1 {
+			t.Fatalf("converted to %q in %d calls, want %q in one", got, f.writes, want)
+		}
+		if _, err := d.Restore(t.Context(), r, keep); !errors.Is(err, router.ErrNotOwned) {
+			t.Fatalf("restored while both sides have traffic: %v", err)
+		}
+		share, value := traffic.None, "192.0.2.1 ttl 30"
+		if keep == traffic.Target {
+			share, value = traffic.All, "192.0.2.2 ttl 30"
+		}
+		if _, err := d.Write(t.Context(), router.Change{ID: "2", Route: r, Share: share}); err != nil {
+			t.Fatal(err)
+		}
+		receipt, err := d.Restore(t.Context(), r, keep)
+		if got := f.of("api.example.com"); err != nil || receipt.Share != share || !slices.Equal(got, []string{value}) {
+			t.Fatalf("restored %s as %q, %v; want %q", keep, got, err, value)
+		}
+		if s, err := d.Read(t.Context(), r); err != nil || s.High() != share {
+			t.Errorf("after restoring %s it reads %+v, %v", keep, s, err)
+		}
+		f.clock.Advance(time.Hour)
+		if s, err := d.Settled(t.Context(), receipt); err != nil || s.Done {
+			t.Errorf("%+v, %v: the TTL runs from when INSYNC was seen", s, err)
+		}
+		f.clock.Advance(time.Minute)
+		if s, err := d.Settled(t.Context(), receipt); err != nil || !s.Done {
+			t.Errorf("%+v, %v", s, err)
+		}
+	}
+}
+
+func TestMissingTargetIsCreated(t *testing.T) {
+	f := newFake(newClock(), alias("api.example.com", "old", "old.elb.example.", 100))
+	d, r := driverOver(f), route("api.example.com")
+	if _, err := d.Write(t.Context(), router.Change{ID: "1", Route: r, Share: 1000}); !errors.Is(err, router.ErrNotOwned) {
+		t.Fatalf("without permission: %v", err)
+	}
+	r.Create = &router.Record{Alias: &router.Alias{Zone: "Z2", Name: "new.elb.example."}}
+	if _, err := d.Write(t.Context(), router.Change{ID: "1", Route: r, Share: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.of("api.example.com"), []string{"new=10 -> new.elb.example.", "old=90 -> old.elb.example."}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	latency := simple("api.example.com", "192.0.2.1")
+	latency.SetIdentifier, latency.Region = aws.String("old"), "eu-central-1"
+	for _, c := range []struct {
+		name string
+		sets []types.ResourceRecordSet
+		ref  func(*router.Ref)
+		kind error
+		says string
+	}{
+		{"no record", nil, nil, router.ErrNotFound, "no A record"},
+		{"other policy", []types.ResourceRecordSet{latency}, nil, router.ErrNotOwned, "another routing policy"},
+		{"others' only", []types.ResourceRecordSet{weighted("api.example.com", "x", "192.0.2.1", 1)}, nil, router.ErrNotOwned, "identifiers are x"},
+		{"no source", []types.ResourceRecordSet{weighted("api.example.com", "new", "192.0.2.1", 0)}, nil, router.ErrNotOwned, "create the source's record"},
+		{"several values", []types.ResourceRecordSet{simple("api.example.com", "192.0.2.1", "192.0.2.2")},
+			func(r *router.Ref) { r.Create = &router.Record{Values: []string{"192.0.2.3"}} }, router.ErrNotOwned, "several values"},
+		{"no such zone", nil, func(r *router.Ref) { r.ID = "Z404" }, router.ErrNotFound, "Z404"},
+		{"no names", nil, func(r *router.Ref) { r.Names = nil }, router.ErrNotFound, "name at least one"},
+		{"a type that is none", nil, func(r *router.Ref) { r.Type = "MX" }, router.ErrNotFound, `"MX"`},
+	} {
+		r := route("api.example.com")
+		if c.ref != nil {
+			c.ref(&r)
+		}
+		_, err := driverOver(newFake(newClock(), c.sets...)).Write(t.Context(), router.Change{ID: "1", Route: r, Share: 1000})
+		if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) || router.EffectOf(err) != router.EffectNothing {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func TestSomebodyFasterIsRefusedByAWS(t *testing.T) {
+	f := newFake(newClock(), weighted("api.example.com", "old", "192.0.2.1", 100), weighted("api.example.com", "new", "192.0.2.2", 0))
+	d, r := driverOver(f), route("api.example.com")
+	s, err := d.Read(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.meddle = func(int) { f.setWeight("api.example.com", "new", 77) }
+	_, err = d.Write(t.Context(), router.Change{ID: "1", Route: r, Share: 1000, IfVersion: s.Version})
+	if !errors.Is(err, router.ErrConflict) || router.EffectOf(err) != router.EffectNothing {
+		t.Errorf("between reading and writing: %v", err)
+	}
+	if got, want := f.of("api.example.com"), []string{"new=77 192.0.2.2 ttl 60", "old=100 192.0.2.1 ttl 60"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestTakingBackWinsAgainstSomebodyFaster(t *testing.T) {
+	f := newFake(newClock(), simple("api.example.com", "192.0.2.1"))
+	d, r := driverOver(f), route("api.example.com")
+	r.Create = &router.Record{Values: []string{"192.0.2.2"}}
+	f.meddle = func(n int) {
+		if n == 1 { // somebody replaces the simple record before it is converted
+			f.put(simple("api.example.com", "192.0.2.9"))
+		}
+	}
+	if _, err := d.Write(t.Context(), router.Change{ID: "1", Route: r, Share: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.of("api.example.com"), []string{"new=10 192.0.2.2 ttl 30", "old=90 192.0.2.9 ttl 30"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestOwnersAndTrapsAreWarned(t *testing.T) {
+	txt := types.ResourceRecordSet{Name: aws.String("a-api.example.com."), Type: "TXT", TTL: aws.Int64(300),
+		ResourceRecords: []types.ResourceRecord{{Value: aws.String(`"heritage=external-dns,external-dns/owner=prod,external-dns/resource=ingress/shop"`)}}}
+	slow := weighted("api.example.com", "new", "192.0.2.2", 0)
+	slow.TTL = aws.Int64(3600)
+	f := newFake(newClock(), alias("api.example.com", "old", "old.elb.example.", 0), slow, txt)
+	d := driverOver(f)
+	s, err := d.Read(t.Context(), route("api.example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Writer != "external-dns (owner prod)" {
+		t.Errorf("writer %q", s.Writer)
+	}
+	all := strings.Join(s.Warnings, "\n")
+	for _, want := range []string{"owner prod", "equal split", "health of a record", "TTL is above 60 s"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no warning of %q in\n%s", want, all)
+		}
+	}
+	if s.High() != 5000 {
+		t.Errorf("all weights zero is a share of %s", s.High())
+	}
+	before := f.lists
+	if s, err = d.Read(t.Context(), route("api.example.com")); err != nil || s.Writer == "" || f.lists != before+1 {
+		t.Errorf("the owner is remembered, so the second read is one call: %d, %q, %v", f.lists-before, s.Writer, err)
+	}
+	f.put(types.ResourceRecordSet{Name: aws.String("a-api.example.com."), Type: "TXT", TTL: aws.Int64(300)})
+	f.clock.Advance(ownerMemory)
+	if s, err = d.Read(t.Context(), route("api.example.com")); err != nil || s.Writer != "" {
+		t.Errorf("the owner is gone: %q, %v", s.Writer, err)
+	}
+}
+
+func TestForgottenChangeFallsBackToTheBound(t *testing.T) {
+	f := newFake(newClock(), weighted("api.example.com", "old", "192.0.2.1", 100), weighted("api.example.com", "new", "192.0.2.2", 0))
+	d := driverOver(f)
+	r, err := d.Write(t.Context(), router.Change{ID: "1", Route: route("api.example.com"), Share: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(f.changes)
+	for _, c := range []struct {
+		after time.Duration
+		done  bool
+	}{{2*Propagation + time.Minute - time.Second, false}, {time.Second, true}} {
+		f.clock.Advance(c.after)
+		if s, err := d.Settled(t.Context(), r); err != nil || s.Done != c.done {
+			t.Errorf("%+v, %v; want done %v", s, err, c.done)
+		}
+	}
+}
