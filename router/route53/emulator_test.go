@@ -1,0 +1,217 @@
+package route53
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	balancer "watari.dev/lab/alb"
+	lab "watari.dev/lab/aws"
+	"watari.dev/lab/aws/wire"
+	"watari.dev/lab/dnsserver"
+	"watari.dev/router"
+	"watari.dev/router/internal/awscall"
+	"watari.dev/router/routertest"
+	"watari.dev/traffic"
+)
+
+// TestContractOverTheEmulator runs the contract with the real SDK over HTTP.
+func TestContractOverTheEmulator(t *testing.T) {
+	for what, names := range map[string][]string{"one name": {"api.example.com"}, "three names": {"api.example.com", "*.example.com", "a-b.example.com"}} {
+		t.Run(what, func(t *testing.T) {
+			routertest.Run(t, func(t *testing.T) routertest.Harness { return emulated(t, names...) })
+		})
+	}
+}
+
+// plain is a client of the emulator that stands for somebody else.
+type plain struct {
+	t    *testing.T
+	api  *sdk.Client
+	zone string
+}
+
+func newPlain(t *testing.T, config aws.Config) plain {
+	t.Helper()
+	p := plain{t: t, api: sdk.NewFromConfig(config)}
+	out, err := p.api.CreateHostedZone(t.Context(), &sdk.CreateHostedZoneInput{Name: aws.String("example.com"), CallerReference: aws.String("1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.zone = strings.TrimPrefix(*out.HostedZone.Id, "/hostedzone/")
+	return p
+}
+
+func (p plain) upsert(sets ...types.ResourceRecordSet) {
+	batch := &types.ChangeBatch{}
+	for _, s := range sets {
+		batch.Changes = append(batch.Changes, types.Change{Action: types.ChangeActionUpsert, ResourceRecordSet: &s})
+	}
+	if _, err := p.api.ChangeResourceRecordSets(context.Background(), &sdk.ChangeResourceRecordSetsInput{HostedZoneId: &p.zone, ChangeBatch: batch}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p plain) parts(ref router.Ref) (parts []router.Part) {
+	out, err := p.api.ListResourceRecordSets(context.Background(), &sdk.ListResourceRecordSetsInput{HostedZoneId: &p.zone})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, n := range ref.Names {
+		g := group{name: n}
+		for _, s := range out.ResourceRecordSets {
+			if canonical(*s.Name) == canonical(n) && s.Type == types.RRTypeA {
+				g.sets = append(g.sets, s)
+			}
+		}
+		parts = append(parts, g.part(ref))
+	}
+	return parts
+}
+
+func emulated(t *testing.T, names ...string) routertest.Harness {
+	e, at := emulate(t), newClock()
+	config := awscall.Config(e.config)
+	p := newPlain(t, config)
+	set := func(identifier, value string, weight int64) {
+		var sets []types.ResourceRecordSet
+		for _, n := range names {
+			sets = append(sets, weighted(n, identifier, value, weight))
+		}
+		p.upsert(sets...)
+	}
+	set("old", "192.0.2.1", 100)
+	set("new", "192.0.2.2", 0)
+	ref := route(names...)
+	ref.ID = p.zone
+	absent := ref
+	absent.ID = "Z0000000000000000404"
+	return routertest.Harness{
+		Driver: newDriver(sdk.NewFromConfig(config), Options{Limiter: NewLimiter(1e6), Now: at.Now}, quick), Route: ref, Absent: absent,
+		Truth: func() []router.Part { return p.parts(ref) },
+		Intrude: func(source, target int64) {
+			set("old", "192.0.2.1", source)
+			set("new", "192.0.2.2", target)
+		},
+		Foreign: func(weight int64) { set("other", "192.0.2.3", weight) },
+		Inject:  func(f routertest.Fault) { e.inject(f, "ChangeResourceRecordSets") },
+		Heal:    func() { e.server.SetFault(nil) },
+		Advance: at.Advance, Checks: 15,
+	}
+}
+
+// TestConversionOverTheEmulator holds the batches of a conversion and of its
+// undoing against a second opinion of what AWS accepts.
+func TestConversionOverTheEmulator(t *testing.T) {
+	e := emulate(t)
+	config := awscall.Config(e.config)
+	p := newPlain(t, config)
+	p.upsert(simple("api.example.com", "192.0.2.1"), simple("shop.example.com", "192.0.2.1"))
+	ref := route("api.example.com", "shop.example.com")
+	ref.ID, ref.Create = p.zone, &router.Record{Values: []string{"192.0.2.2"}}
+	d := newDriver(sdk.NewFromConfig(config), Options{Limiter: NewLimiter(1e6)}, quick)
+	for _, share := range []traffic.Share{1000, traffic.All} {
+		s, err := d.Read(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Write(t.Context(), router.Change{ID: share.String(), Route: ref, Share: share, IfVersion: s.Version}); err != nil {
+			t.Fatal(err)
+		}
+		if s, err = d.Read(t.Context(), ref); err != nil || s.Low() != share || s.High() != share {
+			t.Fatalf("%s, %v", s.Describe(), err)
+		}
+	}
+	if _, err := d.Restore(t.Context(), ref, traffic.Target); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range p.parts(ref) {
+		if len(part.Weights) != 1 || part.Share != traffic.All {
+			t.Errorf("%+v is not simple", part)
+		}
+	}
+}
+
+// emulator is the lab's AWS with nothing behind it, and how to reach it.
+type emulator struct {
+	server *lab.Server
+	config aws.Config
+}
+
+// nothing stands for the data planes.
+type nothing struct{}
+
+func (nothing) Apply(balancer.Config) error     { return nil }
+func (nothing) Health(string) []balancer.Health { return nil }
+
+type noNames struct{}
+
+func (noNames) Apply([]dnsserver.Zone) {}
+
+func emulate(t *testing.T) emulator {
+	t.Helper()
+	server, err := lab.New(lab.Config{
+		Account: "123456789012", Region: "eu-central-1", AccessKey: "AKIALABEXAMPLE", SecretKey: "secret", Seed: 1,
+		PropagationDelay: -1, InsyncDelay: -1, ProcessingTime: -1, Unthrottled: true,
+	}, lab.Planes{Balancer: nothing{}, DNS: noNames{}, DNSAddr: "127.0.0.1:53"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { server.Run(ctx) })
+	listening, transport := httptest.NewServer(server), &http.Transport{}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		listening.Close()
+		cancel()
+		running.Wait()
+	})
+	return emulator{server: server, config: aws.Config{
+		Region: "eu-central-1", BaseEndpoint: aws.String(listening.URL), HTTPClient: &http.Client{Transport: transport},
+		Credentials: credentials.NewStaticCredentialsProvider("AKIALABEXAMPLE", "secret", ""),
+	}}
+}
+
+// inject makes calls fail: those whose action begins with one of writes, or all
+// the others.
+func (e emulator) inject(fault routertest.Fault, writes ...string) {
+	var mu sync.Mutex
+	left := fault.Times
+	e.server.SetFault(func(_, action string, _ []byte) *lab.Injected {
+		modifies := slices.ContainsFunc(writes, func(w string) bool { return strings.HasPrefix(action, w) })
+		mu.Lock()
+		defer mu.Unlock()
+		if modifies != fault.Writes || fault.Times > 0 && left == 0 {
+			return nil
+		}
+		left--
+		return injected(fault.Kind)
+	})
+}
+
+func injected(kind routertest.Kind) *lab.Injected {
+	switch kind {
+	case routertest.Throttled:
+		return lab.FaultThrottle()
+	case routertest.Denied:
+		return &lab.Injected{Err: &wire.Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: "not authorized"}}
+	case routertest.RequestLost:
+		return &lab.Injected{DropBefore: true}
+	case routertest.ReplyLost:
+		return &lab.Injected{DropReply: true}
+	default:
+		return &lab.Injected{Delay: time.Hour}
+	}
+}
