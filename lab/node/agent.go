@@ -1,7 +1,10 @@
+//go:build linux
+
 package node
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -56,15 +59,19 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("node %s: read kubeconfig %s: %w", cfg.Name, cfg.Kubeconfig, err)
 	}
 	rest.QPS, rest.Burst = 100, 200 // a node's pods all start at once in a lab
+	readers, err := certificatePool(rest)
+	if err != nil {
+		return fmt.Errorf("node %s: use kubeconfig %s: %w", cfg.Name, cfg.Kubeconfig, err)
+	}
 	client, err := kubernetes.NewForConfig(rest)
 	if err != nil {
 		return fmt.Errorf("node %s: use kubeconfig %s: %w", cfg.Name, cfg.Kubeconfig, err)
 	}
-	return run(ctx, cfg, client)
+	return run(ctx, cfg, client, readers)
 }
 
-// run is Run with a client.
-func run(ctx context.Context, cfg Config, client kubernetes.Interface) error {
+// run is Run with a client, and with the authorities that vouch for readers of logs.
+func run(ctx context.Context, cfg Config, client kubernetes.Interface, readers *x509.CertPool) error {
 	cidr, err := cfg.check()
 	if err != nil {
 		return err
@@ -73,12 +80,12 @@ func run(ctx context.Context, cfg Config, client kubernetes.Interface) error {
 		cfg: cfg, client: client, log: slog.With("node", cfg.Name),
 		addresses: newAddressPool(cidr), leave: ctx, workers: map[types.UID]*podWorker{},
 	}
-	if err := os.MkdirAll(filepath.Join(cfg.Dir, "pods"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(cfg.Dir, "pods"), 0o700); err != nil {
 		return fmt.Errorf("node %s: make its directory: %w", cfg.Name, err)
 	}
 	factory := podInformers(client, cfg.Name)
 	a.pods = factory.Core().V1().Pods().Informer()
-	logs, err := serveLogs(a)
+	logs, err := serveLogs(a, readers)
 	if err != nil {
 		return fmt.Errorf("node %s: serve logs: %w", cfg.Name, err)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package node
 
 import (
@@ -12,7 +14,9 @@ import (
 // Config says which node to be and where.
 type Config struct {
 	// Kubeconfig is the path of the file that reaches the API server as a
-	// user who may do what a kubelet does.
+	// user who may do what a kubelet does. Logs are given to whoever shows a client
+	// certificate of the authority in it, as the API server does with
+	// --kubelet-client-certificate.
 	Kubeconfig string `json:"kubeconfig"`
 	// Name is the name of the Node.
 	Name string `json:"name"`

@@ -1,6 +1,9 @@
+//go:build linux
+
 package node
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -76,7 +79,7 @@ func projectedFiles(v *v1.ProjectedVolumeSource, facts podFacts, seen objects) (
 		case s.DownwardAPI != nil:
 			files, err = downwardFiles(s.DownwardAPI.Items, v.DefaultMode, facts)
 		default:
-			err = fmt.Errorf("a projected source is of a kind that this node does not have; use configMap, secret or downwardAPI")
+			err = errors.New("a projected source is of a kind that this node does not have; use configMap, secret or downwardAPI")
 		}
 		if err != nil {
 			return nil, err

@@ -1,8 +1,11 @@
+//go:build linux
+
 package node
 
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +18,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
 	certutil "k8s.io/client-go/util/cert"
 )
 
@@ -28,9 +32,20 @@ type logServer struct {
 	serving sync.WaitGroup
 }
 
-// serveLogs listens on a loopback port that the kernel picks. The certificate is self-signed; API
-// servers do not verify a kubelet's unless they are told to.
-func serveLogs(a *agent) (*logServer, error) {
+// certificatePool returns the authorities that a kubeconfig trusts.
+func certificatePool(cfg *rest.Config) (*x509.CertPool, error) {
+	if err := rest.LoadTLSFiles(cfg); err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(cfg.CAData)
+	return pool, nil
+}
+
+// serveLogs listens on a loopback port that the kernel picks and answers those for whom readers
+// vouch: the API server shows the certificate of its --kubelet-client-certificate. The
+// agent's own certificate is self-signed; API servers do not verify it unless they are told to.
+func serveLogs(a *agent, readers *x509.CertPool) (*logServer, error) {
 	cert, key, err := certutil.GenerateSelfSignedCertKey(hostIP, []net.IP{net.ParseIP(hostIP)}, nil)
 	if err != nil {
 		return nil, err
@@ -39,12 +54,14 @@ func serveLogs(a *agent) (*logServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	ln, err := tls.Listen("tcp", net.JoinHostPort(hostIP, "0"), &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}})
+	ln, err := tls.Listen("tcp", net.JoinHostPort(hostIP, "0"), &tls.Config{
+		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: readers,
+		NextProtos: []string{"h2", "http/1.1"},
+	})
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", a.containerLogs)
 	s := &logServer{
 		server: &http.Server{

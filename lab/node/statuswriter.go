@@ -1,3 +1,5 @@
+//go:build linux
+
 package node
 
 import (
@@ -20,23 +22,23 @@ type writtenStatus struct {
 	conditions []v1.PodCondition // with the times of their transitions
 }
 
-// writeStatuses writes the status whenever it has changed, one write at a time, until ctx ends. Changes
+// writeStatuses writes the status whenever it has changed, one write at a time, until asked to stop. Changes
 // that come while one is being written go together into the next.
-func (w *podWorker) writeStatuses(ctx context.Context) {
+func (w *podWorker) writeStatuses(ctx, stop context.Context) {
 	for {
 		select {
-		case <-ctx.Done():
+		case <-stop.Done():
 			return
 		case <-w.kicked:
-			w.writeStatus(ctx)
+			w.writeStatus(ctx, stop)
 		}
 	}
 }
 
-// writeStatus writes the present status and tries again until it is written or ctx ends. Each try writes
-// what is true at its time.
-func (w *podWorker) writeStatus(ctx context.Context) {
-	for tries := 1; ctx.Err() == nil; tries++ {
+// writeStatus writes the present status and tries again until it is written or it is asked to stop; a
+// write that has begun is cut off by ctx alone. Each try writes what is true at its time.
+func (w *podWorker) writeStatus(ctx, stop context.Context) {
+	for tries := 1; stop.Err() == nil; tries++ {
 		err := w.patchStatus(ctx)
 		if err == nil || apierrors.IsNotFound(err) {
 			return
@@ -44,7 +46,7 @@ func (w *podWorker) writeStatus(ctx context.Context) {
 		if ctx.Err() == nil && !apierrors.IsConflict(err) {
 			w.log.Warn("cannot write the pod's status", "err", err)
 		}
-		sleep(ctx, retryDelay(tries))
+		sleep(stop, retryDelay(tries))
 	}
 }
 
@@ -121,7 +123,7 @@ func (w *podWorker) finish(ctx context.Context) {
 	}
 	w.mu.Unlock()
 	if !ended {
-		w.writeStatus(ctx)
+		w.writeStatus(ctx, ctx)
 	}
 	w.agent.addresses.release(ip)
 	select {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package node
 
 // threshold turns single results of a probe into a lasting one: so many equal
