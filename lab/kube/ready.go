@@ -64,7 +64,7 @@ func (p *Plane) etcdReady(ctx context.Context) error {
 }
 
 func (p *Plane) apiReady(ctx context.Context) error {
-	_, err := p.api.get(ctx, p.Server()+"/readyz")
+	_, err := p.Get(ctx, "/readyz")
 	return err
 }
 
@@ -74,7 +74,7 @@ func (p *Plane) controllerReady(ctx context.Context) error {
 	if _, err := p.plain.get(ctx, loopbackURL(p.ports.controller)+"/healthz"); err != nil {
 		return err
 	}
-	_, err := p.api.get(ctx, p.Server()+"/api/v1/namespaces/default/serviceaccounts/default")
+	_, err := p.Get(ctx, "/api/v1/namespaces/default/serviceaccounts/default")
 	return err
 }
 
@@ -83,9 +83,15 @@ func (p *Plane) schedulerReady(ctx context.Context) error {
 	return err
 }
 
+// Get returns the answer of the API server to a GET of path by the administrator.
+// Any status but 200 is an error.
+func (p *Plane) Get(ctx context.Context, path string) ([]byte, error) {
+	return p.api.get(ctx, p.Server()+path)
+}
+
 // ServerVersion asks the API server for its release, such as "v1.36.3".
 func (p *Plane) ServerVersion(ctx context.Context) (string, error) {
-	body, err := p.api.get(ctx, p.Server()+"/version")
+	body, err := p.Get(ctx, "/version")
 	if err != nil {
 		return "", err
 	}

@@ -24,19 +24,19 @@ type program struct {
 
 // controlPlane returns the program that is the control plane of a release.
 func controlPlane(v Version) (program, error) {
-	minor, majorNumber, minorNumber, err := v.minor()
+	major, minor, err := v.numbers()
 	if err != nil {
 		return program{}, err
 	}
 	if !slices.Contains(Versions(), v) {
 		return program{}, fmt.Errorf("kubernetes %s: the lab cannot build it; it builds %v", v, Versions())
 	}
-	p := program{version: v, files: map[string][]byte{}, ldflags: versionFlags(v, majorNumber, minorNumber)}
+	p := program{version: v, files: map[string][]byte{}, ldflags: versionFlags(v, major, minor)}
 	for name, from := range map[string]string{
 		"main.go": "main.go",
 		"etcd.go": "etcd.go",
-		"go.mod":  "go." + minor + ".mod",
-		"go.sum":  "go." + minor + ".sum",
+		"go.mod":  "go." + v.Minor() + ".mod",
+		"go.sum":  "go." + v.Minor() + ".sum",
 	} {
 		content, err := controlplane.ReadFile("_controlplane/" + from)
 		if err != nil {
@@ -49,13 +49,13 @@ func controlPlane(v Version) (program, error) {
 
 // versionFlags tells the program its release. Kubernetes learns it from the
 // linker only (hack/lib/version.sh); without, /version says v0.0.0-master.
-func versionFlags(v Version, majorNumber, minorNumber string) string {
+func versionFlags(v Version, major, minor string) string {
 	flags := []string{"-s", "-w"}
 	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
 		for _, set := range []string{
 			"gitVersion=v" + string(v),
-			"gitMajor=" + majorNumber,
-			"gitMinor=" + minorNumber,
+			"gitMajor=" + major,
+			"gitMinor=" + minor,
 			"gitTreeState=clean",
 			"gitCommit=v" + string(v),
 			"buildDate=1970-01-01T00:00:00Z",

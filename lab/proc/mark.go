@@ -37,3 +37,15 @@ func readMark(environ []byte) (lab, name string) {
 	}
 	return lab, name
 }
+
+// keptEnv returns the variables of env that keep wants; nil wants all.
+func keptEnv(env []string, keep func(variable string) bool) []string {
+	kept := make([]string, 0, len(env))
+	for _, kv := range env {
+		variable, _, _ := strings.Cut(kv, "=")
+		if keep == nil || keep(variable) {
+			kept = append(kept, kv)
+		}
+	}
+	return kept
+}

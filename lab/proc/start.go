@@ -16,13 +16,14 @@ import (
 
 // Spec says what to start.
 type Spec struct {
-	Lab  string   // absolute directory of the lab: the mark
-	Name string   // name of the component
-	Path string   // the program, an absolute path
-	Args []string // its arguments, without the program
-	Env  []string // added to the environment of the caller
-	Dir  string   // working directory; empty is the caller's
-	Log  string   // file to which stdout and stderr are appended, created with mode 0600
+	Lab  string                     // absolute directory of the lab: the mark
+	Name string                     // name of the component
+	Path string                     // the program, an absolute path
+	Args []string                   // its arguments, without the program
+	Env  []string                   // added to the environment of the caller
+	Keep func(variable string) bool // says what to keep of the caller's environment; nil keeps all
+	Dir  string                     // working directory; empty is the caller's
+	Log  string                     // file to which stdout and stderr are appended, created with mode 0600
 }
 
 // A Process is a child of the calling process.
@@ -103,7 +104,7 @@ func command(spec Spec) (*exec.Cmd, *os.File, error) {
 		return nil, nil, fmt.Errorf("start %s: open its log: %w", spec.Name, err)
 	}
 	cmd := exec.Command(spec.Path, spec.Args...)
-	cmd.Env = markedEnv(append(os.Environ(), spec.Env...), spec.Lab, spec.Name)
+	cmd.Env = markedEnv(append(keptEnv(os.Environ(), spec.Keep), spec.Env...), spec.Lab, spec.Name)
 	cmd.Dir = spec.Dir
 	cmd.Stdout, cmd.Stderr = log, log
 	return cmd, log, nil

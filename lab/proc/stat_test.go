@@ -71,3 +71,14 @@ func TestMark(t *testing.T) {
 		t.Errorf("readMark of nothing = %q, %q", lab, name)
 	}
 }
+
+func TestKeptEnv(t *testing.T) {
+	env := []string{"PATH=/bin", "AWS_PROFILE=prod", "X=a=b"}
+	if diff := cmp.Diff(env, keptEnv(env, nil)); diff != "" {
+		t.Errorf("nil keeps all (-want +got):\n%s", diff)
+	}
+	got := keptEnv(env, func(variable string) bool { return variable != "AWS_PROFILE" })
+	if diff := cmp.Diff([]string{"PATH=/bin", "X=a=b"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

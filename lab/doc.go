@@ -1,0 +1,11 @@
+// Package lab runs everything that a migration needs on one machine: two real
+// Kubernetes clusters, an AWS with a data plane, and in each cluster a node and
+// the controller that binds pods to target groups. All are ordinary processes
+// of the user on loopback, under one supervisor.
+//
+// It promises that up ends with everything ready or says what is not and why;
+// that a component that dies is started again; and that after a kill at any
+// moment the next up or down removes what the lab started and nothing else.
+// It never needs root, a container engine or a network, and the product does
+// not know that it is in a lab.
+package lab
