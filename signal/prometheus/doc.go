@@ -1,0 +1,25 @@
+// Package prometheus counts by asking a Prometheus server (or what speaks its
+// HTTP API: Thanos, Mimir, VictoriaMetrics) for the raw samples of counters. It
+// takes differences itself, with resets, and never uses rate or increase, whose
+// extrapolation makes requests up; so the same window always has the same answer,
+// and adjacent windows add up. It only reads, and never makes a zero of what the
+// server did not say.
+//
+// Expressions are plain selectors such as http_requests_total{code=~"5.."}; sums
+// and rates are made here, so PromQL expressions are refused. What counts, in
+// doubtful cases:
+//
+//   - What a counter showed at any time is its last sample at or before, if that is
+//     not older than the lookback.
+//   - A counter without such a sample began at zero if its instance (labels job and
+//     instance) was scraped before: other samples or its series up tell. Otherwise its
+//     first sample is only what later ones are compared with.
+//   - A side none of whose instances was seen at the window's beginning is Unknown for
+//     this window, and so is one without a new sample in the window.
+//   - An instance that had the side's counters, shows nothing new, and whose up is 0
+//     makes the side Failed: it may hide errors. One that is no longer scraped at all
+//     (its pod is gone) does not.
+//   - Errors whose metric exists without matching series are zero; if the metric
+//     itself does not exist, the side is Unknown, because the name is probably wrong.
+//   - An answer with warnings may be partial (Thanos, remote read), and is Failed.
+package prometheus

@@ -1,0 +1,153 @@
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// window is what is asked for, with both ends already moved back by Settle.
+type window struct {
+	from, to time.Time
+	lookback time.Duration
+}
+
+// seen is what the server knows of one side in one window.
+type seen struct {
+	requests, errors, latency []*model.SampleStream
+	up                        []*model.SampleStream // of instances about which the others leave a question
+	hasErrors                 bool                  // the errors' metric exists
+}
+
+// read asks for everything that decideReading needs.
+func (s *Source) read(ctx context.Context, want selectors, w window) (seen, error) {
+	var out seen
+	var requestsErr, errorsErr, latencyErr error
+	var all sync.WaitGroup
+	all.Go(func() { out.requests, requestsErr = s.samples(ctx, want.requests, w) })
+	all.Go(func() { out.errors, errorsErr = s.samples(ctx, want.errors, w) })
+	all.Go(func() { out.latency, latencyErr = s.samples(ctx, want.latency, w) })
+	all.Wait()
+	if err := errors.Join(requestsErr, errorsErr, latencyErr); err != nil {
+		return seen{}, err
+	}
+	var err error
+	if open := openQuestions(out, w); len(open) > 0 {
+		if out.up, err = s.samples(ctx, upOf(open), w); err != nil {
+			return seen{}, err
+		}
+	}
+	out.hasErrors, err = s.hasMetric(ctx, want, out, w)
+	return out, err
+}
+
+// hasMetric reports whether the metric of want.errors exists, with any labels.
+func (s *Source) hasMetric(ctx context.Context, want selectors, got seen, w window) (bool, error) {
+	switch {
+	case want.errors == nil || len(got.errors) > 0:
+		return true, nil
+	case want.errors.name == "":
+		return false, nil
+	case want.errors.name == want.requests.name:
+		return len(got.requests) > 0, nil
+	}
+	value, err := s.query(ctx, fmt.Sprintf("count({__name__=%q})", want.errors.name), w.to)
+	vector, ok := value.(model.Vector)
+	return ok && len(vector) > 0, err
+}
+
+// samples returns the raw samples of sel from the lookback before the window up
+// to its end, ascending, and without series that have none. A range selector
+// returns what is stored (Prometheus, "Querying basics: range vector selectors"),
+// without the markers of staleness.
+func (s *Source) samples(ctx context.Context, sel *selector, w window) ([]*model.SampleStream, error) {
+	if sel == nil {
+		return nil, nil
+	}
+	end := w.to.Truncate(time.Millisecond).Add(time.Millisecond) // the server counts in milliseconds; see upTo
+	span := end.Sub(w.from) + w.lookback
+	value, err := s.query(ctx, fmt.Sprintf("%s[%dms]", sel.query, span.Milliseconds()), end)
+	if err != nil {
+		return nil, err
+	}
+	matrix, ok := value.(model.Matrix)
+	if !ok {
+		return nil, fmt.Errorf("a range was asked for, and the answer is of type %s", value.Type())
+	}
+	for _, stream := range matrix {
+		stream.Values = upTo(stream.Values, w.to)
+	}
+	return slices.DeleteFunc(matrix, func(stream *model.SampleStream) bool { return len(stream.Values) == 0 }), nil
+}
+
+func (s *Source) query(ctx context.Context, text string, at time.Time) (model.Value, error) {
+	value, warnings, err := s.api.Query(ctx, text, at)
+	if err != nil {
+		return nil, err
+	}
+	if len(warnings) > 0 {
+		return nil, fmt.Errorf("its answer may be incomplete: %s", strings.Join(warnings, "; "))
+	}
+	return value, nil
+}
+
+// upTo returns the samples at or before at.
+func upTo(values []model.SamplePair, at time.Time) []model.SamplePair {
+	n, _ := slices.BinarySearchFunc(values, at, func(p model.SamplePair, at time.Time) int {
+		if p.Timestamp.Time().After(at) {
+			return 1
+		}
+		return -1
+	})
+	return values[:n]
+}
+
+// instance is one scraped process.
+type instance struct{ job, name model.LabelValue }
+
+func instanceOf(m model.Metric) instance {
+	return instance{m[model.JobLabel], m[model.InstanceLabel]}
+}
+
+// String names the instance in messages.
+func (i instance) String() string { return fmt.Sprintf("instance %s of job %s", i.name, i.job) }
+
+// openQuestions returns the instances whose samples do not tell whether they were
+// scraped before the window, or in it.
+func openQuestions(got seen, w window) []instance {
+	before, during, all := map[instance]bool{}, map[instance]bool{}, map[instance]bool{}
+	for _, streams := range [][]*model.SampleStream{got.requests, got.errors, got.latency} {
+		for _, stream := range streams {
+			i := instanceOf(stream.Metric)
+			all[i] = true
+			before[i] = before[i] || len(upTo(stream.Values, w.from)) > 0
+			during[i] = during[i] || len(upTo(stream.Values, w.from)) < len(stream.Values)
+		}
+	}
+	var open []instance
+	for i := range all {
+		if i.name != "" && (!before[i] || !during[i]) {
+			open = append(open, i)
+		}
+	}
+	slices.SortFunc(open, func(a, b instance) int { return strings.Compare(a.String(), b.String()) })
+	return open
+}
+
+// upOf selects the series up of the instances, which Prometheus writes at each
+// scrape: 1 if it worked.
+func upOf(instances []instance) *selector {
+	var jobs, names []string
+	for _, i := range instances {
+		jobs, names = append(jobs, regexp.QuoteMeta(string(i.job))), append(names, regexp.QuoteMeta(string(i.name)))
+	}
+	slices.Sort(jobs)
+	return &selector{query: fmt.Sprintf("{__name__=\"up\",job=~%q,instance=~%q}", strings.Join(slices.Compact(jobs), "|"), strings.Join(names, "|"))}
+}

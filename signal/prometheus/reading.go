@@ -1,0 +1,187 @@
+package prometheus
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"watari.dev/signal"
+	"watari.dev/traffic"
+)
+
+// life is what is known of one instance.
+type life struct {
+	first     time.Time // when it is first known to have been scraped
+	lastCount time.Time // its last sample of the side's requests
+	downSince time.Time // since when, within the window, scrapes of it failed; zero if the last one worked or none is known
+}
+
+// decideReading makes one side's reading of what the server knows.
+func decideReading(want selectors, got seen, w window) traffic.Reading[traffic.Counts] {
+	if len(got.requests) == 0 {
+		return unknown(fmt.Sprintf("no series matches %s", want.requests.text))
+	}
+	lives := livesOf(got, w)
+	if why := down(lives, w); why != nil {
+		return traffic.FailedAt[traffic.Counts](why, w.to)
+	}
+	sum := signal.Sum(counters(got.requests, lives), counters(got.errors, lives), histograms(got.latency, lives), w.from, w.to)
+	switch until, fresh := covered(lives, w); {
+	case !fresh:
+		return unknown(fmt.Sprintf("no new sample of %s between %s and %s", want.requests.text, clock(w.from), clock(w.to)))
+	case !watched(lives, w):
+		return unknown(fmt.Sprintf("no instance with %s was scraped yet at %s, where the window begins", want.requests.text, clock(w.from)))
+	case sum.Requests == 0 && !atBothEnds(got.requests, w):
+		return unknown(fmt.Sprintf("counters for %s have only just appeared or gone", want.requests.text))
+	case !got.hasErrors:
+		return unknown(fmt.Sprintf("there is no metric of the name in %s: correct it, or let the application start this counter at 0", want.errors.text))
+	default:
+		return traffic.KnownAt(sum, until)
+	}
+}
+
+func livesOf(got seen, w window) map[instance]*life {
+	lives := map[instance]*life{}
+	of := func(stream *model.SampleStream) *life {
+		i := instanceOf(stream.Metric)
+		if lives[i] == nil {
+			lives[i] = &life{}
+		}
+		return lives[i]
+	}
+	see := func(l *life, at time.Time) {
+		if l.first.IsZero() || at.Before(l.first) {
+			l.first = at
+		}
+	}
+	for _, streams := range [][]*model.SampleStream{got.requests, got.errors, got.latency} {
+		for _, stream := range streams {
+			see(of(stream), stream.Values[0].Timestamp.Time())
+		}
+	}
+	for _, stream := range got.requests {
+		if l, last := of(stream), stream.Values[len(stream.Values)-1].Timestamp.Time(); last.After(l.lastCount) {
+			l.lastCount = last
+		}
+	}
+	for _, stream := range got.up {
+		l := lives[instanceOf(stream.Metric)]
+		if l == nil {
+			continue // the two labels of another combination
+		}
+		for _, p := range stream.Values {
+			at := p.Timestamp.Time()
+			switch {
+			case p.Value == 1:
+				see(l, at)
+				l.downSince = time.Time{}
+			case at.After(w.from) && l.downSince.IsZero():
+				l.downSince = at
+			}
+		}
+	}
+	return lives
+}
+
+// down says which instances had counters, show nothing new, and do not answer
+// scrapes.
+func down(lives map[instance]*life, w window) error {
+	var all []string
+	for i, l := range lives {
+		if !l.lastCount.IsZero() && !l.lastCount.After(w.from) && !l.downSince.IsZero() {
+			all = append(all, fmt.Sprintf("%s does not answer Prometheus's scrapes since %s", i, clock(l.downSince)))
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.Sort(all)
+	return errors.New(strings.Join(all, "; "))
+}
+
+// covered returns up to when all instances that were scraped in the window are
+// counted, and false if none was.
+func covered(lives map[instance]*life, w window) (until time.Time, fresh bool) {
+	for _, l := range lives {
+		if l.lastCount.After(w.from) && (!fresh || l.lastCount.Before(until)) {
+			until, fresh = l.lastCount, true
+		}
+	}
+	return until, fresh
+}
+
+// watched reports whether any instance is known to have been scraped when the
+// window began.
+func watched(lives map[instance]*life, w window) bool {
+	for _, l := range lives {
+		if !l.first.After(w.from) {
+			return true
+		}
+	}
+	return false
+}
+
+// atBothEnds reports whether one series was there when the window began and has
+// a sample in it.
+func atBothEnds(streams []*model.SampleStream, w window) bool {
+	return slices.ContainsFunc(streams, func(s *model.SampleStream) bool {
+		return !s.Values[0].Timestamp.Time().After(w.from) && s.Values[len(s.Values)-1].Timestamp.Time().After(w.from)
+	})
+}
+
+func counters(streams []*model.SampleStream, lives map[instance]*life) []signal.Counter {
+	out := make([]signal.Counter, len(streams))
+	for i, s := range streams {
+		out[i] = counter(s, lives)
+	}
+	return out
+}
+
+func counter(stream *model.SampleStream, lives map[instance]*life) signal.Counter {
+	c := signal.Counter{Born: lives[instanceOf(stream.Metric)].first.Before(stream.Values[0].Timestamp.Time())}
+	for _, p := range stream.Values {
+		if value, ok := signal.CounterValue(float64(p.Value)); ok {
+			c.Samples = append(c.Samples, signal.Sample{At: p.Timestamp.Time(), Value: value})
+		}
+	}
+	return c
+}
+
+// histograms groups buckets by their labels without le.
+func histograms(streams []*model.SampleStream, lives map[instance]*life) [][]signal.Bucket {
+	groups := map[model.Fingerprint][]signal.Bucket{}
+	for _, s := range streams {
+		edge, ok := edgeOf(s.Metric)
+		if !ok {
+			continue
+		}
+		labels := s.Metric.Clone()
+		delete(labels, model.BucketLabel)
+		of := labels.Fingerprint()
+		groups[of] = append(groups[of], signal.Bucket{Edge: edge, Counter: counter(s, lives)})
+	}
+	var out [][]signal.Bucket
+	for _, buckets := range groups {
+		out = append(out, buckets)
+	}
+	return out
+}
+
+func edgeOf(m model.Metric) (time.Duration, bool) {
+	seconds, err := strconv.ParseFloat(string(m[model.BucketLabel]), 64)
+	if err != nil {
+		return 0, false
+	}
+	return signal.EdgeOf(seconds)
+}
+
+func clock(t time.Time) string { return t.Format(time.TimeOnly) }
+
+func unknown(why string) traffic.Reading[traffic.Counts] {
+	return traffic.Reading[traffic.Counts]{Err: why}
+}

@@ -1,0 +1,109 @@
+package prometheus
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// newTransport returns what carries requests to the server, with its credentials.
+func newTransport(c Config) (http.RoundTripper, error) {
+	if c.BearerTokenFile != "" && (c.Username != "" || c.PasswordFile != "") {
+		return nil, errors.New("both a bearer token and a user name or password are given: choose one")
+	}
+	a := &authorized{config: c, next: c.Transport}
+	if a.next == nil {
+		plain := http.DefaultTransport.(*http.Transport).Clone()
+		var err error
+		if plain.TLSClientConfig, err = readTLS(c); err != nil {
+			return nil, err
+		}
+		a.next = plain
+	}
+	return a, nil
+}
+
+func readTLS(c Config) (*tls.Config, error) {
+	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the certificate authority: %w", err)
+		}
+		if out.RootCAs = x509.NewCertPool(); !out.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("read the certificate authority: %s holds no certificate in PEM", c.CAFile)
+		}
+	}
+	if c.CertFile != "" || c.KeyFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the client's certificate and key: %w", err)
+		}
+		out.Certificates = []tls.Certificate{pair}
+	}
+	return out, nil
+}
+
+// authorized adds credentials to requests.
+type authorized struct {
+	config Config
+	next   http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *authorized) RoundTrip(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	request.Header.Set("User-Agent", "watari")
+	for name, value := range a.config.Headers {
+		request.Header.Set(name, value)
+	}
+	switch c := a.config; {
+	case c.BearerTokenFile != "":
+		token, err := readSecret(c.BearerTokenFile)
+		if err != nil {
+			return nil, err
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+	case c.Username != "" || c.PasswordFile != "":
+		password, err := readSecret(c.PasswordFile)
+		if err != nil {
+			return nil, err
+		}
+		request.SetBasicAuth(c.Username, password)
+	}
+	return a.next.RoundTrip(request)
+}
+
+// CloseIdleConnections is what http.Client's method of this name looks for.
+func (a *authorized) CloseIdleConnections() {
+	if c, ok := a.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+func readSecret(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the credentials: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// firstLine returns the beginning of what a server said, for a message.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if len(line) > 200 {
+		line = line[:200]
+	}
+	if line == "" {
+		return ""
+	}
+	return ": " + line
+}
