@@ -29,10 +29,8 @@ install() {
 install || { apt-get update -qq && install; }
 
 # Nor may it start with the machine.
-if command -v deb-systemd-helper >/dev/null 2>&1; then
-	deb-systemd-helper disable prometheus.service >/dev/null
-fi
+rm -f /etc/systemd/system/multi-user.target.wants/prometheus.service # as systemctl disable does
 if command -v update-rc.d >/dev/null 2>&1; then
-	update-rc.d prometheus disable >/dev/null
+	update-rc.d -f prometheus remove >/dev/null
 fi
 echo "prometheus is installed: $(command -v prometheus)"
