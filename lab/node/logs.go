@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -66,6 +67,7 @@ func serveLogs(a *agent, readers *x509.CertPool) (*logServer, error) {
 	s := &logServer{
 		server: &http.Server{
 			Handler: mux, ReadHeaderTimeout: 10 * time.Second,
+			ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), // strangers who knock
 			BaseContext: func(net.Listener) context.Context { return a.leave },
 		},
 		port: int32(ln.Addr().(*net.TCPAddr).Port),

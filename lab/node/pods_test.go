@@ -78,7 +78,7 @@ func TestDeletionRunsTheHookThenTerm(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	pod := c.pod("p", `trap "echo term >> `+out+`; exit 0" TERM; echo up >> `+out+`; while :; do sleep 0.01; done`)
 	pod.Spec.Containers[0].Lifecycle = &v1.Lifecycle{
-		PostStart: &v1.LifecycleHandler{Exec: &v1.ExecAction{Command: []string{"/bin/sh", "-c", "until test -e " + out + "; do sleep 0.01; done; echo post >> " + out}}},
+		PostStart: &v1.LifecycleHandler{Exec: &v1.ExecAction{Command: []string{"/bin/sh", "-c", "until test -s " + out + "; do sleep 0.01; done; echo post >> " + out}}},
 		PreStop:   &v1.LifecycleHandler{Exec: &v1.ExecAction{Command: []string{"/bin/sh", "-c", "sleep 0.1; echo pre >> " + out}}},
 	}
 	c.create(pod)
