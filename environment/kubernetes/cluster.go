@@ -1,0 +1,116 @@
+// Package kubernetes is an environment.Environment for a Kubernetes cluster,
+// reached as kubectl reaches it: by a kubeconfig and one of its contexts. It
+// lists pods, namespaces and nodes and reads the version; it never changes
+// anything, never watches, and waits five seconds for an answer at most.
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"watari.dev/environment"
+)
+
+// Patience is how long an inventory waits for the cluster.
+const Patience = 5 * time.Second
+
+// Settings name a cluster and the part of it that is meant.
+type Settings struct {
+	Kubeconfig string   // path; empty takes what kubectl takes: KUBECONFIG, then ~/.kube/config
+	Context    string   // empty takes the current context
+	Include    []string // namespaces; empty means all
+	Exclude    []string // namespaces out of those included
+}
+
+// Cluster is one Kubernetes cluster. It keeps no state and may be used
+// concurrently.
+type Cluster struct {
+	name     string // what messages call it
+	settings Settings
+	client   kubernetes.Interface
+	version  func(context.Context) (string, error)
+	now      func() time.Time
+	patience time.Duration
+}
+
+var _ environment.Environment = (*Cluster)(nil)
+
+// New reads the kubeconfig; it makes no call. It returns ErrNotFound for a file
+// or a context that does not exist, and says which contexts there are.
+func New(settings Settings) (*Cluster, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = settings.Kubeconfig
+	raw, err := rules.Load()
+	if err != nil {
+		return nil, &environment.Error{Op: "kubernetes: read the kubeconfig", On: or(settings.Kubeconfig, "this machine"), Kind: environment.ErrNotFound, Cause: err}
+	}
+	name := or(settings.Context, raw.CurrentContext)
+	if err := checkContext(raw, name, settings); err != nil {
+		return nil, err
+	}
+	config, err := clientcmd.NewNonInteractiveClientConfig(*raw, name, &clientcmd.ConfigOverrides{}, rules).ClientConfig()
+	if err != nil {
+		return nil, &environment.Error{Op: "kubernetes: use the context", On: name, Kind: environment.ErrNotFound, Cause: err}
+	}
+	config.Timeout = Patience
+	config.UserAgent = "watari"
+	config.QPS, config.Burst = 50, 100 // one call per included namespace must fit into Patience
+	config.WarningHandlerWithContext = rest.NoWarnings{}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, &environment.Error{Op: "kubernetes: use the context", On: name, Kind: environment.ErrNotFound, Cause: err}
+	}
+	return &Cluster{
+		name: "context " + name, settings: settings, client: client, now: time.Now, patience: Patience,
+		version: func(ctx context.Context) (string, error) {
+			body, err := client.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx).Raw()
+			if err != nil {
+				return "", err
+			}
+			return parseVersion(body)
+		},
+	}, nil
+}
+
+func checkContext(raw *api.Config, name string, settings Settings) error {
+	if _, ok := raw.Contexts[name]; ok && name != "" {
+		return nil
+	}
+	names := slices.Sorted(maps.Keys(raw.Contexts))
+	advice := "it has no context at all"
+	if len(names) > 0 {
+		advice = "there are: " + strings.Join(names, ", ")
+	}
+	if name == "" {
+		name, advice = "(no current context)", "name a context; "+advice
+	}
+	return &environment.Error{Op: "kubernetes: find the context", On: fmt.Sprintf("%s in %s", name, or(settings.Kubeconfig, "the kubeconfig")), Kind: environment.ErrNotFound, Advice: advice}
+}
+
+// parseVersion reads the answer of /version: v1.33.13 without the v.
+func parseVersion(body []byte) (string, error) {
+	var v version.Info
+	if err := json.Unmarshal(body, &v); err != nil || v.GitVersion == "" {
+		return "", fmt.Errorf("%s does not answer as a Kubernetes API server does", http.MethodGet+" /version")
+	}
+	return strings.TrimPrefix(v.GitVersion, "v"), nil
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
