@@ -19,6 +19,7 @@ type Config struct {
 	Dir        string      // empty is DefaultDir
 	CacheDir   string      // of built control planes; empty is kube.DefaultCacheDir
 	Executable string      // the program with the lab's subcommands; empty is the running one
+	Seed       uint64      // of the AWS's choices; a lab that runs already keeps its own
 	Progress   func(Event) // may be nil; called from the goroutine of Up or Down
 }
 
@@ -26,6 +27,7 @@ type Config struct {
 type operator struct {
 	layout     layout
 	executable string
+	seed       uint64
 	build      func(ctx context.Context, report func(kube.Progress)) (map[kube.Version]string, error)
 	progress   func(Event)
 	began      time.Time
@@ -46,7 +48,7 @@ func newOperator(cfg Config) (*operator, error) {
 	if executable, err = filepath.Abs(executable); err != nil {
 		return nil, fmt.Errorf("find the program %s: %w", cfg.Executable, err)
 	}
-	o := &operator{layout: l, executable: executable, progress: cfg.Progress, began: time.Now(), sweepGrace: sweepGrace}
+	o := &operator{layout: l, executable: executable, seed: cfg.Seed, progress: cfg.Progress, began: time.Now(), sweepGrace: sweepGrace}
 	if o.progress == nil {
 		o.progress = func(Event) {}
 	}

@@ -13,6 +13,7 @@ import (
 type settings struct {
 	Executable    string                  `json:"executable"` // the program with the lab's subcommands
 	Build         Build                   `json:"build"`
+	Seed          uint64                  `json:"seed"`
 	ControlPlanes map[kube.Version]string `json:"controlPlanes"` // programs
 }
 

@@ -33,11 +33,11 @@ func Up(ctx context.Context, cfg Config) (Info, error) {
 }
 
 func (o *operator) up(ctx context.Context) (Info, error) {
-	planes, err := o.build(ctx, func(p kube.Progress) { o.say("%s", p) })
-	if err != nil {
+	if err := o.layout.create(); err != nil {
 		return Info{}, err
 	}
-	if err := o.layout.create(); err != nil {
+	planes, err := o.build(ctx, func(p kube.Progress) { o.say("%s", p) })
+	if err != nil {
 		return Info{}, err
 	}
 	lock, err := o.lock(ctx)
@@ -55,7 +55,7 @@ func (o *operator) up(ctx context.Context) (Info, error) {
 		return Info{}, err
 	}
 	if !running {
-		if supervisor, err = o.launch(ctx, settings{Executable: o.executable, Build: build, ControlPlanes: planes}); err != nil {
+		if supervisor, err = o.launch(ctx, settings{Executable: o.executable, Build: build, Seed: o.seed, ControlPlanes: planes}); err != nil {
 			return Info{}, err
 		}
 	}

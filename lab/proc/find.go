@@ -25,10 +25,15 @@ type Identity struct {
 // Found is a living process that carries the mark of a lab.
 type Found struct {
 	Identity
-	Component string    // the component that started it, or that it is
+	Component string    // the component that it is or comes from; empty if its environment does not say
 	Command   string    // the kernel's name of it, at most 15 bytes
 	Parent    int       // number of the parent
 	Since     time.Time // when it started
+}
+
+// String names the process for people.
+func (f Found) String() string {
+	return fmt.Sprintf("%s (pid %d)", cmp.Or(f.Component, f.Command, "process"), f.PID)
 }
 
 // Find returns the living processes of the caller's user that carry the mark of

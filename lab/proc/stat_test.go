@@ -82,3 +82,15 @@ func TestKeptEnv(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestFoundString(t *testing.T) {
+	for want, f := range map[string]Found{
+		"node (pid 7)":    {Identity: Identity{PID: 7}, Component: "node", Command: "watari"},
+		"sleep (pid 7)":   {Identity: Identity{PID: 7}, Command: "sleep"},
+		"process (pid 7)": {Identity: Identity{PID: 7}},
+	} {
+		if got := f.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

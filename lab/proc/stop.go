@@ -43,7 +43,7 @@ func Stop(ctx context.Context, lab string, f Found, grace time.Duration) (Stoppe
 		return stopped(AlreadyGone), nil
 	}
 	if err != nil {
-		return Stopped{}, fmt.Errorf("stop %s (pid %d): %w", f.Component, f.PID, err)
+		return Stopped{}, fmt.Errorf("stop %s: %w", f, err)
 	}
 	defer h.close()
 
@@ -57,7 +57,7 @@ func Stop(ctx context.Context, lab string, f Found, grace time.Duration) (Stoppe
 		return stopped(Ended), ignoreGone(err)
 	}
 	if !h.wait(context.WithoutCancel(ctx), killBound) {
-		return Stopped{}, fmt.Errorf("stop %s (pid %d): it still lives %s after KILL; it hangs in the kernel (state D), look at its disk", f.Component, f.PID, killBound)
+		return Stopped{}, fmt.Errorf("stop %s: it still lives %s after KILL; it hangs in the kernel (state D), look at its disk", f, killBound)
 	}
 	return stopped(Killed), nil
 }
