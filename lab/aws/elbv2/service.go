@@ -104,8 +104,17 @@ func (s *Service) update(change func(*model) *wire.Error) *wire.Error {
 	return nil
 }
 
+// handOver gives a model to the data plane. If an address is taken, which can
+// happen between choosing a port and opening it, the listener moves to another
+// port: the port on loopback is ours to choose, not the user's.
 func (s *Service) handOver(m model) {
-	if err := s.opts.Plane.Apply(m.snapshot()); err != nil {
+	m = s.withCurrentPorts(m)
+	err := s.opts.Plane.Apply(m.snapshot())
+	if err != nil && s.moveListeners(m) {
+		m = s.withCurrentPorts(m)
+		err = s.opts.Plane.Apply(m.snapshot())
+	}
+	if err != nil {
 		s.opts.Logger.Error("the data plane refused a configuration", "error", err)
 		return
 	}
@@ -113,6 +122,43 @@ func (s *Service) handOver(m model) {
 	s.served = m
 	s.mu.Unlock()
 	s.opts.Published()
+}
+
+// withCurrentPorts is the model with listeners where they were moved since.
+func (s *Service) withCurrentPorts(m model) model {
+	now := s.current()
+	m = m.clone()
+	for arn, l := range m.Listeners {
+		if moved, ok := now.Listeners[arn]; ok {
+			l.LocalPort = moved.LocalPort
+			m.Listeners[arn] = l
+		}
+	}
+	return m
+}
+
+// moveListeners picks new ports for the listeners of m that the data plane
+// does not have and cannot open. It says whether there were any.
+func (s *Service) moveListeners(m model) (moved bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.model.clone()
+	for arn, l := range m.Listeners {
+		if s.served.Listeners[arn].LocalPort == l.LocalPort {
+			continue
+		}
+		port := s.opts.FreePort(m.balancerOf(arn).Addresses, l.LocalPort, nil)
+		if current, ok := next.Listeners[arn]; ok && port != 0 && port != l.LocalPort {
+			current.LocalPort = port
+			next.Listeners[arn] = current
+			moved = true
+		}
+	}
+	if err := s.opts.State.Save(next); err != nil {
+		s.opts.Logger.Warn("new ports of listeners are not saved", "error", err)
+	}
+	s.model = next
+	return moved
 }
 
 // Name is the service's name in a credential scope.

@@ -21,14 +21,17 @@ func noBalancers() balancers {
 // drawChange draws from few names and values, so that changes meet each other.
 func drawChange(t *rapid.T) Change {
 	r := RecordSet{
-		Name: rapid.SampledFrom([]string{"a.example.com", "b.example.com.", "*.example.com", "example.com", "out.example.net"}).Draw(t, "name"),
-		Type: rapid.SampledFrom([]string{"A", "A", "A", "CNAME", "TXT"}).Draw(t, "type"),
+		Name: rapid.SampledFrom([]string{"a.example.com", "A.example.com.", "a.example.com", "b.example.com.", "b.example.com", "*.example.com", "example.com"}).Draw(t, "name"),
+		Type: rapid.SampledFrom([]string{"A", "A", "A", "A", "A", "CNAME", "TXT"}).Draw(t, "type"),
 	}
-	if rapid.Bool().Draw(t, "weighted") {
+	if rapid.IntRange(0, 19).Draw(t, "outside") == 19 {
+		r.Name = "out.example.net"
+	}
+	if rapid.IntRange(0, 3).Draw(t, "weighted") < 3 {
 		w := rapid.Int64Range(0, 3).Draw(t, "weight")
 		r.Weight, r.SetIdentifier = &w, rapid.SampledFrom([]string{"source", "target", "third"}).Draw(t, "set")
 	}
-	if rapid.IntRange(0, 4).Draw(t, "alias") == 0 {
+	if rapid.IntRange(0, 6).Draw(t, "alias") == 6 {
 		r.AliasTarget = &AliasTarget{HostedZoneID: "ZTEST", DNSName: rapid.SampledFrom([]string{"a.example.com", "b.example.com"}).Draw(t, "target")}
 	} else {
 		ttl := rapid.Int64Range(1, 2).Draw(t, "ttl")
@@ -39,7 +42,7 @@ func drawChange(t *rapid.T) Change {
 		}
 		r.Records = &Values{List: []Value{{value}}}
 	}
-	return Change{Action: rapid.SampledFrom([]string{"CREATE", "UPSERT", "UPSERT", "DELETE"}).Draw(t, "action"), ResourceRecordSet: r}
+	return Change{Action: rapid.SampledFrom([]string{"UPSERT", "UPSERT", "CREATE", "DELETE"}).Draw(t, "action"), ResourceRecordSet: r}
 }
 
 // checkZone states what is true of every zone, whatever was done to it.
@@ -110,16 +113,20 @@ func TestBatchAtomicity(t *testing.T) {
 			}
 			z.Records = after
 			checkZone(t, z)
-			checkEffects(t, z, changes)
+			checkEffects(t, before, z, changes)
 		}
 	})
 }
 
-// checkEffects looks at the last change of each record set.
-func checkEffects(t *rapid.T, z zone, changes []Change) {
+// checkEffects looks at the last change of each record set. A batch of one
+// DELETE must have stated what there was.
+func checkEffects(t *rapid.T, before map[string]RecordSet, z zone, changes []Change) {
 	normal, err := normalize(changes)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r := normal[0].ResourceRecordSet; len(normal) == 1 && normal[0].Action == "DELETE" && !before[r.key()].same(r) {
+		t.Fatalf("%v was deleted where there was %v", r, before[r.key()])
 	}
 	last := make(map[string]Change)
 	for _, c := range normal {
