@@ -6,6 +6,6 @@
 // It promises that up ends with everything ready or says what is not and why;
 // that a component that dies is started again; and that after a kill at any
 // moment the next up or down removes what the lab started and nothing else.
-// It never needs root, a container engine or a network, and the product does
-// not know that it is in a lab.
+// It needs Linux, but never root, a container engine or a network; and the
+// product does not know that it is in a lab.
 package lab
