@@ -103,6 +103,13 @@ func (s *nameServer) set(rcode int, rrs ...string) {
 	s.rcode, s.rrs = rcode, rrs
 }
 
+// truncate makes every answer by UDP one that has to be asked for by TCP.
+func (s *nameServer) truncate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut = true
+}
+
 func (s *nameServer) questions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

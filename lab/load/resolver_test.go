@@ -123,7 +123,7 @@ func TestAskServer(t *testing.T) {
 
 func TestAskServerByTCPWhenTheAnswerIsCut(t *testing.T) {
 	ns := serveDNS(t, "shop. 60 IN A 127.0.0.7")
-	ns.cut = true
+	ns.truncate()
 	got, err := askServer(netip.MustParseAddrPort(ns.addr))(t.Context(), "shop")
 	if err != nil || len(got.addrs) != 1 || ns.questions() != 2 {
 		t.Errorf("%+v, %v after %d questions", got, err, ns.questions())
