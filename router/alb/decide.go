@@ -1,6 +1,7 @@
 package alb
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -45,7 +46,7 @@ func decideWrite(f forward, change router.Change) (decision, error) {
 
 func adviceFor(err error, change router.Change, have router.Pair, others int64) string {
 	switch {
-	case err == router.ErrNotOwned:
+	case errors.Is(err, router.ErrNotOwned):
 		return "give the source's target group a weight: all traffic goes to other target groups"
 	case others > 0:
 		return fmt.Sprintf("multiply all weights of it, for example by 10: both sides have %d beside %d of others, which is too coarse for %s", have.Sum(), others, change.Share)

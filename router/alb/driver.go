@@ -74,17 +74,17 @@ func (d *Driver) Write(ctx context.Context, change router.Change) (router.Receip
 // it only becomes a note; Settled reads again anyway.
 func (d *Driver) verified(ctx context.Context, receipt router.Receipt, wrote router.Pair) (router.Receipt, error) {
 	f, version, err := d.readForward(ctx, setWeights, receipt.Route)
-	if errors.Is(err, router.ErrNotOwned) || errors.Is(err, router.ErrNotFound) {
+	have, _ := f.split(receipt.Route)
+	switch {
+	case errors.Is(err, router.ErrNotOwned), errors.Is(err, router.ErrNotFound):
 		return router.Receipt{}, overwritten(receipt.Route, err)
-	}
-	if err != nil {
+	case err != nil:
 		receipt.Note = joined(receipt.Note, "written but not read back: "+err.Error())
-		return receipt, nil
-	}
-	if have, _ := f.split(receipt.Route); have != wrote {
+	case have != wrote:
 		return router.Receipt{}, overwritten(receipt.Route, fmt.Errorf("it has now %s", f.part(receipt.Route).Describe()))
+	default:
+		receipt.Token = version
 	}
-	receipt.Token = version
 	return receipt, nil
 }
 

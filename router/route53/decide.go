@@ -1,6 +1,7 @@
 package route53
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -72,15 +73,15 @@ func decideName(g group, change router.Change, near bool) (nameChange, error) {
 	case have.Sum() > 0 && have.Share() == change.Share && (change.Share == traffic.None || change.Share == traffic.All):
 		return n, nil // all of it is there already, in whatever form
 	case g.simple() && have.Target > 0:
-		return n, refusal(change, g.name, router.ErrNotOwned, "its simple record is the target's; create the source's weighted record first")
+		return n, refusal(g.name, router.ErrNotOwned, "its simple record is the target's; create the source's weighted record first")
 	case !g.simple() && g.find(route.Source) == nil:
-		return n, refusal(change, g.name, router.ErrNotOwned, "create the source's record first; its set identifiers are "+g.identifiers())
+		return n, refusal(g.name, router.ErrNotOwned, "create the source's record first; its set identifiers are "+g.identifiers())
 	case target == nil && route.Create == nil:
-		return n, refusal(change, g.name, router.ErrNotOwned, "create the target's record first, or say in the route what it is to answer")
+		return n, refusal(g.name, router.ErrNotOwned, "create the target's record first, or say in the route what it is to answer")
 	}
 	want, err := router.Choose(change.Share, have, others, MaxWeight)
 	if err != nil {
-		return n, refusal(change, g.name, err, adviceFor(err, change, have, others))
+		return n, refusal(g.name, err, adviceFor(err, change, have, others))
 	}
 	if near && others == 0 && !g.simple() {
 		want = router.ExpressNear(want, have, MaxWeight)
@@ -157,7 +158,7 @@ func created(source types.ResourceRecordSet, route router.Ref, weight int64) *ty
 
 func adviceFor(err error, change router.Change, have router.Pair, others int64) string {
 	switch {
-	case err == router.ErrNotOwned:
+	case errors.Is(err, router.ErrNotOwned):
 		return "give the source's record a weight: all traffic goes to other records"
 	case others > 0:
 		return fmt.Sprintf("multiply all weights of it: both sides have %d beside %d of others, which is too coarse for %s", have.Sum(), others, change.Share)
@@ -166,7 +167,7 @@ func adviceFor(err error, change router.Change, have router.Pair, others int64) 
 	}
 }
 
-func refusal(change router.Change, name string, kind error, advice string) error {
+func refusal(name string, kind error, advice string) error {
 	return &router.Error{Op: setWeights, On: shown(name), Kind: kind, Effect: router.EffectNothing, Advice: advice}
 }
 

@@ -86,7 +86,7 @@ func (d *Driver) read(ctx context.Context, p awscall.Policy, op string, route ro
 	}
 	groups := groupsOf(route, found)
 	for _, g := range groups {
-		if kind, advice := g.problem(route); kind != nil {
+		if advice, kind := g.problem(route); kind != nil {
 			return fail(fmt.Sprintf("%s in zone %s", shown(g.name), route.ID), kind, advice)
 		}
 	}

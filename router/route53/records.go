@@ -43,27 +43,28 @@ func groupsOf(route router.Ref, found listing) []group {
 // simple reports whether the name has one record without any routing policy.
 func (g group) simple() bool { return len(g.sets) == 1 && g.sets[0].SetIdentifier == nil }
 
-// problem says why the records are not a lever of route; nil if they are.
-func (g group) problem(route router.Ref) (kind error, advice string) {
+// problem says what to do where the records are not a lever of route, and
+// of which kind that is; nil if they are.
+func (g group) problem(route router.Ref) (advice string, kind error) {
 	switch {
 	case len(g.sets) == 0:
-		return router.ErrNotFound, fmt.Sprintf("the zone has no %s record of that name", route.Type)
+		return fmt.Sprintf("the zone has no %s record of that name", route.Type), router.ErrNotFound
 	case g.simple() && route.Create == nil:
-		return router.ErrNotOwned, "it has a simple record; say in the route what the target's record is to answer, which permits to convert it"
+		return "it has a simple record; say in the route what the target's record is to answer, which permits to convert it", router.ErrNotOwned
 	case g.simple() && len(g.sets[0].ResourceRecords) > 1:
-		return router.ErrNotOwned, "its record has several values and a weighted record can have one only; give them a name of their own and make this one an alias of it"
+		return "its record has several values and a weighted record can have one only; give them a name of their own and make this one an alias of it", router.ErrNotOwned
 	case g.simple():
-		return nil, ""
+		return "", nil
 	}
 	for _, set := range g.sets {
 		if set.Weight == nil {
-			return router.ErrNotOwned, "its records have another routing policy than weights"
+			return "its records have another routing policy than weights", router.ErrNotOwned
 		}
 	}
 	if g.find(route.Source) == nil && g.find(route.Target) == nil {
-		return router.ErrNotOwned, "it has neither side's record; its set identifiers are " + g.identifiers()
+		return "it has neither side's record; its set identifiers are " + g.identifiers(), router.ErrNotOwned
 	}
-	return nil, ""
+	return "", nil
 }
 
 func (g group) find(identifier string) *types.ResourceRecordSet {

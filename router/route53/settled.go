@@ -91,7 +91,7 @@ func (d *Driver) assumed(receipt router.Receipt) (time.Time, string, error) {
 	return receipt.At.Add(2 * Propagation), "", nil
 }
 
-var errForgotten = errors.New("Route 53 no longer knows the change")
+var errForgotten = errors.New("the change is no longer known")
 
 // seenInsync returns when this driver first saw a change on all servers; AWS
 // does not tell when that was. It asks until it was.

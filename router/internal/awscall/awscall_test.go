@@ -49,7 +49,7 @@ func TestClassify(t *testing.T) {
 		{&credentialsError{errors.New("none")}, router.ErrDenied, router.EffectNothing},
 		{smithy.InvalidParamsError{}, router.ErrNotOwned, router.EffectNothing},
 	} {
-		kind, effect := Classify(c.err)
+		effect, kind := Classify(c.err)
 		if kind != c.kind || effect != c.effect {
 			t.Errorf("%v is %v, %v; want %v, %v", c.err, kind, effect, c.kind, c.effect)
 		}
@@ -115,11 +115,11 @@ func TestGivingUpBetweenTries(t *testing.T) {
 			cancel()
 			return call(ctx)
 		})
-		if kind, effect := Classify(err); *n != 1 || kind != router.ErrThrottled || effect != router.EffectNothing {
+		if effect, kind := Classify(err); *n != 1 || kind != router.ErrThrottled || effect != router.EffectNothing {
 			t.Errorf("%d calls, %v", *n, err)
 		}
 		_, err = Write(ctx, Policy{}, call)
-		if kind, effect := Classify(err); *n != 1 || kind != router.ErrUnavailable || effect != router.EffectNothing || !errors.Is(err, context.Canceled) {
+		if effect, kind := Classify(err); *n != 1 || kind != router.ErrUnavailable || effect != router.EffectNothing || !errors.Is(err, context.Canceled) {
 			t.Errorf("%d calls, %v", *n, err)
 		}
 	})
@@ -149,7 +149,7 @@ func TestConfigNamesMissingCredentials(t *testing.T) {
 		t.Errorf("the SDK would try %d times", n)
 	}
 	_, err := config.Credentials.Retrieve(t.Context())
-	if kind, effect := Classify(err); kind != router.ErrDenied || effect != router.EffectNothing {
+	if effect, kind := Classify(err); kind != router.ErrDenied || effect != router.EffectNothing {
 		t.Errorf("%v is %v, %v", err, kind, effect)
 	}
 }

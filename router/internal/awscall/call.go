@@ -2,6 +2,7 @@ package awscall
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -27,20 +28,20 @@ const (
 // Read makes a call that modifies nothing: it is repeated after any failure
 // that may pass.
 func Read[T any](ctx context.Context, p Policy, call func(context.Context) (T, error)) (T, error) {
-	return do(ctx, p, call, func(kind error, _ router.Effect) bool {
-		return kind == router.ErrThrottled || kind == router.ErrUnavailable
+	return do(ctx, p, call, func(_ router.Effect, kind error) bool {
+		return errors.Is(kind, router.ErrThrottled) || errors.Is(kind, router.ErrUnavailable)
 	})
 }
 
 // Write makes a call that modifies: it is repeated only if it was refused
 // because of too many calls.
 func Write[T any](ctx context.Context, p Policy, call func(context.Context) (T, error)) (T, error) {
-	return do(ctx, p, call, func(kind error, effect router.Effect) bool {
-		return kind == router.ErrThrottled && effect == router.EffectNothing
+	return do(ctx, p, call, func(effect router.Effect, kind error) bool {
+		return errors.Is(kind, router.ErrThrottled) && effect == router.EffectNothing
 	})
 }
 
-func do[T any](ctx context.Context, p Policy, call func(context.Context) (T, error), again func(error, router.Effect) bool) (T, error) {
+func do[T any](ctx context.Context, p Policy, call func(context.Context) (T, error), again func(router.Effect, error) bool) (T, error) {
 	tries, wait := p.Tries, p.First
 	if tries == 0 {
 		tries = DefaultTries
@@ -57,7 +58,7 @@ func do[T any](ctx context.Context, p Policy, call func(context.Context) (T, err
 		if err == nil {
 			return out, nil
 		}
-		if kind, effect := Classify(err); try >= tries || ctx.Err() != nil || !again(kind, effect) {
+		if effect, kind := Classify(err); try >= tries || ctx.Err() != nil || !again(effect, kind) {
 			return none, counted(err, try)
 		}
 		if !sleep(ctx, rand.N(wait)+1) {

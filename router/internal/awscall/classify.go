@@ -47,33 +47,33 @@ var kinds = map[string]error{
 	"ServiceUnavailable":          router.ErrUnavailable,
 }
 
-// Classify says what a failed call means and what it did, as far as can be
-// known. A refusal that is none of the others is ErrNotOwned: AWS understood the
+// Classify says what a failed call did, as far as can be known, and what kind of
+// failure it is. A refusal that is none of the others is ErrNotOwned: AWS understood the
 // call and the route does not allow it.
-func Classify(err error) (kind error, effect router.Effect) {
+func Classify(err error) (effect router.Effect, kind error) {
 	var unsent *notSentError
 	var nobody *credentialsError
 	var api smithy.APIError
 	var params smithy.InvalidParamsError
 	switch status := statusOf(err); {
 	case errors.As(err, &nobody):
-		return router.ErrDenied, router.EffectNothing
+		return router.EffectNothing, router.ErrDenied
 	case errors.As(err, &unsent), neverConnected(err):
-		return router.ErrUnavailable, router.EffectNothing
+		return router.EffectNothing, router.ErrUnavailable
 	case errors.As(err, &params):
-		return router.ErrNotOwned, router.EffectNothing
+		return router.EffectNothing, router.ErrNotOwned
 	case errors.As(err, &api):
 		return refused(api.ErrorCode(), status)
 	case status >= 400:
 		return refused("", status)
 	default:
-		return router.ErrUnavailable, router.EffectUnknown
+		return router.EffectUnknown, router.ErrUnavailable
 	}
 }
 
 // refused tells the kind by the code and, where that says nothing, by the
 // status. AWS's own failures may come after the deed.
-func refused(code string, status int) (error, router.Effect) {
+func refused(code string, status int) (router.Effect, error) {
 	kind := kinds[code]
 	switch {
 	case kind != nil:
@@ -88,10 +88,10 @@ func refused(code string, status int) (error, router.Effect) {
 	default:
 		kind = router.ErrNotOwned
 	}
-	if kind == router.ErrUnavailable {
-		return kind, router.EffectUnknown
+	if errors.Is(kind, router.ErrUnavailable) {
+		return router.EffectUnknown, kind
 	}
-	return kind, router.EffectNothing
+	return router.EffectNothing, kind
 }
 
 func statusOf(err error) int {

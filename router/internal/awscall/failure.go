@@ -12,18 +12,18 @@ import (
 
 // ReadError describes the failure of a call that modifies nothing.
 func ReadError(op, on string, err error) *router.Error {
-	kind, _ := Classify(err)
+	_, kind := Classify(err)
 	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: router.EffectNothing, Advice: advice(kind)}
 }
 
 // WriteError describes the failure of a call that modifies.
 func WriteError(op, on string, err error) *router.Error {
-	kind, effect := Classify(err)
+	effect, kind := Classify(err)
 	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: effect, Advice: advice(kind)}
 }
 
 func advice(kind error) string {
-	if kind == router.ErrDenied {
+	if errors.Is(kind, router.ErrDenied) {
 		return "see the driver's README for the permissions that it needs"
 	}
 	return ""
