@@ -117,18 +117,20 @@ func (h *history) failure(at time.Time) string {
 }
 
 // forget drops what no window that begins within the last keep needs: everything
-// before the last success that is older than that.
+// before the last success that is older than that, and failures as old.
 func (h *history) forget(now time.Time) {
 	if now.Sub(h.forgotten) < h.keep/16 {
 		return
 	}
 	h.forgotten = now
-	base, found := h.success(now.Add(-h.keep))
+	horizon := now.Add(-h.keep)
+	base, found := h.success(horizon) // the zero look, before everything, if there is none
+	h.looks = slices.DeleteFunc(h.looks, func(l look) bool {
+		return l.at.Before(base.at) || l.err != "" && l.at.Before(horizon)
+	})
 	if !found {
-		h.looks = h.looks[max(0, len(h.looks)-maxLooks):] // all are failures, or all are younger
 		return
 	}
-	h.looks = slices.DeleteFunc(h.looks, func(l look) bool { return l.at.Before(base.at) })
 	for key, s := range h.byKey {
 		if s.last.Before(base.at) {
 			delete(h.byKey, key)
@@ -146,9 +148,6 @@ func (h *history) forget(now time.Time) {
 		}
 	}
 }
-
-// maxLooks bounds the memory of an endpoint that never answers.
-const maxLooks = 10_000
 
 // before returns how many samples are older than the one that holds at at.
 func (s *series) before(at time.Time) int {

@@ -348,16 +348,25 @@ func TestLookAtTheInstantOfAQuestionBelongsToTheNextWindow(t *testing.T) {
 
 func TestHistoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, p := scripted(t, Config{History: time.Minute}, "", "!refused")
+		s, p := scripted(t, Config{History: time.Minute}, "", "!refused", "r{s=\"s\"} 1\n")
 		h := &s.endpoints[0].history
 		begin := time.Now()
 		for n := range 1000 {
 			p.set("a", fmt.Sprintf("r{s=\"s\"} %d\nr{s=\"x%d\"} 1\n", n, n))
 			s.look(t.Context())
-			time.Sleep(time.Second)
+			p.set("c", "!refused")
+			time.Sleep(time.Second) // the bubble's clock
 		}
 		if len(h.looks) > 70 || len(h.byKey) > 70 || len(h.byName["r"]) != len(h.byKey) {
 			t.Errorf("%d looks, %d series", len(h.looks), len(h.byKey))
+		}
+		for i, what := range map[int]string{1: "one that never answered", 2: "one that answered once"} {
+			if n := len(s.endpoints[i].history.looks); n > 70 {
+				t.Errorf("%s: %d looks", what, n)
+			}
+		}
+		if _, found := s.endpoints[2].history.success(time.Now()); !found {
+			t.Error("the last answer must be kept, however old: the next one is compared with it")
 		}
 		for key, s := range h.byKey {
 			if len(s.Samples) > 70 {

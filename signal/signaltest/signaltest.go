@@ -1,8 +1,8 @@
 // Package signaltest is the contract of package signal as tests: every source
 // runs Run and passes it. It promises that whoever passes counts every request
 // of a window once, whatever restarts or fails meanwhile, and that what it cannot
-// see is unknown or failed, never zero. It knows no source and reads no clock;
-// how time passes is the World's affair.
+// see is unknown or failed, never zero. It knows no source and never waits: how
+// time passes is the World's affair.
 package signaltest
 
 import (

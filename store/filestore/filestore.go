@@ -78,7 +78,7 @@ func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, ne
 		if there.Revision != prev {
 			return fmt.Errorf("revision %d was read, %d is there: %w", prev, there.Revision, store.ErrConflict)
 		}
-		bytes, err := encodeRecord(recordFile{Format: recordFormat, Revision: prev + 1, Saved: s.now().UTC(), Spec: next.Spec, Status: next.Status})
+		content, err := encodeRecord(recordFile{Format: recordFormat, Revision: prev + 1, Saved: s.now().UTC(), Spec: next.Spec, Status: next.Status})
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, ne
 		if err != nil {
 			return err
 		}
-		replace, err := prepareFile(path, bytes)
+		replace, err := prepareFile(path, content)
 		if err != nil {
 			return err
 		}

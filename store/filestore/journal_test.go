@@ -89,6 +89,32 @@ func TestDamagedLineIsSaidInItsPlace(t *testing.T) {
 	}
 }
 
+func TestUndoTakesLinesOutAgain(t *testing.T) {
+	s, dir := saved(t)
+	path := filepath.Join(dir, journalName)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := encodeEntries([]store.Entry{{Text: "of a save"}, {Text: "that came to nothing"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo, err := s.appendLines(dir, lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if during, err := os.ReadFile(path); err != nil || !bytes.Equal(during, append(bytes.Clone(before), lines...)) {
+		t.Errorf("appended: %q, %v", during, err)
+	}
+	if err := undo(); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("undone: %q, %v; want %q", after, err, before)
+	}
+}
+
 func FuzzJournal(f *testing.F) {
 	whole, err := encodeEntries([]store.Entry{{At: time.Unix(1, 0).UTC(), Kind: "note", Text: "a\nb", Data: json.RawMessage(`{"x":"<\u2028>"}`)}})
 	if err != nil {

@@ -246,7 +246,11 @@ func (s *Store) change(ctx context.Context, op Op, key store.Key, apply func(*mi
 	if m == nil {
 		m = &migration{commands: map[string]store.Command{}}
 	}
-	if err := apply(m); err != nil {
+	err := apply(m)
+	if locked := (*store.LockedError)(nil); errors.As(err, &locked) {
+		return err // already says all
+	}
+	if err != nil {
 		return fmt.Errorf("%s migration %s: %w", op, key, err)
 	}
 	s.migrations[key] = m

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -173,6 +174,27 @@ func testSeparate(t *testing.T, s Subject) {
 	wantRecord(t, s.Store, other, numbered(2), b)
 	wantTexts(t, s.Store, shop, "of shop")
 	wantTexts(t, s.Store, other, "of other")
+}
+
+func testGivenUp(t *testing.T, s Subject) {
+	revision := mustSave(t, s.Store, shop, 0, numbered(1), entry(s.Clock, "first"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, saveErr := s.Store.Save(ctx, shop, revision, numbered(2), entry(s.Clock, "never"))
+	_, leaseErr := s.Store.Acquire(ctx, shop, holder(s.Clock, "never"), time.Minute, false)
+	for what, err := range map[string]error{
+		"save": saveErr, "acquire": leaseErr,
+		"append": s.Store.Append(ctx, shop, entry(s.Clock, "never")),
+		"submit": s.Store.Submit(ctx, shop, store.Command{ID: "never"}),
+	} {
+		wantError(t, what, err, context.Canceled)
+	}
+	wantRecord(t, s.Store, shop, numbered(1), revision)
+	wantTexts(t, s.Store, shop, "first")
+	wantCommands(t, s.Store)
+	if _, _, held, err := s.Store.Holder(t.Context(), shop); err != nil || held {
+		t.Errorf("holder: %v, %v", held, err)
+	}
 }
 
 func testReopen(t *testing.T, s Subject) {

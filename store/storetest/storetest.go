@@ -78,6 +78,7 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 		{"a lost lease releases nothing", testReleaseLost},
 		{"acquiring again replaces the lease", testAcquireAgain},
 		{"of many who want the lease one gets it", testManyAcquire},
+		{"who has given up changes nothing", testGivenUp},
 		{"everything is there after a restart", testReopen},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, subject(t)) })
