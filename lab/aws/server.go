@@ -123,7 +123,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, call.RequestID, wire.XMLError("", failure, call.RequestID))
 		return
 	}
-	call.AccessKey = sig.accessKey
 	if failure = s.conf.verify(r, body, sig, s.now()); failure == nil {
 		call.Action, failure = service.Action(r, body)
 	}

@@ -16,35 +16,35 @@ const (
 	maxStickySeconds     = 604800
 )
 
-// Action of a rule or listener. The exported fields are named as on the wire.
-type Action struct {
+// ruleAction of a rule or listener. The exported fields are named as on the wire.
+type ruleAction struct {
 	Type                string
 	TargetGroupArn      *string              `xml:",omitempty"`
-	ForwardConfig       *ForwardConfig       `xml:",omitempty"`
-	FixedResponseConfig *FixedResponseConfig `xml:",omitempty"`
+	ForwardConfig       *forwardConfig       `xml:",omitempty"`
+	FixedResponseConfig *fixedResponseConfig `xml:",omitempty"`
 	Order               *int                 `xml:",omitempty"`
 }
 
-// ForwardConfig is the list of weighted groups.
-type ForwardConfig struct {
-	TargetGroups                []GroupTuple      `xml:"TargetGroups>member"`
-	TargetGroupStickinessConfig *StickinessConfig `xml:",omitempty"`
+// forwardConfig is the list of weighted groups.
+type forwardConfig struct {
+	TargetGroups                []groupTuple      `xml:"TargetGroups>member"`
+	TargetGroupStickinessConfig *stickinessConfig `xml:",omitempty"`
 }
 
-// GroupTuple is one target group with its weight.
-type GroupTuple struct {
+// groupTuple is one target group with its weight.
+type groupTuple struct {
 	TargetGroupArn string
 	Weight         *int `xml:",omitempty"`
 }
 
-// StickinessConfig is the stickiness of the group, not of the target.
-type StickinessConfig struct {
+// stickinessConfig is the stickiness of the group, not of the target.
+type stickinessConfig struct {
 	Enabled         *bool `xml:",omitempty"`
 	DurationSeconds *int  `xml:",omitempty"`
 }
 
-// FixedResponseConfig answers without a target.
-type FixedResponseConfig struct {
+// fixedResponseConfig answers without a target.
+type fixedResponseConfig struct {
 	ContentType *string `xml:",omitempty"`
 	MessageBody *string `xml:",omitempty"`
 	StatusCode  string
@@ -53,7 +53,7 @@ type FixedResponseConfig struct {
 // decideActions checks the actions of one rule or listener and returns them
 // as AWS echoes them: a forward has both its ForwardConfig and, with a single
 // group, the legacy TargetGroupArn.
-func decideActions(actions []Action) ([]Action, *wire.Error) {
+func decideActions(actions []ruleAction) ([]ruleAction, *wire.Error) {
 	if len(actions) == 0 {
 		return nil, wire.Errorf("ValidationError", "An action must be specified")
 	}
@@ -76,10 +76,10 @@ func decideActions(actions []Action) ([]Action, *wire.Error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Action{a}, nil
+	return []ruleAction{a}, nil
 }
 
-func decideForward(a Action) (Action, *wire.Error) {
+func decideForward(a ruleAction) (ruleAction, *wire.Error) {
 	if a.FixedResponseConfig != nil {
 		return a, wire.Errorf("InvalidLoadBalancerAction", "FixedResponseConfig is not valid for action type 'forward'")
 	}
@@ -93,7 +93,7 @@ func decideForward(a Action) (Action, *wire.Error) {
 	if stickiness, err = decideStickiness(stickiness); err != nil {
 		return a, err
 	}
-	a.ForwardConfig = &ForwardConfig{TargetGroups: groups, TargetGroupStickinessConfig: stickiness}
+	a.ForwardConfig = &forwardConfig{TargetGroups: groups, TargetGroupStickinessConfig: stickiness}
 	a.TargetGroupArn = nil
 	if len(groups) == 1 {
 		a.TargetGroupArn = &groups[0].TargetGroupArn
@@ -103,12 +103,12 @@ func decideForward(a Action) (Action, *wire.Error) {
 
 // forwardOf reads both ways of naming groups. Given both, they must agree on
 // one group (API reference, Action).
-func forwardOf(a Action) ([]GroupTuple, *StickinessConfig, *wire.Error) {
+func forwardOf(a ruleAction) ([]groupTuple, *stickinessConfig, *wire.Error) {
 	if a.ForwardConfig == nil {
 		if a.TargetGroupArn == nil {
 			return nil, nil, wire.Errorf("ValidationError", "A target group ARN must be specified for a forward action")
 		}
-		return []GroupTuple{{TargetGroupArn: *a.TargetGroupArn}}, nil, nil
+		return []groupTuple{{TargetGroupArn: *a.TargetGroupArn}}, nil, nil
 	}
 	groups := a.ForwardConfig.TargetGroups
 	if a.TargetGroupArn != nil && (len(groups) != 1 || groups[0].TargetGroupArn != *a.TargetGroupArn) {
@@ -117,7 +117,7 @@ func forwardOf(a Action) ([]GroupTuple, *StickinessConfig, *wire.Error) {
 	return groups, a.ForwardConfig.TargetGroupStickinessConfig, nil
 }
 
-func decideGroups(groups []GroupTuple) ([]GroupTuple, *wire.Error) {
+func decideGroups(groups []groupTuple) ([]groupTuple, *wire.Error) {
 	if len(groups) == 0 {
 		return nil, wire.Errorf("ValidationError", "A forward action must have at least one target group")
 	}
@@ -143,9 +143,9 @@ func decideGroups(groups []GroupTuple) ([]GroupTuple, *wire.Error) {
 	return decided, nil
 }
 
-func decideStickiness(given *StickinessConfig) (*StickinessConfig, *wire.Error) {
+func decideStickiness(given *stickinessConfig) (*stickinessConfig, *wire.Error) {
 	enabled := given != nil && given.Enabled != nil && *given.Enabled
-	decided := &StickinessConfig{Enabled: &enabled}
+	decided := &stickinessConfig{Enabled: &enabled}
 	if given != nil {
 		decided.DurationSeconds = given.DurationSeconds
 	}
@@ -156,7 +156,7 @@ func decideStickiness(given *StickinessConfig) (*StickinessConfig, *wire.Error) 
 	return decided, nil
 }
 
-func decideFixedResponse(a Action) (Action, *wire.Error) {
+func decideFixedResponse(a ruleAction) (ruleAction, *wire.Error) {
 	f := a.FixedResponseConfig
 	if f == nil || a.ForwardConfig != nil || a.TargetGroupArn != nil {
 		return a, wire.Errorf("InvalidLoadBalancerAction", "A fixed-response action must have FixedResponseConfig and no target group")
@@ -174,7 +174,7 @@ func decideFixedResponse(a Action) (Action, *wire.Error) {
 	return a, nil
 }
 
-func forwardedGroups(actions []Action) []string {
+func forwardedGroups(actions []ruleAction) []string {
 	var arns []string
 	for _, a := range actions {
 		if a.ForwardConfig == nil {
@@ -190,7 +190,7 @@ func forwardedGroups(actions []Action) []string {
 // checkGroups says whether the changed model still keeps to the limits that
 // span rules: groups exist, each belongs to one load balancer, and a load
 // balancer has at most 100 of them.
-func (m model) checkGroups(changed []Action, balancer string) *wire.Error {
+func (m model) checkGroups(changed []ruleAction, balancer string) *wire.Error {
 	for _, arn := range forwardedGroups(changed) {
 		if _, ok := m.TargetGroups[arn]; !ok {
 			return wire.Errorf("TargetGroupNotFound", "Target groups '%s' not found", arn)

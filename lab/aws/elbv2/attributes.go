@@ -8,14 +8,14 @@ import (
 	"watari.dev/lab/aws/wire"
 )
 
-// Attribute is one key and value of a load balancer or target group.
-type Attribute struct {
+// attribute is one key and value of a load balancer or target group.
+type attribute struct {
 	Key   string
 	Value string
 }
 
 type attributesResult struct {
-	Attributes []Attribute `xml:"Attributes>member"`
+	Attributes []attribute `xml:"Attributes>member"`
 }
 
 // loadBalancerDefaults are the attributes of a new Application Load Balancer
@@ -81,7 +81,7 @@ var attributeWords = map[string][]string{
 
 // decideAttributes overlays the given attributes; a key that is not known
 // already is refused.
-func decideAttributes(have map[string]string, given []Attribute) (map[string]string, *wire.Error) {
+func decideAttributes(have map[string]string, given []attribute) (map[string]string, *wire.Error) {
 	decided := maps.Clone(have)
 	for _, a := range given {
 		if _, known := have[a.Key]; !known {
@@ -95,7 +95,7 @@ func decideAttributes(have map[string]string, given []Attribute) (map[string]str
 	return decided, nil
 }
 
-func checkAttribute(a Attribute) *wire.Error {
+func checkAttribute(a attribute) *wire.Error {
 	if words, ok := attributeWords[a.Key]; ok && !slices.Contains(words, a.Value) {
 		return wire.Errorf("ValidationError", "'%s' is not a valid value for attribute '%s'", a.Value, a.Key)
 	}
@@ -114,7 +114,7 @@ func checkAttribute(a Attribute) *wire.Error {
 func renderAttributes(have map[string]string) attributesResult {
 	var result attributesResult
 	for _, key := range slices.Sorted(maps.Keys(have)) {
-		result.Attributes = append(result.Attributes, Attribute{key, have[key]})
+		result.Attributes = append(result.Attributes, attribute{key, have[key]})
 	}
 	return result
 }
@@ -129,7 +129,7 @@ func (s *Service) describeLoadBalancerAttributes(in loadBalancerArnInput) (attri
 
 type modifyLoadBalancerAttributesInput struct {
 	LoadBalancerArn string
-	Attributes      []Attribute
+	Attributes      []attribute
 }
 
 func (s *Service) modifyLoadBalancerAttributes(in modifyLoadBalancerAttributesInput) (attributesResult, *wire.Error) {
@@ -159,7 +159,7 @@ func (s *Service) describeTargetGroupAttributes(in targetGroupArnInput) (attribu
 
 type modifyTargetGroupAttributesInput struct {
 	TargetGroupArn string
-	Attributes     []Attribute
+	Attributes     []attribute
 }
 
 func (s *Service) modifyTargetGroupAttributes(in modifyTargetGroupAttributesInput) (attributesResult, *wire.Error) {

@@ -13,33 +13,33 @@ const (
 	maxValueLength     = 128
 )
 
-// Condition of a rule: host-header or path-pattern.
-type Condition struct {
+// condition of a rule: host-header or path-pattern.
+type condition struct {
 	Field             string
 	Values            []string         `xml:"Values>member"`
-	HostHeaderConfig  *ConditionValues `xml:",omitempty"`
-	PathPatternConfig *ConditionValues `xml:",omitempty"`
+	HostHeaderConfig  *conditionValues `xml:",omitempty"`
+	PathPatternConfig *conditionValues `xml:",omitempty"`
 }
 
-// ConditionValues are the patterns of one condition.
-type ConditionValues struct {
+// conditionValues are the patterns of one condition.
+type conditionValues struct {
 	Values []string `xml:"Values>member"`
 }
 
 // decideConditions checks the conditions of a rule and returns them as AWS
 // echoes them: with the values in both the legacy and the typed place.
-func decideConditions(conditions []Condition) ([]Condition, *wire.Error) {
+func decideConditions(conditions []condition) ([]condition, *wire.Error) {
 	if len(conditions) == 0 {
 		return nil, wire.Errorf("ValidationError", "A condition must be specified")
 	}
 	total := 0
-	decided := make([]Condition, 0, len(conditions))
+	decided := make([]condition, 0, len(conditions))
 	for _, c := range conditions {
 		d, err := decideCondition(c)
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(decided, func(o Condition) bool { return o.Field == d.Field }) {
+		if slices.ContainsFunc(decided, func(o condition) bool { return o.Field == d.Field }) {
 			return nil, wire.Errorf("ValidationError", "A rule can have one condition with field '%s'", d.Field)
 		}
 		total += len(d.Values)
@@ -51,8 +51,8 @@ func decideConditions(conditions []Condition) ([]Condition, *wire.Error) {
 	return decided, nil
 }
 
-func decideCondition(c Condition) (Condition, *wire.Error) {
-	var typed *ConditionValues
+func decideCondition(c condition) (condition, *wire.Error) {
+	var typed *conditionValues
 	switch c.Field {
 	case "host-header":
 		typed = c.HostHeaderConfig
@@ -76,11 +76,11 @@ func decideCondition(c Condition) (Condition, *wire.Error) {
 			return c, wire.Errorf("ValidationError", "Condition value '%s' must have 1 to %d characters", v, maxValueLength)
 		}
 	}
-	d := Condition{Field: c.Field, Values: values}
+	d := condition{Field: c.Field, Values: values}
 	if c.Field == "host-header" {
-		d.HostHeaderConfig = &ConditionValues{Values: values}
+		d.HostHeaderConfig = &conditionValues{Values: values}
 	} else {
-		d.PathPatternConfig = &ConditionValues{Values: values}
+		d.PathPatternConfig = &conditionValues{Values: values}
 	}
 	return d, nil
 }

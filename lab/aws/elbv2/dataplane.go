@@ -74,7 +74,7 @@ func (m model) snapshotListener(l listener) []alb.Listener {
 	return all
 }
 
-func snapshotAction(actions []Action) alb.Action {
+func snapshotAction(actions []ruleAction) alb.Action {
 	a := actions[0] // decideActions lets exactly one through
 	if f := a.FixedResponseConfig; f != nil {
 		status, _ := strconv.Atoi(f.StatusCode) // decideFixedResponse lets only digits through

@@ -56,7 +56,7 @@ func TestTakenPort(t *testing.T) {
 	port := 80
 	made, failure := service.createListener(createListenerInput{
 		LoadBalancerArn: lbs.LoadBalancers[0].LoadBalancerArn, Port: &port, Protocol: "HTTP",
-		DefaultActions: []Action{{Type: "fixed-response", FixedResponseConfig: &FixedResponseConfig{StatusCode: "404"}}},
+		DefaultActions: []ruleAction{{Type: "fixed-response", FixedResponseConfig: &fixedResponseConfig{StatusCode: "404"}}},
 	})
 	if failure != nil {
 		t.Fatal(failure)

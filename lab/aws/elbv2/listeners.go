@@ -15,8 +15,8 @@ type createListenerInput struct {
 	LoadBalancerArn string
 	Port            *int
 	Protocol        string
-	DefaultActions  []Action
-	Tags            []Tag
+	DefaultActions  []ruleAction
+	Tags            []tag
 }
 
 type listenersResult struct {
@@ -29,7 +29,7 @@ type listenerXML struct {
 	LoadBalancerArn string
 	Port            int
 	Protocol        string
-	DefaultActions  []Action `xml:"DefaultActions>member"`
+	DefaultActions  []ruleAction `xml:"DefaultActions>member"`
 }
 
 func (s *Service) createListener(in createListenerInput) (listenersResult, *wire.Error) {
@@ -79,7 +79,7 @@ func (m model) checkListener(lb loadBalancer, port int) *wire.Error {
 }
 
 // newListener adds the listener and its default rule to the model.
-func (s *Service) newListener(m *model, lb loadBalancer, port int, actions []Action) (listener, *wire.Error) {
+func (s *Service) newListener(m *model, lb loadBalancer, port int, actions []ruleAction) (listener, *wire.Error) {
 	var taken []int
 	for _, l := range m.listenersOf(lb.ARN) {
 		taken = append(taken, l.LocalPort)
@@ -111,8 +111,7 @@ func renderListener(l listener) listenerXML {
 type describeListenersInput struct {
 	LoadBalancerArn string
 	ListenerArns    []string
-	Marker          string
-	PageSize        *int
+	paging
 }
 
 func (s *Service) describeListeners(in describeListenersInput) (listenersResult, *wire.Error) {
@@ -134,7 +133,7 @@ func (s *Service) describeListeners(in describeListenersInput) (listenersResult,
 		}
 		found = m.listenersOf(in.LoadBalancerArn)
 	}
-	cut, next, err := page(found, paging{in.Marker, in.PageSize})
+	cut, next, err := page(found, in.paging)
 	result := listenersResult{NextMarker: next}
 	for _, l := range cut {
 		result.Listeners = append(result.Listeners, renderListener(l))
@@ -146,7 +145,7 @@ type modifyListenerInput struct {
 	ListenerArn    string
 	Port           *int
 	Protocol       string
-	DefaultActions []Action
+	DefaultActions []ruleAction
 }
 
 // modifyListener replaces the whole list of default actions. What is not given

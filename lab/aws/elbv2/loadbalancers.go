@@ -29,7 +29,7 @@ type createLoadBalancerInput struct {
 	Subnets        []string
 	SubnetMappings []struct{ SubnetId string }
 	SecurityGroups []string
-	Tags           []Tag
+	Tags           []tag
 }
 
 type loadBalancersResult struct {
@@ -171,8 +171,7 @@ func (s *Service) zoneName(i int) string { return s.opts.Region + string(rune('a
 type describeLoadBalancersInput struct {
 	LoadBalancerArns []string
 	Names            []string
-	Marker           string
-	PageSize         *int
+	paging
 }
 
 func (s *Service) describeLoadBalancers(in describeLoadBalancersInput) (loadBalancersResult, *wire.Error) {
@@ -193,7 +192,7 @@ func (s *Service) describeLoadBalancers(in describeLoadBalancersInput) (loadBala
 			return !slices.Contains(in.LoadBalancerArns, lb.ARN) && !slices.Contains(in.Names, lb.Name)
 		})
 	}
-	cut, next, err := page(found, paging{in.Marker, in.PageSize})
+	cut, next, err := page(found, in.paging)
 	result := loadBalancersResult{NextMarker: next}
 	for _, lb := range cut {
 		result.LoadBalancers = append(result.LoadBalancers, s.renderLoadBalancer(lb))

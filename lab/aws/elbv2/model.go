@@ -20,7 +20,7 @@ type model struct {
 	TargetGroups  map[string]targetGroup
 	Listeners     map[string]listener
 	Rules         map[string]rule
-	Tags          map[string][]Tag
+	Tags          map[string][]tag
 }
 
 type loadBalancer struct {
@@ -58,7 +58,7 @@ type listener struct {
 	LoadBalancer string // ARN
 	Port         int
 	LocalPort    int // where the data plane listens
-	Actions      []Action
+	Actions      []ruleAction
 }
 
 type rule struct {
@@ -66,12 +66,12 @@ type rule struct {
 	Number     int
 	Listener   string // ARN
 	Priority   int    // 0 for the default rule, whose actions are the listener's
-	Conditions []Condition
-	Actions    []Action
+	Conditions []condition
+	Actions    []ruleAction
 }
 
-// Tag is one key and value of a resource.
-type Tag struct {
+// tag is one key and value of a resource.
+type tag struct {
 	Key   string
 	Value string
 }
@@ -82,7 +82,7 @@ func newModel() model {
 		TargetGroups:  make(map[string]targetGroup),
 		Listeners:     make(map[string]listener),
 		Rules:         make(map[string]rule),
-		Tags:          make(map[string][]Tag),
+		Tags:          make(map[string][]tag),
 	}
 }
 
@@ -143,7 +143,7 @@ func compareBool(a, b bool) int {
 func (r rule) isDefault() bool { return r.Priority == 0 }
 
 // actionsOf a rule; the default rule's are its listener's.
-func (m model) actionsOf(r rule) []Action {
+func (m model) actionsOf(r rule) []ruleAction {
 	if r.isDefault() {
 		return m.Listeners[r.Listener].Actions
 	}

@@ -23,8 +23,8 @@ type ruleXML struct {
 	RuleArn    string
 	Priority   string
 	IsDefault  bool
-	Conditions []Condition `xml:"Conditions>member"`
-	Actions    []Action    `xml:"Actions>member"`
+	Conditions []condition  `xml:"Conditions>member"`
+	Actions    []ruleAction `xml:"Actions>member"`
 }
 
 func (m model) renderRule(r rule) ruleXML {
@@ -38,9 +38,9 @@ func (m model) renderRule(r rule) ruleXML {
 type createRuleInput struct {
 	ListenerArn string
 	Priority    *int
-	Conditions  []Condition
-	Actions     []Action
-	Tags        []Tag
+	Conditions  []condition
+	Actions     []ruleAction
+	Tags        []tag
 }
 
 func (s *Service) createRule(in createRuleInput) (rulesResult, *wire.Error) {
@@ -103,8 +103,7 @@ func (m model) countRules(loadBalancerARN string) int {
 type describeRulesInput struct {
 	ListenerArn string
 	RuleArns    []string
-	Marker      string
-	PageSize    *int
+	paging
 }
 
 func (s *Service) describeRules(in describeRulesInput) (rulesResult, *wire.Error) {
@@ -126,7 +125,7 @@ func (s *Service) describeRules(in describeRulesInput) (rulesResult, *wire.Error
 		}
 		found = m.rulesOf(in.ListenerArn)
 	}
-	cut, next, err := page(found, paging{in.Marker, in.PageSize})
+	cut, next, err := page(found, in.paging)
 	result := rulesResult{NextMarker: next}
 	for _, r := range cut {
 		result.Rules = append(result.Rules, m.renderRule(r))
@@ -136,8 +135,8 @@ func (s *Service) describeRules(in describeRulesInput) (rulesResult, *wire.Error
 
 type modifyRuleInput struct {
 	RuleArn    string
-	Conditions []Condition
-	Actions    []Action
+	Conditions []condition
+	Actions    []ruleAction
 }
 
 // modifyRule replaces the whole list of actions or conditions that is given

@@ -16,7 +16,7 @@ const (
 
 type addTagsInput struct {
 	ResourceArns []string
-	Tags         []Tag
+	Tags         []tag
 }
 
 func (s *Service) addTags(in addTagsInput) (nothing, *wire.Error) {
@@ -33,7 +33,7 @@ type removeTagsInput struct {
 
 func (s *Service) removeTags(in removeTagsInput) (nothing, *wire.Error) {
 	return nothing{}, s.changeTags(in.ResourceArns, func(m *model, arn string) *wire.Error {
-		m.Tags[arn] = slices.DeleteFunc(slices.Clone(m.Tags[arn]), func(t Tag) bool { return slices.Contains(in.TagKeys, t.Key) })
+		m.Tags[arn] = slices.DeleteFunc(slices.Clone(m.Tags[arn]), func(t tag) bool { return slices.Contains(in.TagKeys, t.Key) })
 		return nil
 	})
 }
@@ -60,7 +60,7 @@ type tagsResult struct {
 
 type tagDescriptionXML struct {
 	ResourceArn string
-	Tags        []Tag `xml:"Tags>member"`
+	Tags        []tag `xml:"Tags>member"`
 }
 
 func (s *Service) describeTags(in describeTagsInput) (tagsResult, *wire.Error) {
@@ -112,7 +112,7 @@ func (m model) checkResource(arn string) *wire.Error {
 }
 
 // setTags adds tags; a key that is there gets the new value.
-func (m *model) setTags(arn string, tags []Tag) *wire.Error {
+func (m *model) setTags(arn string, tags []tag) *wire.Error {
 	if len(tags) == 0 {
 		return nil
 	}
@@ -121,10 +121,10 @@ func (m *model) setTags(arn string, tags []Tag) *wire.Error {
 		if t.Key == "" || len(t.Key) > 128 || len(t.Value) > 256 || strings.HasPrefix(t.Key, "aws:") {
 			return wire.Errorf("ValidationError", "Tag '%s' must have a key of 1 to 128 characters that does not begin with 'aws:' and a value of at most 256", t.Key)
 		}
-		if slices.ContainsFunc(tags[:i], func(o Tag) bool { return o.Key == t.Key }) {
+		if slices.ContainsFunc(tags[:i], func(o tag) bool { return o.Key == t.Key }) {
 			return wire.Errorf("DuplicateTagKeys", "Tag key '%s' is specified more than once", t.Key)
 		}
-		if at := slices.IndexFunc(have, func(o Tag) bool { return o.Key == t.Key }); at >= 0 {
+		if at := slices.IndexFunc(have, func(o tag) bool { return o.Key == t.Key }); at >= 0 {
 			have[at] = t
 			continue
 		}

@@ -16,7 +16,7 @@ type createTargetGroupInput struct {
 	VpcId           string
 	TargetType      string
 	IpAddressType   string
-	Tags            []Tag
+	Tags            []tag
 	healthCheckInput
 }
 
@@ -115,8 +115,7 @@ type describeTargetGroupsInput struct {
 	LoadBalancerArn string
 	TargetGroupArns []string
 	Names           []string
-	Marker          string
-	PageSize        *int
+	paging
 }
 
 func (s *Service) describeTargetGroups(in describeTargetGroupsInput) (targetGroupsResult, *wire.Error) {
@@ -141,7 +140,7 @@ func (s *Service) describeTargetGroups(in describeTargetGroupsInput) (targetGrou
 		used := in.LoadBalancerArn == "" || slices.Contains(users[g.ARN], in.LoadBalancerArn)
 		return !named || !used
 	})
-	cut, next, err := page(found, paging{in.Marker, in.PageSize})
+	cut, next, err := page(found, in.paging)
 	result := targetGroupsResult{NextMarker: next}
 	for _, g := range cut {
 		result.TargetGroups = append(result.TargetGroups, renderTargetGroup(g, users))

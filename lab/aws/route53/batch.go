@@ -16,10 +16,10 @@ const (
 	maxWeightedSets    = 100 // with one name and type
 )
 
-// Change is one element of a change batch.
-type Change struct {
+// edit is one element of a change batch.
+type edit struct {
 	Action            string
-	ResourceRecordSet RecordSet
+	ResourceRecordSet recordSet
 }
 
 // balancers says which names belong to load balancers, whose alias records
@@ -31,7 +31,7 @@ type balancers struct {
 
 // decideBatch applies a change batch to a zone's records. It returns the new
 // records, or why nothing was changed. It touches nothing.
-func decideBatch(z zone, changes []Change, lbs balancers) (map[string]RecordSet, *wire.Error) {
+func decideBatch(z zone, changes []edit, lbs balancers) (map[string]recordSet, *wire.Error) {
 	if len(changes) == 0 {
 		return nil, wire.Errorf("InvalidInput", "Invalid XML ; The content of element 'Changes' is not complete.")
 	}
@@ -54,7 +54,7 @@ func decideBatch(z zone, changes []Change, lbs balancers) (map[string]RecordSet,
 	return b.records, nil
 }
 
-func checkBatchSize(changes []Change) *wire.Error {
+func checkBatchSize(changes []edit) *wire.Error {
 	records, characters := 0, 0
 	for _, c := range changes {
 		times := 1
@@ -80,8 +80,8 @@ func checkBatchSize(changes []Change) *wire.Error {
 }
 
 // normalize checks the shape of every change and makes names canonical.
-func normalize(changes []Change) ([]Change, *wire.Error) {
-	normal := make([]Change, 0, len(changes))
+func normalize(changes []edit) ([]edit, *wire.Error) {
+	normal := make([]edit, 0, len(changes))
 	for _, c := range changes {
 		switch c.Action {
 		case "CREATE", "DELETE", "UPSERT":
@@ -114,7 +114,7 @@ func normalize(changes []Change) ([]Change, *wire.Error) {
 // batch is a change batch half way through.
 type batch struct {
 	zone      zone
-	records   map[string]RecordSet
+	records   map[string]recordSet
 	balancers balancers
 	problems  []string
 }
@@ -125,7 +125,7 @@ func (b *batch) problem(format string, args ...any) {
 
 // checkRepeats lets one record set appear once, or twice as a DELETE followed
 // by something else.
-func (b *batch) checkRepeats(changes []Change) {
+func (b *batch) checkRepeats(changes []edit) {
 	last := make(map[string]string)
 	for _, c := range changes {
 		r := c.ResourceRecordSet
@@ -137,7 +137,7 @@ func (b *batch) checkRepeats(changes []Change) {
 }
 
 // apply changes the records, or notes why it cannot.
-func (b *batch) apply(c Change) {
+func (b *batch) apply(c edit) {
 	r := c.ResourceRecordSet
 	have, exists := b.records[r.key()]
 	switch {
@@ -166,7 +166,7 @@ func (b *batch) apply(c Change) {
 // put stores a record set. The weighted sets of one name and type share a TTL,
 // and the last one given wins (Route 53 Developer Guide, "Values specific for
 // weighted records", TTL).
-func (b *batch) put(r RecordSet) {
+func (b *batch) put(r recordSet) {
 	if r.weighted() && r.TTL != nil {
 		for _, o := range sameName(b.records, r.Name) {
 			if o.Type == r.Type && o.TTL != nil {
@@ -178,7 +178,7 @@ func (b *batch) put(r RecordSet) {
 	b.records[r.key()] = r
 }
 
-func label(r RecordSet) string {
+func label(r recordSet) string {
 	if r.SetIdentifier == "" {
 		return fmt.Sprintf("[name='%s', type='%s']", r.Name, r.Type)
 	}
@@ -186,7 +186,7 @@ func label(r RecordSet) string {
 }
 
 // conflictsOf compares with the other record sets of the same name.
-func (b *batch) conflictsOf(r RecordSet) []string {
+func (b *batch) conflictsOf(r recordSet) []string {
 	var problems []string
 	sets := 0
 	for _, o := range sameName(b.records, r.Name) {
@@ -213,7 +213,7 @@ func (b *batch) conflictsOf(r RecordSet) []string {
 
 // aliasProblems checks that an alias points to a load balancer, with the load
 // balancers' own hosted zone, or to a record of the same type in this zone.
-func (b *batch) aliasProblems(r RecordSet) []string {
+func (b *batch) aliasProblems(r recordSet) []string {
 	alias := r.AliasTarget
 	if alias == nil {
 		return nil

@@ -19,8 +19,8 @@ func noBalancers() balancers {
 }
 
 // drawChange draws from few names and values, so that changes meet each other.
-func drawChange(t *rapid.T) Change {
-	r := RecordSet{
+func drawChange(t *rapid.T) edit {
+	r := recordSet{
 		Name: rapid.SampledFrom([]string{"a.example.com", "A.example.com.", "a.example.com", "b.example.com.", "b.example.com", "*.example.com", "example.com"}).Draw(t, "name"),
 		Type: rapid.SampledFrom([]string{"A", "A", "A", "A", "A", "CNAME", "TXT"}).Draw(t, "type"),
 	}
@@ -32,7 +32,7 @@ func drawChange(t *rapid.T) Change {
 		r.Weight, r.SetIdentifier = &w, rapid.SampledFrom([]string{"source", "target", "third"}).Draw(t, "set")
 	}
 	if rapid.IntRange(0, 6).Draw(t, "alias") == 6 {
-		r.AliasTarget = &AliasTarget{HostedZoneID: "ZTEST", DNSName: rapid.SampledFrom([]string{"a.example.com", "b.example.com"}).Draw(t, "target")}
+		r.AliasTarget = &aliasTarget{HostedZoneID: "ZTEST", DNSName: rapid.SampledFrom([]string{"a.example.com", "b.example.com"}).Draw(t, "target")}
 	} else {
 		ttl := rapid.Int64Range(1, 2).Draw(t, "ttl")
 		r.TTL = &ttl
@@ -40,14 +40,14 @@ func drawChange(t *rapid.T) Change {
 		if r.Type == "TXT" {
 			value += `"`
 		}
-		r.Records = &Values{List: []Value{{value}}}
+		r.Records = &valueList{List: []setValue{{value}}}
 	}
-	return Change{Action: rapid.SampledFrom([]string{"UPSERT", "UPSERT", "CREATE", "DELETE"}).Draw(t, "action"), ResourceRecordSet: r}
+	return edit{Action: rapid.SampledFrom([]string{"UPSERT", "UPSERT", "CREATE", "DELETE"}).Draw(t, "action"), ResourceRecordSet: r}
 }
 
 // checkZone states what is true of every zone, whatever was done to it.
 func checkZone(t *rapid.T, z zone) {
-	types := make(map[string]map[string][]RecordSet)
+	types := make(map[string]map[string][]recordSet)
 	for key, r := range z.Records {
 		if key != r.key() {
 			t.Fatalf("%v is stored under another key", r)
@@ -56,7 +56,7 @@ func checkZone(t *rapid.T, z zone) {
 			t.Fatalf("%s is outside of the zone", r.Name)
 		}
 		if types[r.Name] == nil {
-			types[r.Name] = make(map[string][]RecordSet)
+			types[r.Name] = make(map[string][]recordSet)
 		}
 		types[r.Name][r.Type] = append(types[r.Name][r.Type], r)
 	}
@@ -74,7 +74,7 @@ func checkZone(t *rapid.T, z zone) {
 }
 
 // checkSets looks at the record sets of one name and type.
-func checkSets(t *rapid.T, sets []RecordSet) {
+func checkSets(t *rapid.T, sets []recordSet) {
 	var ttl *int64
 	for _, r := range sets {
 		if !r.weighted() && len(sets) > 1 {
@@ -96,7 +96,7 @@ func TestBatchAtomicity(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		z := testZone()
 		for range rapid.IntRange(1, 12).Draw(t, "batches") {
-			var changes []Change
+			var changes []edit
 			for range rapid.IntRange(1, 4).Draw(t, "changes") {
 				changes = append(changes, drawChange(t))
 			}
@@ -120,7 +120,7 @@ func TestBatchAtomicity(t *testing.T) {
 
 // checkEffects looks at the last change of each record set. A batch of one
 // DELETE must have stated what there was.
-func checkEffects(t *rapid.T, before map[string]RecordSet, z zone, changes []Change) {
+func checkEffects(t *rapid.T, before map[string]recordSet, z zone, changes []edit) {
 	normal, err := normalize(changes)
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func checkEffects(t *rapid.T, before map[string]RecordSet, z zone, changes []Cha
 	if r := normal[0].ResourceRecordSet; len(normal) == 1 && normal[0].Action == "DELETE" && !before[r.key()].same(r) {
 		t.Fatalf("%v was deleted where there was %v", r, before[r.key()])
 	}
-	last := make(map[string]Change)
+	last := make(map[string]edit)
 	for _, c := range normal {
 		last[c.ResourceRecordSet.key()] = c
 	}

@@ -12,7 +12,7 @@ import (
 type changeRequest struct {
 	XMLName xml.Name `xml:"ChangeResourceRecordSetsRequest"`
 	Comment string   `xml:"ChangeBatch>Comment"`
-	Changes []Change `xml:"ChangeBatch>Changes>Change"`
+	Changes []edit   `xml:"ChangeBatch>Changes>Change"`
 }
 
 type changeInfo struct {
@@ -55,7 +55,7 @@ func (s *Service) changeResourceRecordSets(ctx context.Context, zoneID string, b
 }
 
 // begin decides a batch and takes the zone.
-func (s *Service) begin(zoneID string, changes []Change) (map[string]RecordSet, *wire.Error) {
+func (s *Service) begin(zoneID string, changes []edit) (map[string]recordSet, *wire.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	z, ok := s.model.Zones[zoneID]
@@ -74,7 +74,7 @@ func (s *Service) begin(zoneID string, changes []Change) (map[string]RecordSet, 
 }
 
 // finish stores the batch's records and lets the zone go.
-func (s *Service) finish(zoneID string, records map[string]RecordSet, comment string) (change, *wire.Error) {
+func (s *Service) finish(zoneID string, records map[string]recordSet, comment string) (change, *wire.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.busy, zoneID)

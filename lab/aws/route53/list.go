@@ -31,7 +31,7 @@ func (s *Service) listResourceRecordSets(zoneID string, query url.Values) (wire.
 	document := struct {
 		XMLName              xml.Name    `xml:"ListResourceRecordSetsResponse"`
 		Namespace            string      `xml:"xmlns,attr"`
-		RecordSets           []RecordSet `xml:"ResourceRecordSets>ResourceRecordSet"`
+		RecordSets           []recordSet `xml:"ResourceRecordSets>ResourceRecordSet"`
 		IsTruncated          bool
 		MaxItems             int
 		NextRecordName       string `xml:",omitempty"`

@@ -20,7 +20,7 @@ type zone struct {
 	Name            string // canonical
 	CallerReference string
 	Comment         string
-	Records         map[string]RecordSet // by keyOf
+	Records         map[string]recordSet // by keyOf
 }
 
 type change struct {
@@ -30,39 +30,39 @@ type change struct {
 	InSync    bool
 }
 
-// RecordSet is one resource record set, on the wire and in the model.
-type RecordSet struct {
+// recordSet is one resource record set, on the wire and in the model.
+type recordSet struct {
 	Name             string
 	Type             string
-	SetIdentifier    string  `xml:",omitempty"`
-	Weight           *int64  `xml:",omitempty"`
-	Region           *string `xml:",omitempty" json:"-"`
-	Failover         *string `xml:",omitempty" json:"-"`
-	MultiValueAnswer *string `xml:",omitempty" json:"-"`
-	GeoLocation      *other  `xml:",omitempty" json:"-"`
-	GeoProximity     *other  `xml:"GeoProximityLocation,omitempty" json:"-"`
-	CIDR             *other  `xml:"CidrRoutingConfig,omitempty" json:"-"`
-	TTL              *int64  `xml:",omitempty"`
-	Records          *Values `xml:"ResourceRecords,omitempty"`
-	AliasTarget      *AliasTarget
+	SetIdentifier    string     `xml:",omitempty"`
+	Weight           *int64     `xml:",omitempty"`
+	Region           *string    `xml:",omitempty" json:"-"`
+	Failover         *string    `xml:",omitempty" json:"-"`
+	MultiValueAnswer *string    `xml:",omitempty" json:"-"`
+	GeoLocation      *other     `xml:",omitempty" json:"-"`
+	GeoProximity     *other     `xml:"GeoProximityLocation,omitempty" json:"-"`
+	CIDR             *other     `xml:"CidrRoutingConfig,omitempty" json:"-"`
+	TTL              *int64     `xml:",omitempty"`
+	Records          *valueList `xml:"ResourceRecords,omitempty"`
+	AliasTarget      *aliasTarget
 	HealthCheckID    *string `xml:"HealthCheckId,omitempty" json:"-"`
 }
 
 // other marks a routing policy that is recognized only to be refused.
 type other struct{}
 
-// Values are the values of a record set.
-type Values struct {
-	List []Value `xml:"ResourceRecord"`
+// valueList are the values of a record set.
+type valueList struct {
+	List []setValue `xml:"ResourceRecord"`
 }
 
-// Value is one value of a record set.
-type Value struct {
+// setValue is one value of a record set.
+type setValue struct {
 	Value string
 }
 
-// AliasTarget is the target of an alias record.
-type AliasTarget struct {
+// aliasTarget is the target of an alias record.
+type aliasTarget struct {
 	HostedZoneID         string `xml:"HostedZoneId"`
 	DNSName              string
 	EvaluateTargetHealth bool
@@ -78,11 +78,11 @@ func (m model) clone() model {
 	return m
 }
 
-func (r RecordSet) key() string { return keyOf(r.Name, r.Type, r.SetIdentifier) }
+func (r recordSet) key() string { return keyOf(r.Name, r.Type, r.SetIdentifier) }
 
-func (r RecordSet) weighted() bool { return r.Weight != nil }
+func (r recordSet) weighted() bool { return r.Weight != nil }
 
-func (r RecordSet) values() []string {
+func (r recordSet) values() []string {
 	if r.Records == nil {
 		return nil
 	}
@@ -94,7 +94,7 @@ func (r RecordSet) values() []string {
 }
 
 // same compares everything a DELETE must state; values in any order.
-func (r RecordSet) same(o RecordSet) bool {
+func (r recordSet) same(o recordSet) bool {
 	mine, theirs := r.values(), o.values()
 	slices.Sort(mine)
 	slices.Sort(theirs)
@@ -110,14 +110,14 @@ func equalPointers[T comparable](a, b *T) bool {
 }
 
 // sameName lists the record sets with a name in listing order.
-func sameName(records map[string]RecordSet, name string) []RecordSet {
+func sameName(records map[string]recordSet, name string) []recordSet {
 	prefix := sortingName(name) + "\x00"
-	var found []RecordSet
+	var found []recordSet
 	for key, r := range records {
 		if strings.HasPrefix(key, prefix) {
 			found = append(found, r)
 		}
 	}
-	slices.SortFunc(found, func(a, b RecordSet) int { return strings.Compare(a.key(), b.key()) })
+	slices.SortFunc(found, func(a, b recordSet) int { return strings.Compare(a.key(), b.key()) })
 	return found
 }

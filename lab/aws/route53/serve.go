@@ -34,7 +34,7 @@ func (s *Service) Served(resolve Resolve) []dnsserver.Zone {
 	return zones
 }
 
-func (s *Service) serve(r RecordSet, resolve Resolve) dnsserver.Record {
+func (s *Service) serve(r recordSet, resolve Resolve) dnsserver.Record {
 	out := dnsserver.Record{Name: plainName(r.Name), Type: r.Type, SetIdentifier: r.SetIdentifier, Weight: r.Weight, Values: r.values(), Healthy: true}
 	if r.TTL != nil {
 		out.TTL = uint32(*r.TTL)

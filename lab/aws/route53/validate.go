@@ -22,7 +22,7 @@ const (
 var servedTypes = []string{"A", "AAAA", "CNAME", "NS", "SOA", "TXT"}
 
 // decideShape refuses what Route 53 refuses before it looks at the zone.
-func decideShape(r RecordSet) *wire.Error {
+func decideShape(r recordSet) *wire.Error {
 	input := func(format string, args ...any) *wire.Error { return wire.Errorf("InvalidInput", format, args...) }
 	switch {
 	case !slices.Contains(servedTypes, r.Type):
@@ -52,7 +52,7 @@ func decideShape(r RecordSet) *wire.Error {
 }
 
 // problemsOf are the messages for one record set by itself, in its zone.
-func problemsOf(r RecordSet, zoneName string) []string {
+func problemsOf(r recordSet, zoneName string) []string {
 	var problems []string
 	if !within(r.Name, zoneName) {
 		problems = append(problems, fmt.Sprintf("RRSet with DNS name %s is not permitted in zone %s", r.Name, zoneName))

@@ -89,14 +89,14 @@ func (s *Service) addZone(z zone) (zone, change, *wire.Error) {
 
 // apexRecords are those that Route 53 makes for a new zone ("NS and SOA
 // records that Amazon Route 53 creates for a public hosted zone").
-func apexRecords(name string) map[string]RecordSet {
+func apexRecords(name string) map[string]recordSet {
 	nsTTL, soaTTL := int64(172800), int64(900)
-	ns := RecordSet{Name: name, Type: "NS", TTL: &nsTTL, Records: &Values{}}
+	ns := recordSet{Name: name, Type: "NS", TTL: &nsTTL, Records: &valueList{}}
 	for _, server := range nameServers {
-		ns.Records.List = append(ns.Records.List, Value{server + "."})
+		ns.Records.List = append(ns.Records.List, setValue{server + "."})
 	}
-	soa := RecordSet{Name: name, Type: "SOA", TTL: &soaTTL, Records: &Values{List: []Value{{nameServers[0] + ". awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"}}}}
-	return map[string]RecordSet{ns.key(): ns, soa.key(): soa}
+	soa := recordSet{Name: name, Type: "SOA", TTL: &soaTTL, Records: &valueList{List: []setValue{{nameServers[0] + ". awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"}}}}
+	return map[string]recordSet{ns.key(): ns, soa.key(): soa}
 }
 
 func (s *Service) getHostedZone(id string) (wire.Reply, *wire.Error) {

@@ -25,7 +25,6 @@ type Service interface {
 type Call struct {
 	RequestID string
 	Action    string
-	AccessKey string
 	HTTP      *http.Request // without its body
 	Body      []byte
 }
