@@ -143,6 +143,37 @@ func TestConversionOverTheEmulator(t *testing.T) {
 	}
 }
 
+// TestBatchesOverTheEmulator takes more names from one side to the other than a
+// batch may have, in both forms that a change has.
+func TestBatchesOverTheEmulator(t *testing.T) {
+	e := emulate(t)
+	config := awscall.Config(e.config)
+	p := newPlain(t, config)
+	f, ref := zoneOf(300, 100, 0)
+	for sets := range slices.Chunk(f.sorted(), 250) {
+		p.upsert(sets...)
+	}
+	ref.ID = p.zone
+	d := newDriver(sdk.NewFromConfig(config), Options{Limiter: NewLimiter(1e6)}, quick)
+	for _, share := range []traffic.Share{traffic.All, traffic.None} {
+		s, err := d.Read(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := router.Change{ID: share.String(), Route: ref, Share: share, IfVersion: s.Version}
+		if share == traffic.None {
+			change.IfVersion = ""
+		}
+		r, err := d.Write(t.Context(), change)
+		if err != nil || strings.Count(r.Token, ",") != 1 {
+			t.Fatalf("%s: changes %q, %v; want two", share, r.Token, err)
+		}
+		if s, err = d.Read(t.Context(), ref); err != nil || s.Low() != share || s.High() != share {
+			t.Fatalf("%s, %v", s.Describe(), err)
+		}
+	}
+}
+
 // emulator is the lab's AWS with nothing behind it, and how to reach it.
 type emulator struct {
 	server *lab.Server

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"watari.dev/router"
+	"watari.dev/traffic"
 )
 
 func TestLimiterKeepsTheRateAndLetsUrgentCallsGoFirst(t *testing.T) {
@@ -61,6 +64,36 @@ func TestLimiterForgetsWhoGaveUp(t *testing.T) {
 		start := time.Now()
 		if err := l.Wait(t.Context(), false); err != nil || time.Since(start) > 910*time.Millisecond {
 			t.Errorf("waited %v, %v: the turn of who gave up must go to the next", time.Since(start), err)
+		}
+	})
+}
+
+func TestTakingBackGoesBeforeReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, r := zoneOf(1, 90, 10)
+		l := NewLimiter(1)
+		d := newDriver(f, Options{Limiter: l, Now: time.Now}, quick)
+		if err := l.Wait(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		var read, back time.Time
+		all.Go(func() {
+			if _, err := d.Read(t.Context(), r); err != nil {
+				t.Error(err)
+			}
+			read = time.Now()
+		})
+		synctest.Wait()
+		all.Go(func() {
+			if _, err := d.Write(t.Context(), router.Change{ID: "back", Route: r, Share: traffic.None}); err != nil {
+				t.Error(err)
+			}
+			back = time.Now()
+		})
+		all.Wait()
+		if !back.Before(read) {
+			t.Errorf("the read that came first ended at %v, the rollback at %v", read, back)
 		}
 	})
 }
