@@ -4,30 +4,34 @@ import "watari.dev/traffic"
 
 // rollingBack brings every route to 0 and needs nothing but the router: it
 // writes whatever the signals, the clusters or even the reads say, and tries
-// until it is done.
+// until it is done. It is done in a turn that reads 0 on every route, after what
+// was written has settled, and when no write that raises one may still arrive.
 func (t *turn) rollingBack() {
 	done := true
 	for i := range t.status.Routes {
 		r := &t.status.Routes[i]
-		if t.takenBack(r) {
-			continue
+		if !t.leftAlone(r) {
+			r.Drift = nil
+			t.ask(r, traffic.None, "", true)
 		}
-		done = false
-		if r.Want == nil && r.Drift == nil && r.Written != nil && r.Written.ID != "" && r.Written.Wanted == traffic.None {
-			continue // written, waiting for it to settle
-		}
-		r.Drift = nil
-		t.ask(r, traffic.None, "", true)
+		done = done && r.reached(traffic.None) && !r.LateUntil.After(t.now)
 	}
 	t.reason("%s; %s", t.status.Cause, t.waitingFor(traffic.None))
-	if done {
-		t.enter(RolledBack, "0 %% on every route, settled and read back; %s", t.status.Cause)
+	if !done {
+		return
 	}
+	if r := t.unread(); r != nil {
+		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
+		return
+	}
+	t.enter(RolledBack, "0 %% on every route, settled and read back; %s", t.status.Cause)
 }
 
-// takenBack reports whether the route sends nobody to the target: this very
-// turn reads so, what was written has settled, and no write that raises it may
-// still arrive.
-func (t *turn) takenBack(r *RouteStatus) bool {
-	return r.reached(traffic.None) && t.freshlyRead(r.Name) && !r.LateUntil.After(t.now)
+// leftAlone reports whether the route needs no write to be taken back: 0 was
+// written, or it never had anything else and reads so now.
+func (t *turn) leftAlone(r *RouteStatus) bool {
+	if !r.reached(traffic.None) && !r.settling(traffic.None) {
+		return false
+	}
+	return r.Written.ID != "" || t.freshlyRead(r.Name) && !r.LateUntil.After(t.now)
 }

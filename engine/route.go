@@ -38,7 +38,7 @@ func (t *turn) absorbResult(r *RouteStatus, res *Result) bool {
 	}
 	if res == nil || res.ID != w.ID {
 		if w.Tries == 0 {
-			r.LateUntil = t.now.Add(lateGrace) // asked by a process that died before it could tell
+			t.doubt(r) // asked by a process that died before it could tell
 		}
 		return true
 	}
@@ -55,11 +55,17 @@ func (t *turn) absorbResult(r *RouteStatus, res *Result) bool {
 		t.note("write", r.Name, "%s: %s not written: %s", r.Name, w.Share, res.Err)
 	default:
 		t.failed(r, res.Err)
-		r.LateUntil = t.now.Add(lateGrace)
+		t.doubt(r)
 		t.note("write", r.Name, "%s: reply to writing %s was lost, reading back: %s", r.Name, w.Share, res.Err)
 		return true
 	}
 	return false
+}
+
+// doubt remembers that a write may have been carried out, or may yet arrive.
+func (t *turn) doubt(r *RouteStatus) {
+	r.Want.Doubt = true
+	r.LateUntil = t.now.Add(lateGrace)
 }
 
 // failed schedules the next try.
@@ -78,19 +84,20 @@ func (t *turn) done(r *RouteStatus, w Written) {
 	r.LookAt = t.now
 }
 
-// resolveLost decides what became of a write whose reply nobody has, from what
-// the route shows now, which is the truth. If it shows the state before, or a
-// part of the names changed, the write is due again. Anything else is somebody
-// else's, unless the write takes a share back: that is due until it is done.
+// resolveLost decides what became of a write that is not known to be done, from
+// what the route shows now, which is the truth. If it shows the state before, or
+// a part of the names changed, the write is due again. Anything else is somebody
+// else's, unless the write takes a share back: that is due until 0 is there,
+// whoever put it there.
 func (t *turn) resolveLost(r *RouteStatus) {
 	w, seen := r.Want, r.Seen
 	switch {
-	case seen.Low == seen.High && seen.High <= w.Share && seen.High+t.specOf(r.Name).Granularity > w.Share:
+	case (w.Doubt || w.Share == traffic.None) && seen.Low == seen.High && seen.High <= w.Share && seen.High+t.specOf(r.Name).Granularity > w.Share:
 		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: seen.High, At: t.now, Note: "found by reading back"})
 		t.note("write", r.Name, "%s: found at %s when read back", r.Name, seen.High)
 	case seen.Low == w.Low && seen.High == w.High, w.Share == traffic.None:
 		// due again
-	case seen.Low != seen.High && seen.Low >= w.Low && seen.High <= w.Share:
+	case w.Doubt && seen.Low != seen.High && seen.Low >= w.Low && seen.High <= w.Share:
 		t.note("write", r.Name, "%s: only a part of the names has %s yet", r.Name, w.Share)
 	case r.Written != nil:
 		r.Want = nil
@@ -204,6 +211,12 @@ func (t *turn) ask(r *RouteStatus, share traffic.Share, version string, urgent b
 // reached reports whether the route has the goal written, read back and settled.
 func (r *RouteStatus) reached(goal traffic.Share) bool {
 	return r.Want == nil && r.Drift == nil && r.Written != nil && r.Written.Wanted == goal && r.Written.Settled
+}
+
+// settling reports whether the goal is written and nothing is to be done but to
+// wait.
+func (r *RouteStatus) settling(goal traffic.Share) bool {
+	return r.Want == nil && r.Drift == nil && r.Written != nil && r.Written.Wanted == goal && !r.Written.Settled
 }
 
 // freshlyRead reports whether this very turn has read the route.

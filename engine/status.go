@@ -90,6 +90,7 @@ type Wish struct {
 	Asked   time.Time     `json:"asked"`
 	Tries   int           `json:"tries"`
 	NextTry time.Time     `json:"nextTry"`
+	Doubt   bool          `json:"doubt,omitempty"` // a try may have been carried out
 }
 
 // Written is a write that is known to be done. Without an ID it is the state

@@ -185,25 +185,34 @@ func (t *turn) interval() time.Duration {
 	return time.Second
 }
 
-// lookAt says when the route should be read next.
+// lookAt says when the route should be read next. A look that is due stays due:
+// turns come more often than looks.
 func (t *turn) lookAt(r *RouteStatus) time.Time {
+	if t.asked(r.Name) {
+		return t.now // what becomes of the write is wanted at once
+	}
+	if r.Want != nil && r.Want.NextTry.After(t.now) {
+		return r.Want.NextTry
+	}
+	next := t.now.Add(t.lookEvery(r))
+	if !t.freshlyRead(r.Name) && r.LookAt.After(t.now) && r.LookAt.Before(next) {
+		return r.LookAt
+	}
+	return next
+}
+
+// lookEvery is how often the route is read: often while something is awaited,
+// calmly otherwise.
+func (t *turn) lookEvery(r *RouteStatus) time.Duration {
 	every := t.specOf(r.Name).LookEvery
 	if every <= 0 {
 		every = time.Second
 	}
-	switch {
-	case t.asked(r.Name):
-		return t.now // what becomes of the write is wanted at once
-	case r.Want != nil && r.Want.NextTry.After(t.now):
-		return r.Want.NextTry
-	case t.status.Phase == RollingBack, r.Want != nil, r.Seen == nil, r.Trouble != "", r.Written != nil && !r.Written.Settled:
-		return t.now.Add(every)
-	default:
-		if r.LookAt.After(t.now) {
-			return r.LookAt
-		}
-		return t.now.Add(max(every, lookCalmly))
+	awaited := t.status.Phase == RollingBack || r.Want != nil || r.Seen == nil || r.Trouble != "" || r.Written != nil && !r.Written.Settled
+	if awaited {
+		return every
 	}
+	return max(every, lookCalmly)
 }
 
 // asked reports whether this turn writes to the route.
