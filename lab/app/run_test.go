@@ -243,7 +243,7 @@ func TestCrashIsCalledOff(t *testing.T) {
 // rawGet sends a request on an open connection and returns the answer.
 func rawGet(t *testing.T, conn net.Conn, path string) *http.Response {
 	t.Helper()
-	req, _ := http.NewRequest("GET", "http://app"+path, nil)
+	req, _ := http.NewRequest(http.MethodGet, "http://app"+path, nil)
 	if err := req.Write(conn); err != nil {
 		t.Fatal(err)
 	}

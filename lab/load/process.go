@@ -41,7 +41,7 @@ func Run(ctx context.Context, cfg ProcessConfig) (err error) {
 		return err
 	}
 	if cfg.Control != "" {
-		stop, err2 := serveControl(cfg.Control, g)
+		stop, err2 := serveControl(ctx, cfg.Control, g)
 		if err2 != nil {
 			return err2
 		}
@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg ProcessConfig) (err error) {
 }
 
 // serveControl answers questions about g until stop is called.
-func serveControl(addr string, g *Generator) (stop func(), err error) {
+func serveControl(ctx context.Context, addr string, g *Generator) (stop func(), err error) {
 	at, err := netip.ParseAddrPort(addr)
 	if err == nil {
 		err = checkLoopback(at.Addr())
@@ -66,7 +66,8 @@ func serveControl(addr string, g *Generator) (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("load: control address: %w", err)
 	}
-	ln, err := net.Listen("tcp", addr)
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("load: listen for control: %w", err)
 	}
