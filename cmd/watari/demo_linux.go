@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"watari.dev/scenario"
+)
+
+func newDemo() *cobra.Command {
+	var o scenario.Options
+	cmd := &cobra.Command{
+		Use:     "demo",
+		GroupID: "try",
+		Short:   "See it: a bad attempt that takes itself back, then a good one that loses no request",
+		Long: `Starts two real Kubernetes clusters (1.33 and 1.36) and an AWS with a data plane on
+this machine, puts a service with real users on it and moves it from one cluster
+to the other. The first attempt goes to a version that fails 5 % of its requests;
+the second, fixed, goes to 100 % while all pods of both sides are replaced.
+
+Exit code 0 only if the first was taken back and the second lost no request.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Out = cmd.OutOrStdout()
+			_, err := scenario.Run(cmd.Context(), o)
+			if errors.Is(err, scenario.ErrNotMet) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "\n%v\n", err)
+				return &ended{exitError}
+			}
+			if err == nil {
+				fmt.Fprintln(cmd.OutOrStdout(), "\nThe bad attempt was taken back, the good one lost no request.\nYour own: docs/guide.md")
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Name, "scenario", scenario.TargetGroupBinding, fmt.Sprintf("which migration to play: %v", scenario.Names()))
+	f.Float64Var(&o.Rate, "rate", 200, "requests per second")
+	f.Uint64Var(&o.Seed, "seed", 1, "decides which user sends when")
+	f.BoolVar(&o.Keep, "keep", false, "leave the lab up at the end")
+	f.IntVar(&o.Kills, "kills", 0, "kill watari run that often with kill -9 in each attempt, and start it again")
+	f.StringVar(&o.LabDir, "lab-dir", "", "directory of the lab (default $WATARI_LAB_DIR, then the user cache directory)")
+	return cmd
+}

@@ -1,0 +1,75 @@
+// Command watari moves live traffic from one environment to another without
+// losing a request, and takes it back at once when the new side is worse. This
+// package holds flags and wiring only; what is decided is decided in engine,
+// what is read and written in the drivers.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run()) }
+
+// run is main with an exit code, so that tests can call it.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var end *ended
+	if errors.As(err, &end) {
+		return end.code
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
+	fmt.Fprintf(os.Stderr, "%v\n", err)
+	if isUsage(err) {
+		fmt.Fprintf(os.Stderr, "How to use it: %s --help\n", cmd.CommandPath())
+	}
+	return codeOf(err)
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "watari",
+		Short: "Move live traffic from one environment to another without losing a request",
+		Long: `watari moves live traffic from one environment to another without losing a
+request, and takes it back at once when the new side is worse.
+
+  watari demo                  see it: two real clusters, real load, a bad attempt and a good one
+  watari plan -f shop.yaml     what would happen; changes nothing
+  watari run -f shop.yaml      do it, in the foreground; Ctrl-C leaves every share as it is
+  watari rollback shop         take everything back; needs nothing but the levers themselves`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
+	root.AddGroup(
+		&cobra.Group{ID: "migrate", Title: "A migration:"},
+		&cobra.Group{ID: "operate", Title: "While it runs:"},
+		&cobra.Group{ID: "try", Title: "Trying it out:"},
+	)
+	var state stateFlags
+	state.register(root)
+	root.AddCommand(
+		newPlan(), newRun(&state), newStatus(&state),
+		newOrder(&state, "pause", "Keep the share where it is until resume"),
+		newOrder(&state, "resume", "Go on after a pause, a live share that was found, or somebody else's change"),
+		newOrder(&state, "approve", "Say yes to a step that waits for approval"),
+		newOrder(&state, "retry", "Begin a new attempt after a rollback"),
+		newRollback(&state),
+		newLab(), newDemo(), newSchema(), newVersion(), newExitCodes(),
+	)
+	return root
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"watari.dev/api/v1alpha1"
+	"watari.dev/internal/all"
+	"watari.dev/plan"
+	"watari.dev/router"
+	"watari.dev/router/metered"
+	"watari.dev/runner"
+)
+
+// fileFlags name the files of a migration.
+type fileFlags struct {
+	files []string
+	name  string
+}
+
+func (f *fileFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&f.files, "file", "f", nil, "file or directory with the migration and its environments; - is standard input; may be repeated")
+	cmd.Flags().StringVar(&f.name, "name", "", "which migration, if the files hold several")
+}
+
+// load reads the files and picks the migration.
+func (f *fileFlags) load(cmd *cobra.Command) (plan.Plan, error) {
+	if len(f.files) == 0 {
+		return plan.Plan{}, usage{fmt.Errorf("no file is named: write -f FILE, -f DIRECTORY or -f -")}
+	}
+	bundle, err := v1alpha1.Load(cmd.InOrStdin(), f.files...)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	var names []string
+	for i := range bundle.Migrations {
+		m := &bundle.Migrations[i]
+		names = append(names, m.Name)
+		if m.Name == f.name || f.name == "" && len(bundle.Migrations) == 1 {
+			return plan.Resolve(bundle, m), nil
+		}
+	}
+	where := strings.Join(f.files, ", ")
+	switch {
+	case len(names) == 0:
+		return plan.Plan{}, usage{fmt.Errorf("%s: there is no Migration in it", where)}
+	case f.name == "":
+		return plan.Plan{}, usage{fmt.Errorf("%s: there are %d migrations; choose with --name: %s", where, len(names), strings.Join(names, ", "))}
+	default:
+		return plan.Plan{}, usage{fmt.Errorf("%s: there is no Migration %q; there are: %s", where, f.name, strings.Join(names, ", "))}
+	}
+}
+
+// features asks every route's driver what it can do.
+func features(ctx context.Context, routes map[string]runner.Route) (map[string]router.Features, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	out := map[string]router.Features{}
+	for name, r := range routes {
+		f, err := r.Driver.Features(ctx, r.Ref)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = f
+	}
+	return out, nil
+}
+
+// connection is a plan with the levers that it moves.
+type connection struct {
+	plan     plan.Plan
+	routes   map[string]runner.Route
+	features map[string]router.Features
+	meter    *metered.Meter
+}
+
+// connect opens the levers of a plan and asks what they can do.
+func connect(ctx context.Context, p plan.Plan) (connection, error) {
+	c, err := connectBlind(ctx, p)
+	if err != nil {
+		return c, err
+	}
+	if c.features, err = features(ctx, c.routes); err != nil {
+		return c, err
+	}
+	c.plan = p.Bind(c.features)
+	return c, nil
+}
+
+// connectBlind opens the levers without asking anything of them.
+func connectBlind(ctx context.Context, p plan.Plan) (connection, error) {
+	meter, err := metered.NewMeter(prometheus.NewRegistry())
+	if err != nil {
+		return connection{}, err
+	}
+	routes, err := all.Routes(ctx, p.Levers, meter)
+	return connection{plan: p, routes: routes, meter: meter}, err
+}
+
+// sameMigration refuses to go on with a running migration whose file now says
+// something else about where it is or where it goes.
+func sameMigration(running, wanted plan.Plan) error {
+	refs := func(p plan.Plan) (out []string) {
+		for _, l := range p.Levers {
+			out = append(out, fmt.Sprintf("%s %s %s %v %s %s", l.Ref.Name, l.Ref.Driver, l.Ref.ID, l.Ref.Names, l.Ref.Source, l.Ref.Target))
+		}
+		return out
+	}
+	shares := func(p plan.Plan) (out []string) {
+		for _, s := range p.Spec.Steps {
+			out = append(out, s.Share.String())
+		}
+		return out
+	}
+	for _, c := range []struct {
+		what      string
+		have, now []string
+	}{{"routes", refs(running), refs(wanted)}, {"shares of the steps", shares(running), shares(wanted)}} {
+		if !slices.Equal(c.have, c.now) {
+			return fmt.Errorf("migration %s is under way and the file's %s differ from those it runs with (%s); put them back, or take it back first: watari rollback %s",
+				running.Spec.Name, c.what, strings.Join(c.have, "; "), running.Spec.Name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"watari.dev/engine"
+	"watari.dev/router/metered"
+	"watari.dev/runner"
+	"watari.dev/view"
+)
+
+// beatEvery is how often a plain log says that somebody is still watching.
+const beatEvery = 10 * time.Second
+
+// screen shows turns: as a frame that is drawn over on a terminal, as lines or
+// as JSON elsewhere.
+type screen struct {
+	out   io.Writer
+	spec  engine.Spec
+	watch *view.Watch
+	json  bool
+	live  bool
+	file  string
+	width int
+	drawn int // lines of the frame that stand on the terminal
+	beat  time.Time
+
+	totals func() metered.Totals // what the drivers did; nil if nobody counts
+}
+
+func screenFor(cmd *cobra.Command, spec engine.Spec, output string, files []string) *screen {
+	s := &screen{out: cmd.OutOrStdout(), spec: spec, watch: view.NewWatch(spec), json: output == "json", file: strings.Join(files, " -f ")}
+	if f, is := s.out.(*os.File); is && !s.json && term.IsTerminal(int(f.Fd())) {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 20 {
+			s.live, s.width = true, width
+		}
+	}
+	return s
+}
+
+// turn shows one turn.
+func (s *screen) turn(t runner.Turn) {
+	lines := s.watch.Add(t)
+	beat := t.At.Sub(s.beat) >= beatEvery
+	if beat {
+		s.beat = t.At
+	}
+	switch {
+	case s.json:
+		if err := view.JSON(s.out, t, beat); err != nil {
+			fmt.Fprintf(os.Stderr, "write the events: %v\n", err)
+		}
+	case s.live:
+		s.draw(s.watch.Frame())
+	default:
+		for _, line := range lines {
+			fmt.Fprintln(s.out, line)
+		}
+		if beat && len(lines) == 0 {
+			fmt.Fprintln(s.out, s.watch.Beat())
+		}
+	}
+}
+
+// draw replaces the frame on the terminal. Lines are cut to its width, because
+// one that wraps would be drawn over wrongly.
+func (s *screen) draw(lines []string) {
+	var b strings.Builder
+	if s.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", s.drawn)
+	}
+	b.WriteString("\x1b[J")
+	for _, line := range lines {
+		if r := []rune(line); len(r) >= s.width {
+			line = string(r[:s.width-2]) + "…"
+		}
+		b.WriteString(line + "\n")
+	}
+	s.drawn = len(lines)
+	fmt.Fprint(s.out, b.String())
+}
+
+// end says how it ended and what can be done now.
+func (s *screen) end(status engine.Status, err error) error {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		if status.Phase != "" && !status.Phase.Ended() {
+			return fmt.Errorf("%w\nThe share stays at %s. %s", err, status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
+		}
+		return err
+	}
+	if s.json {
+		return s.code(status, err)
+	}
+	if s.live {
+		fmt.Fprintln(s.out)
+	}
+	if err != nil {
+		fmt.Fprintf(s.out, "Stopped watching. The share stays at %s; nobody takes it back by himself now. %s\n", status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
+		return s.code(status, err)
+	}
+	s.summary(status)
+	s.calls()
+	fmt.Fprintln(s.out, view.Next(s.spec.Name, status.Phase, s.file))
+	return s.code(status, nil)
+}
+
+func (s *screen) summary(status engine.Status) {
+	fmt.Fprintln(s.out, view.Headline(s.spec, status))
+	total := status.Evidence.Total
+	if status.Phase == engine.RolledBack && total.Target.Requests > 0 {
+		fmt.Fprintf(s.out, "About %s of %s requests to %s failed that would not have on %s.\n",
+			view.Count(status.Evidence.Harmed()), view.Count(total.Target.Requests), s.spec.Target, s.spec.Source)
+	}
+	if status.Phase == engine.Complete && total.Target.Requests > 0 {
+		fmt.Fprintf(s.out, "%s answered %s requests, %s of them failed.\n", s.spec.Target, view.Count(total.Target.Requests), view.Count(total.Target.Errors))
+	}
+}
+
+// calls says what was asked of the levers.
+func (s *screen) calls() {
+	if s.totals == nil {
+		return
+	}
+	t := s.totals()
+	fmt.Fprintf(s.out, "The levers were written %d times and read %d times by this process.\n", len(t.Writes)+t.Dropped, t.Calls["read"])
+}
+
+func (s *screen) code(status engine.Status, err error) error {
+	if err != nil {
+		return &ended{exitInterrupted}
+	}
+	return phaseEnd(status.Phase)
+}

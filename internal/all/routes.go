@@ -1,0 +1,86 @@
+package all
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"watari.dev/internal/awsconfig"
+	"watari.dev/plan"
+	"watari.dev/router"
+	"watari.dev/router/alb"
+	"watari.dev/router/metered"
+	"watari.dev/router/route53"
+	"watari.dev/runner"
+)
+
+// drivers makes the driver of each kind of lever.
+var drivers = map[string]func(*connector, aws.Config, plan.AWS) router.Driver{
+	"alb": func(_ *connector, cfg aws.Config, _ plan.AWS) router.Driver { return alb.New(alb.Options{Config: cfg}) },
+	"route53": func(c *connector, cfg aws.Config, settings plan.AWS) router.Driver {
+		return route53.New(route53.Options{Config: cfg, Limiter: c.limiter(settings)})
+	},
+}
+
+// connector shares what drivers of one account share.
+type connector struct {
+	limiters map[plan.AWS]*route53.Limiter
+	made     map[string]router.Driver
+	meter    *metered.Meter
+}
+
+// Routes connects the levers of a plan. What their drivers do is counted by
+// meter.
+func Routes(ctx context.Context, levers []plan.Lever, meter *metered.Meter) (map[string]runner.Route, error) {
+	c := &connector{limiters: map[plan.AWS]*route53.Limiter{}, made: map[string]router.Driver{}, meter: meter}
+	out := map[string]runner.Route{}
+	for _, l := range levers {
+		d, err := c.driver(ctx, l)
+		if err != nil {
+			return nil, fmt.Errorf("connect route %s: %w", l.Ref.Name, err)
+		}
+		out[l.Ref.Name] = runner.Route{Ref: l.Ref, Driver: d}
+	}
+	return out, nil
+}
+
+// driver returns the one driver of a kind and of settings.
+func (c *connector) driver(ctx context.Context, l plan.Lever) (router.Driver, error) {
+	key := fmt.Sprintf("%s %+v", l.Ref.Driver, l.AWS)
+	if d, made := c.made[key]; made {
+		return d, nil
+	}
+	build, known := drivers[l.Ref.Driver]
+	if !known {
+		return nil, fmt.Errorf("there is no driver %q; there are: %v", l.Ref.Driver, slices.Sorted(maps.Keys(drivers)))
+	}
+	cfg, err := awsconfig.Load(ctx, awsconfig.Settings{Profile: l.AWS.Profile, Region: region(l), RoleARN: l.AWS.RoleARN, EndpointURL: l.AWS.EndpointURL})
+	if err != nil {
+		return nil, err
+	}
+	c.made[key] = c.meter.Wrap(l.Ref.Driver, build(c, cfg, l.AWS))
+	return c.made[key], nil
+}
+
+// region is where the lever is reached. Route 53 is one service for the whole
+// world; its SDK wants some region all the same (AWS General Reference, Route 53
+// endpoints).
+func region(l plan.Lever) string {
+	if l.AWS.Region == "" && l.Ref.Driver == "route53" {
+		return "us-east-1"
+	}
+	return l.AWS.Region
+}
+
+// limiter is shared by all routes of one account. Which account settings lead to
+// is not known without a call, so the same settings count as the same account.
+func (c *connector) limiter(settings plan.AWS) *route53.Limiter {
+	settings.Region = "" // the limit is the account's, not a region's
+	if c.limiters[settings] == nil {
+		c.limiters[settings] = route53.NewLimiter(route53.CallsPerSecond)
+	}
+	return c.limiters[settings]
+}

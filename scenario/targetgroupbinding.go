@@ -1,0 +1,254 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/lab/load"
+	"watari.dev/traffic"
+	"watari.dev/view"
+)
+
+// badFaults is what is wrong with the first version that the target gets.
+const badFaults = `{"errorRatio":0.05}`
+
+// rollAt is the share at which every pod of both sides is replaced while users
+// are there.
+const rollAt traffic.Share = 5000
+
+// targetGroupBinding plays the whole cutover: a bad attempt that must take itself
+// back, and a good one that must lose no request.
+func (s *stage) targetGroupBinding(ctx context.Context) (Summary, error) {
+	sum := Summary{Rate: s.Rate, Seed: s.Seed, Source: s.info.Clusters[0], Target: s.info.Clusters[1], LabReady: s.info.ReadyAfter}
+	if err := s.open(ctx); err != nil {
+		return sum, err
+	}
+	users, err := s.startUsers(ctx)
+	if err != nil {
+		return sum, err
+	}
+	defer users.leave()
+
+	s.title("Attempt 1: the new cluster has a version that fails 5 %% of its requests. Nobody knows yet.")
+	if err := s.plan(ctx); err != nil {
+		return sum, err
+	}
+	if sum.Bad, err = s.attempt(ctx, users, 1, nil); err != nil {
+		return sum, err
+	}
+
+	s.title("Attempt 2: the version is fixed. All pods of both sides are replaced in the middle.")
+	if err := s.target.deploy(ctx, s.cloud, "v3", "{}"); err != nil {
+		return sum, err
+	}
+	s.say("%s serves the fixed version; watari retry shop", s.target.Name)
+	if err := s.watari.command(ctx, "retry", "shop").Run(); err != nil {
+		return sum, fmt.Errorf("watari retry: %w", err)
+	}
+	if sum.Good, err = s.attempt(ctx, users, 2, s.rollEverything); err != nil {
+		return sum, err
+	}
+	if sum.Users, err = users.leave(); err != nil {
+		return sum, err
+	}
+	if sum.Calls, err = s.cloud.calls(ctx); err != nil {
+		return sum, err
+	}
+	sum.Took = time.Since(s.began)
+	fmt.Fprintln(s.Out)
+	sum.Write(s.Out)
+	return sum, nil
+}
+
+// open builds the cloud, deploys the shop on both sides and writes the file.
+func (s *stage) open(ctx context.Context) error {
+	s.title("A shop on Kubernetes %s; the new cluster runs %s. One load balancer stands before both.", s.info.Clusters[0].Version, s.info.Clusters[1].Version)
+	if err := s.cloud.build(ctx, s.info.Clusters); err != nil {
+		return err
+	}
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	wg.Go(func() { errs[0] = s.source.deploy(ctx, s.cloud, "v1", "{}") })
+	wg.Go(func() { errs[1] = s.target.deploy(ctx, s.cloud, "v2", badFaults) })
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	s.say("3 pods in each cluster are healthy behind their target groups; http://%s is %s", publicName, s.cloud.address)
+	text, err := manifest("migration.yaml", map[string]string{
+		"KUBECONFIG": s.info.Kubeconfig, "REGION": s.info.AWS.Region, "ENDPOINT": s.info.AWS.Endpoint,
+		"LISTENER_ARN": s.cloud.listener, "SOURCE_ARN": s.cloud.groups[s.source.Name], "TARGET_ARN": s.cloud.groups[s.target.Name],
+		"METRICS": s.cloud.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.watari.file, text, 0o600)
+}
+
+func (s *stage) plan(ctx context.Context) error {
+	fmt.Fprintf(s.Out, "\n$ watari plan -f shop.yaml\n")
+	if err := s.watari.print(ctx, s.Out, "plan", "-f", s.watari.file); err != nil {
+		return fmt.Errorf("watari plan: %w", err)
+	}
+	return nil
+}
+
+// attempt runs "watari run" to its end, marking in the account of the users where
+// each step begins. atRoll is called once, when rollAt is reached.
+func (s *stage) attempt(ctx context.Context, users *users, n int, atRoll func(context.Context) error) (attempt, error) {
+	fmt.Fprintf(s.Out, "\n$ watari run -f shop.yaml\n")
+	if err := users.mark(n, "before the first step"); err != nil {
+		return attempt{}, err
+	}
+	killing, stopKilling := context.WithCancel(ctx)
+	defer stopKilling()
+	var side sync.WaitGroup
+	var sideErr error
+	rolled := false
+	a, err := s.watari.run(ctx, s.Out, s.kills(killing, n), func(e view.JSONEvent) {
+		if e.Kind != "status" && e.Kind != "effect" {
+			fmt.Fprintln(s.Out, "  "+view.Event(e.At.Local(), e.Text))
+		}
+		if e.Kind != "phase" {
+			return
+		}
+		if err := users.mark(n, segmentOf(e)); err != nil {
+			sideErr = errors.Join(sideErr, err)
+		}
+		reachedRoll := e.Phase == engine.Holding && traffic.Share(e.Share) == rollAt
+		if atRoll != nil && reachedRoll && !rolled {
+			rolled = true
+			side.Go(func() { sideErr = errors.Join(sideErr, atRoll(ctx)) })
+		}
+	})
+	side.Wait()
+	return a, errors.Join(err, sideErr, users.mark(n, "after the end"))
+}
+
+// segmentOf names the part of an attempt that begins with a phase.
+func segmentOf(e view.JSONEvent) string {
+	switch e.Phase {
+	case engine.Holding, engine.Soaking:
+		return "holding " + traffic.Share(e.Share).String()
+	default:
+		return string(e.Phase)
+	}
+}
+
+// rollEverything replaces every pod of both sides.
+func (s *stage) rollEverything(ctx context.Context) error {
+	s.say("  rolling all pods of both clusters")
+	for _, c := range []*cluster{s.source, s.target} {
+		if err := c.restart(ctx); err != nil {
+			return err
+		}
+	}
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for i, c := range []*cluster{s.source, s.target} {
+		wg.Go(func() { errs[i] = c.rolledOut(ctx, s.cloud) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	s.say("  all pods of both clusters are new")
+	return nil
+}
+
+// kills sends the moments at which "watari run" is killed: at random, over what
+// an attempt takes.
+func (s *stage) kills(ctx context.Context, n int) <-chan time.Time {
+	if s.Kills == 0 {
+		return nil
+	}
+	moments := make(chan time.Time)
+	chance := rand.New(rand.NewPCG(s.Seed, uint64(n)))
+	go func() {
+		for range s.Kills {
+			wait := time.Duration(chance.Int64N(int64(killWithin) / int64(s.Kills) * 2))
+			select {
+			case <-ctx.Done():
+				return
+			case at := <-time.After(wait):
+				select {
+				case <-ctx.Done():
+					return
+				case moments <- at:
+				}
+			}
+		}
+	}()
+	return moments
+}
+
+// killWithin is about what an attempt takes.
+const killWithin = 40 * time.Second
+
+// users are the people who use the shop, counted one by one.
+type users struct {
+	generator *load.Generator
+	stop      context.CancelFunc
+	done      chan error
+	once      sync.Once
+	err       error
+}
+
+// startUsers lets them come and waits until every kind of them was served.
+func (s *stage) startUsers(ctx context.Context) (*users, error) {
+	_, port, err := net.SplitHostPort(s.cloud.address)
+	if err != nil {
+		return nil, err
+	}
+	at, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, err
+	}
+	g, err := load.New(load.Config{
+		URL: "http://" + publicName + "/", Resolver: s.cloud.dns, Port: at, Rate: s.Rate, Seed: s.Seed, Arrivals: load.Poisson,
+		Clients: load.Mix{Fresh: 50, KeepAlive: 40, Forever: 10},
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	u := &users{generator: g, stop: stop, done: make(chan error, 1)}
+	go func() { u.done <- g.Run(ctx) }()
+	s.say("users come: %.0f requests/s; half of them resolve the name each time, 40 %% keep their connections, 10 %% never ask DNS again", s.Rate)
+	err = until(ctx, 15*time.Second, "users of every kind to be served", func(context.Context) (bool, error) {
+		c := g.Snapshot().Total.Clients
+		return answered(c[load.Fresh]) && answered(c[load.KeepAlive]) && answered(c[load.Forever]), nil
+	})
+	if err != nil {
+		_, _ = u.leave()
+		return nil, err
+	}
+	return u, nil
+}
+
+func answered(c load.Client) bool { return c.OK[load.Source] > 0 }
+
+func (u *users) mark(attempt int, part string) error {
+	return u.generator.Mark(fmt.Sprintf("%d: %s", attempt, part))
+}
+
+// leave ends the load, waits for what is under way, and returns the account.
+func (u *users) leave() (load.Result, error) {
+	u.once.Do(func() {
+		u.stop()
+		if err := <-u.done; err != nil && !errors.Is(err, context.Canceled) {
+			u.err = err
+		}
+	})
+	result := u.generator.Snapshot()
+	return result, errors.Join(u.err, result.Check())
+}
