@@ -12,6 +12,10 @@ import (
 // slowPart is the part of the requests that may be slower than MaxP99.
 const slowPart = 0.01
 
+// earlyErrors is how many failures it takes to call a target degraded before it
+// has had enough requests: one or two happen to everybody.
+const earlyErrors = 3
+
 // keepIntervals bounds the evidence, and with it the size of the status.
 const keepIntervals = 128
 
@@ -23,10 +27,19 @@ type Evidence struct {
 	Total     traffic.BySide[SideTotal] `json:"total"`               // of the attempt
 }
 
-// SideState is whether a side could be seen, and why not.
+// SideState is whether a side could be seen, since when it could not, and why.
 type SideState struct {
-	State traffic.State `json:"state"`
-	Err   string        `json:"err,omitempty"`
+	State   traffic.State `json:"state"`
+	Err     string        `json:"err,omitempty"`
+	KnownAt time.Time     `json:"knownAt"` // end of the newest interval in which it was known
+}
+
+// take takes over the newest interval.
+func (s *SideState) take(r traffic.Reading[traffic.Counts], to time.Time) {
+	s.State, s.Err = r.State, r.Err
+	if r.State == traffic.Known {
+		s.KnownAt = to
+	}
 }
 
 // SideTotal is what one side answered during an attempt.
@@ -37,7 +50,6 @@ type SideTotal struct {
 
 // Sample is one interval, reduced to what the gate needs.
 type Sample struct {
-	From     time.Time `json:"from"`
 	To       time.Time `json:"to"`
 	Source   int64     `json:"source"` // requests of the source
 	Requests int64     `json:"requests"`
@@ -89,8 +101,8 @@ func (v Verdict) String() string {
 // adds nothing to judge by; that it was not known is what remains of it.
 func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
 	for _, in := range counts {
-		e.Last.Source = SideState{in.Source.State, in.Source.Err}
-		e.Last.Target = SideState{in.Target.State, in.Target.Err}
+		e.Last.Source.take(in.Source, in.To)
+		e.Last.Target.take(in.Target, in.To)
 		e.Total.Source.add(in.Source)
 		e.Total.Target.add(in.Target)
 		source, sourceKnown := in.Source.Get()
@@ -100,7 +112,7 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
 		}
 		e.InStep += target.Requests
 		e.Intervals = append(e.Intervals, Sample{
-			From: in.From, To: in.To, Source: source.Requests,
+			To: in.To, Source: source.Requests,
 			Requests: target.Requests, Errors: target.Errors, Slow: slower(target.Latency, gate.MaxP99),
 		})
 	}
@@ -118,46 +130,53 @@ func (t *SideTotal) add(r traffic.Reading[traffic.Counts]) {
 }
 
 // usersSeen reports whether the signal saw users on either side within the
-// window and sees the source at present: without that it may be looking at the
-// wrong thing.
+// window: without that it may be looking at the wrong thing.
 func (e *Evidence) usersSeen() bool {
-	var n int64
 	for _, s := range e.Intervals {
-		n += s.Source + s.Requests
+		if s.Source+s.Requests > 0 {
+			return true
+		}
 	}
-	return n > 0 && e.Last.Source.State == traffic.Known
+	return false
+}
+
+// fresh reports whether the newest interval knows every side that matters: the
+// source always, the target once it may have users.
+func (e *Evidence) fresh(exposed bool) bool {
+	return e.Last.Source.State == traffic.Known && (!exposed || e.Last.Target.State == traffic.Known)
 }
 
 // judge decides what the evidence says of the target. A target that already has
 // more errors than the threshold allows in the smallest evaluation is degraded
-// without waiting for the rest of it: the rest could only come too late.
-func judge(gate Gate, e Evidence) Verdict {
+// without waiting for the rest of it, but never for fewer than earlyErrors.
+func judge(gate Gate, e Evidence, now time.Time) Verdict {
 	var n, errors int64
 	var slow float64
 	for _, s := range e.Intervals {
 		n, errors, slow = n+s.Requests, errors+s.Errors, slow+s.Slow
 	}
 	base := float64(max(n, gate.MinRequests))
+	enough := n >= gate.MinRequests || errors >= earlyErrors
 	switch {
-	case n > 0 && float64(errors) > gate.MaxErrorRatio*base:
+	case n > 0 && enough && float64(errors) > gate.MaxErrorRatio*base:
 		return Verdict{State: Degraded, Text: fmt.Sprintf("target fails %s of requests (%d of %d in %s), allowed is %s",
 			percent(float64(errors)/float64(n)), errors, n, gate.Window, percent(gate.MaxErrorRatio))}
-	case gate.MaxP99 > 0 && slow > slowPart*base:
+	case gate.MaxP99 > 0 && slow > slowPart*base && (n >= gate.MinRequests || slow >= earlyErrors):
 		return Verdict{State: Degraded, Text: fmt.Sprintf("target answers %s of requests slower than %s (p99 limit) in %s",
 			percent(slow/float64(n)), gate.MaxP99, gate.Window)}
 	case n >= gate.MinRequests:
-		if why, text := e.unseen(); why != "" {
+		if why, text := e.unseen(gate, now); why != "" {
 			return Verdict{State: NotKnown, Why: why, Text: text}
 		}
 		return Verdict{State: Healthy, Text: fmt.Sprintf("target fails %s of %d requests", percent(float64(errors)/float64(n)), n)}
 	default:
-		return notKnown(gate, e, n)
+		return notKnown(gate, e, n, now)
 	}
 }
 
-func notKnown(gate Gate, e Evidence, n int64) Verdict {
+func notKnown(gate Gate, e Evidence, n int64, now time.Time) Verdict {
 	v := Verdict{State: NotKnown}
-	if v.Why, v.Text = e.unseen(); v.Why != "" {
+	if v.Why, v.Text = e.unseen(gate, now); v.Why != "" {
 		return v
 	}
 	if n == 0 {
@@ -168,16 +187,22 @@ func notKnown(gate Gate, e Evidence, n int64) Verdict {
 	return v
 }
 
-// unseen says why the target cannot be seen at present, if so.
-func (e *Evidence) unseen() (Why, string) {
-	switch e.Last.Target.State {
-	case traffic.Failed:
-		return Unreachable, "signal cannot be read: " + e.Last.Target.Err
-	case traffic.Unknown:
-		return NoData, "signal has no data of the target"
-	default:
+// unseen says why the target cannot be seen, if it was not for longer than is
+// normal: half a window, so that what is judged is never mostly old. A source
+// that has nothing new yet, or one answer that got lost, is not blindness.
+func (e *Evidence) unseen(gate Gate, now time.Time) (Why, string) {
+	last := e.Last.Target
+	if last.State == traffic.Known || !last.KnownAt.IsZero() && now.Sub(last.KnownAt) < gate.Window/2 {
 		return "", ""
 	}
+	if last.State == traffic.Failed {
+		return Unreachable, "signal cannot be read: " + last.Err
+	}
+	text := "signal has no data of the target"
+	if last.Err != "" {
+		text += ": " + last.Err
+	}
+	return NoData, text
 }
 
 // slower counts the requests of h above limit, as if those of a bucket were

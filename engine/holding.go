@@ -48,8 +48,8 @@ func (t *turn) healthyEnough() bool {
 	case e.InStep < t.spec.Gate.MinRequests:
 		t.reason("held long enough, but the target got only %d of %d requests in this step", e.InStep, t.spec.Gate.MinRequests)
 		return false
-	case !e.usersSeen() && !t.lastStep():
-		t.reason("held long enough, but the signal sees no users: %s", t.usersMissing())
+	case !e.fresh(true):
+		t.reason("held long enough, but %s", t.usersMissing())
 		return false
 	}
 	return true

@@ -50,10 +50,12 @@ type Result struct {
 	Err     string        `json:"err,omitempty"`
 }
 
-// Interval is what both sides answered in (From, To].
+// Interval is what both sides answered until To. Each side's begins where its
+// last known one ended, so that nothing is lost when a side was not known for a
+// while.
 type Interval struct {
-	From   time.Time                       `json:"from"`
 	To     time.Time                       `json:"to"`
+	From   traffic.BySide[time.Time]       `json:"from"`
 	Source traffic.Reading[traffic.Counts] `json:"source"`
 	Target traffic.Reading[traffic.Counts] `json:"target"`
 }

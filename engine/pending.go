@@ -22,8 +22,8 @@ func (t *turn) pending() {
 			live.Name, live.Seen.shares(), t.spec.Target)
 		return
 	}
-	if t.spec.Gate.Signals && !t.status.Evidence.usersSeen() {
-		t.reason("waiting for the signal: %s", t.usersMissing())
+	if e := t.status.Evidence; t.spec.Gate.Signals && !(e.usersSeen() && e.fresh(false)) {
+		t.reason("waiting: %s", t.usersMissing())
 		return
 	}
 	t.status.Step = t.firstStep()
@@ -73,15 +73,22 @@ func (t *turn) firstStep() int {
 	return len(t.spec.Steps) - 1
 }
 
+// usersMissing says why the signal does not show what a rise needs.
 func (t *turn) usersMissing() string {
-	switch last := t.status.Evidence.Last.Source; last.State {
-	case traffic.Failed:
-		return "it cannot be read: " + last.Err
-	case traffic.Unknown:
-		return "it has no data of " + t.spec.Source
-	default:
-		return "it saw no request in " + t.spec.Gate.Window.String()
+	last := t.status.Evidence.Last
+	for _, side := range []struct {
+		name  string
+		state SideState
+	}{{t.spec.Source, last.Source}, {t.spec.Target, last.Target}} {
+		switch {
+		case side.name == t.spec.Target && !t.exposed():
+		case side.state.State == traffic.Failed:
+			return "the signal cannot be read: " + side.state.Err
+		case side.state.State == traffic.Unknown:
+			return "the signal has no data of " + side.name + colon(side.state.Err)
+		}
 	}
+	return "the signal saw no request in " + t.spec.Gate.Window.String()
 }
 
 func colon(text string) string {

@@ -177,7 +177,7 @@ func (t *turn) absorbSettlement(r *RouteStatus, seen traffic.Reading[Settlement]
 		}
 		return
 	}
-	w.Pending = s.Pending
+	w.Pending, w.Due = s.Pending, s.At
 	if s.Done && r.Seen.is(w.Share) {
 		w.Settled, w.SettledAt, w.Pending = true, t.now, ""
 		t.note("route", r.Name, "%s: %s read back and settled (%s after the write)", r.Name, w.Share, t.now.Sub(w.At).Round(time.Millisecond))

@@ -61,12 +61,8 @@ func (t *turn) mayRise() bool {
 	if !t.spec.Gate.Signals {
 		return true
 	}
-	if v := t.status.Verdict; t.exposed() && v.Why.blind() {
-		t.reason("not rising while the target cannot be seen: %s", v.Text)
-		return false
-	}
-	if !t.status.Evidence.usersSeen() {
-		t.reason("not rising, the signal sees no users: %s", t.usersMissing())
+	if e := t.status.Evidence; !e.fresh(t.exposed()) || !e.usersSeen() {
+		t.reason("not rising: %s", t.usersMissing())
 		return false
 	}
 	return true

@@ -106,6 +106,7 @@ type Written struct {
 	Settled   bool          `json:"settled,omitempty"`
 	SettledAt time.Time     `json:"settledAt"`
 	Pending   string        `json:"pending,omitempty"` // what settling waits for
+	Due       time.Time     `json:"due"`               // when it settles at the latest; zero if nobody knows
 }
 
 func (s Status) clone() Status {

@@ -116,7 +116,7 @@ func (t *turn) absorbCounts() {
 	s := &t.status
 	s.Evidence.absorb(t.spec.Gate, t.seen.Counts, t.now)
 	before := s.Verdict
-	s.Verdict = judge(t.spec.Gate, s.Evidence)
+	s.Verdict = judge(t.spec.Gate, s.Evidence, t.now)
 	switch {
 	case !s.Verdict.Why.blind():
 		s.BlindAt = time.Time{}
@@ -195,6 +195,9 @@ func (t *turn) lookAt(r *RouteStatus) time.Time {
 		return r.Want.NextTry
 	}
 	next := t.now.Add(t.lookEvery(r))
+	if w := r.Written; w != nil && !w.Settled && w.Due.After(t.now) && w.Due.Before(next) {
+		next = w.Due
+	}
 	if !t.freshlyRead(r.Name) && r.LookAt.After(t.now) && r.LookAt.Before(next) {
 		return r.LookAt
 	}

@@ -174,7 +174,7 @@ func (w *world) count() []Interval {
 	}
 	from := w.counted
 	w.counted = from.Add(time.Duration(seconds) * time.Second)
-	in := Interval{From: from, To: w.counted}
+	in := Interval{From: traffic.BySide[time.Time]{Source: from, Target: from}, To: w.counted}
 	if !w.signal {
 		failed := traffic.FailedAt[traffic.Counts](errors.New("connection refused"), w.now)
 		in.Source, in.Target = failed, failed

@@ -95,36 +95,73 @@ func (r *run) unsettled(name string) *engine.Written {
 	return nil
 }
 
-// count asks every signal about the time since it was asked last. The first
-// turn of a process only opens the window: what happened before it, it did not
-// watch.
+// longestGap bounds how far back a window may reach after a side was not known
+// for a while: signals remember only so much, and what lies further back is no
+// evidence any more.
+const longestGap = 2 * time.Minute
+
+// count asks every signal about each side, from where its last known window
+// ended. The first turn of a process only opens the windows: what happened
+// before it, it did not watch.
 func (r *run) count(ctx context.Context) ([]engine.Interval, error) {
 	now := time.Now()
-	if len(r.Signals) == 0 || r.counted.IsZero() {
-		r.counted = now
+	if len(r.Signals) == 0 || r.asked.IsZero() {
+		r.asked, r.counted = now, traffic.BySide[time.Time]{Source: now, Target: now}
 		return nil, nil
 	}
-	if now.Sub(r.counted) < r.Spec.Gate.Interval/2 {
+	if now.Sub(r.asked) < r.Spec.Gate.Interval/2 {
 		return nil, nil
 	}
+	r.asked = now
 	ctx, cancel := context.WithTimeout(ctx, r.Deadline)
 	defer cancel()
-	answers := make([]signal.Counts, len(r.Signals))
+	in := engine.Interval{From: r.counted, To: now}
+	var errs [2]error
+	var wg sync.WaitGroup
+	wg.Go(func() { in.Source, errs[0] = r.countSide(ctx, traffic.Source, &r.counted.Source, now) })
+	wg.Go(func() { in.Target, errs[1] = r.countSide(ctx, traffic.Target, &r.counted.Target, now) })
+	wg.Wait()
+	return []engine.Interval{in}, errors.Join(errs[:]...)
+}
+
+// countSide adds up what all signals saw of one side in (*from, to], and moves
+// *from to the end of what is known now.
+func (r *run) countSide(ctx context.Context, side traffic.Side, from *time.Time, to time.Time) (traffic.Reading[traffic.Counts], error) {
+	answers := make([]traffic.Reading[traffic.Counts], len(r.Signals))
 	errs := make([]error, len(r.Signals))
 	var wg sync.WaitGroup
 	for i, s := range r.Signals {
-		wg.Go(func() { answers[i], errs[i] = s.Source.Counts(ctx, s.Query, r.counted, now) })
+		wg.Go(func() {
+			counts, err := s.Source.Counts(ctx, only(side, s.Query), *from, to)
+			answers[i], errs[i] = counts.Of(side), err
+		})
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		return traffic.Reading[traffic.Counts]{}, err
 	}
-	in := engine.Interval{From: r.counted, To: now, Source: answers[0].Source, Target: answers[0].Target}
+	sum := answers[0]
 	for _, a := range answers[1:] {
-		in.Source, in.Target = plus(in.Source, a.Source), plus(in.Target, a.Target)
+		sum = plus(sum, a)
 	}
-	r.counted = now
-	return []engine.Interval{in}, nil
+	if sum.State == traffic.Known || to.Sub(*from) > longestGap {
+		*from = to
+	}
+	return sum, nil
+}
+
+// only returns the query with nothing asked of the other side.
+func only(side traffic.Side, q signal.Query) signal.Query {
+	keep := func(b traffic.BySide[string]) traffic.BySide[string] {
+		if side == traffic.Source {
+			b.Target = ""
+		} else {
+			b.Source = ""
+		}
+		return b
+	}
+	q.Requests, q.Errors, q.Latency = keep(q.Requests), keep(q.Errors), keep(q.Latency)
+	return q
 }
 
 // plus adds two readings. What one of them does not know, the sum does not know.

@@ -10,6 +10,7 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/store"
+	"watari.dev/traffic"
 )
 
 // Run takes the lease and turns the loop until the migration has ended or ctx is
@@ -44,8 +45,9 @@ type run struct {
 	lease    store.Lease
 	status   engine.Status
 	revision store.Revision
-	counted  time.Time                // up to when the signals were counted
-	results  map[string]engine.Result // of the writes of the last turn, by route
+	counted  traffic.BySide[time.Time] // up to when each side was counted
+	asked    time.Time                 // when the signals were asked last
+	results  map[string]engine.Result  // of the writes of the last turn, by route
 	wake     engine.Wake
 }
 

@@ -69,10 +69,9 @@ func (w *Watch) Frame() []string {
 	s := w.last.Status
 	lines := []string{Headline(w.spec, s), "  share      " + w.share()}
 	if w.counts != nil {
-		over := w.counts.To.Sub(w.counts.From)
 		lines = append(lines,
-			"  requests   source "+side(w.counts.Source, over),
-			"             target "+side(w.counts.Target, over))
+			"  requests   source "+side(w.counts.Source, w.counts.To.Sub(w.counts.From.Source)),
+			"             target "+side(w.counts.Target, w.counts.To.Sub(w.counts.From.Target)))
 	}
 	if w.spec.Gate.Signals {
 		lines = append(lines, "  gate       "+w.gate())
@@ -87,8 +86,7 @@ func (w *Watch) Frame() []string {
 func (w *Watch) Beat() string {
 	text := Headline(w.spec, w.last.Status)
 	if w.counts != nil {
-		over := w.counts.To.Sub(w.counts.From)
-		text += fmt.Sprintf("   source %s   target %s", side(w.counts.Source, over), side(w.counts.Target, over))
+		text += fmt.Sprintf("   source %s   target %s", side(w.counts.Source, w.counts.To.Sub(w.counts.From.Source)), side(w.counts.Target, w.counts.To.Sub(w.counts.From.Target)))
 	}
 	return Event(w.last.At, text)
 }
