@@ -118,36 +118,48 @@ func (r *run) count(ctx context.Context) ([]engine.Interval, error) {
 	in := engine.Interval{From: r.counted, To: now}
 	var errs [2]error
 	var wg sync.WaitGroup
-	wg.Go(func() { in.Source, errs[0] = r.countSide(ctx, traffic.Source, &r.counted.Source, now) })
-	wg.Go(func() { in.Target, errs[1] = r.countSide(ctx, traffic.Target, &r.counted.Target, now) })
+	wg.Go(func() { in.Source, errs[0] = r.countSide(ctx, traffic.Source, now) })
+	wg.Go(func() { in.Target, errs[1] = r.countSide(ctx, traffic.Target, now) })
 	wg.Wait()
 	return []engine.Interval{in}, errors.Join(errs[:]...)
 }
 
-// countSide adds up what all signals saw of one side in (*from, to], and moves
-// *from to the end of what is known now.
-func (r *run) countSide(ctx context.Context, side traffic.Side, from *time.Time, to time.Time) (traffic.Reading[traffic.Counts], error) {
+// countSide adds up what all signals saw of one side until to, and begins the
+// next window where what is known now ends. Before a side is known for the first
+// time its windows begin anew each time: no signal remembers what it did not see.
+func (r *run) countSide(ctx context.Context, side traffic.Side, to time.Time) (traffic.Reading[traffic.Counts], error) {
+	from, seen := &r.counted.Source, &r.seen.Source
+	if side == traffic.Target {
+		from, seen = &r.counted.Target, &r.seen.Target
+	}
+	sum, err := r.sum(ctx, side, *from, to)
+	if err != nil {
+		return sum, err
+	}
+	*seen = *seen || sum.State == traffic.Known
+	if sum.State == traffic.Known || !*seen || to.Sub(*from) > longestGap {
+		*from = to
+	}
+	return sum, nil
+}
+
+// sum asks all signals about one side.
+func (r *run) sum(ctx context.Context, side traffic.Side, from, to time.Time) (traffic.Reading[traffic.Counts], error) {
 	answers := make([]traffic.Reading[traffic.Counts], len(r.Signals))
 	errs := make([]error, len(r.Signals))
 	var wg sync.WaitGroup
 	for i, s := range r.Signals {
 		wg.Go(func() {
-			counts, err := s.Source.Counts(ctx, only(side, s.Query), *from, to)
+			counts, err := s.Source.Counts(ctx, only(side, s.Query), from, to)
 			answers[i], errs[i] = counts.Of(side), err
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return traffic.Reading[traffic.Counts]{}, err
-	}
-	sum := answers[0]
+	total := answers[0]
 	for _, a := range answers[1:] {
-		sum = plus(sum, a)
+		total = plus(total, a)
 	}
-	if sum.State == traffic.Known || to.Sub(*from) > longestGap {
-		*from = to
-	}
-	return sum, nil
+	return total, errors.Join(errs...)
 }
 
 // only returns the query with nothing asked of the other side.

@@ -46,6 +46,7 @@ type run struct {
 	status   engine.Status
 	revision store.Revision
 	counted  traffic.BySide[time.Time] // up to when each side was counted
+	seen     traffic.BySide[bool]      // whether this process has known a side at all
 	asked    time.Time                 // when the signals were asked last
 	results  map[string]engine.Result  // of the writes of the last turn, by route
 	wake     engine.Wake

@@ -51,6 +51,7 @@ type attempt struct {
 	Ended     time.Time
 	Writes    int // accepted
 	Cause     string
+	Kills     int // how often the process was killed
 }
 
 // reached is a step whose share was settled on every route.
@@ -75,6 +76,7 @@ func (w *watari) run(ctx context.Context, out io.Writer, kill <-chan time.Time, 
 		if !killed {
 			return a, nil
 		}
+		a.Kills++
 		fmt.Fprintln(out, "  "+view.Event(time.Now(), "watari run was killed with kill -9; a new one goes on"))
 	}
 }

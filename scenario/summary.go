@@ -189,7 +189,8 @@ func (s Summary) writeFailures(w io.Writer) {
 	if len(s.Users.Total.Failed) == 0 {
 		fmt.Fprintln(t, "  none\t\t0")
 	}
-	fmt.Fprintln(t, "\t\t")
+	t.Flush()
+	fmt.Fprintln(w)
 	fmt.Fprintln(t, "  clients\tsent\tfailed in attempt 2")
 	for _, kind := range []load.Kind{load.Fresh, load.KeepAlive, load.Forever} {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", clientNames[kind], view.Count(s.Users.Total.Clients[kind].Sent), view.Count(s.failedOf(2, kind)))
@@ -238,6 +239,9 @@ func (s Summary) writeCalls(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "  AWS        %d weights written (%d taken back); calls: %s\n", s.Bad.Writes+s.Good.Writes, min(1, s.Bad.Writes), strings.Join(parts, ", "))
+	if n := s.Bad.Kills + s.Good.Kills; n > 0 {
+		fmt.Fprintf(w, "  kill -9    watari run was killed %d times and went on\n", n)
+	}
 	fmt.Fprintf(w, "  lab        ready after %s\n", view.Span(s.LabReady))
 }
 
