@@ -5,6 +5,7 @@ package lab
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -133,7 +134,7 @@ func TestDownWithoutState(t *testing.T) {
 // startBystander starts the same program without the mark.
 func startBystander(t *testing.T) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "lab", "stray")
+	cmd := exec.Command(os.Args[0], "lab", "stray", filepath.Join(t.TempDir(), "ready"))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ import (
 func TestMain(m *testing.M) {
 	args := os.Args[1:]
 	if len(args) < 2 || args[0] != "lab" {
+		// The race detector's programs wait a second at their end by default.
+		os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 		os.Exit(m.Run())
 	}
 	switch args[1] {
@@ -38,6 +40,10 @@ func TestMain(m *testing.M) {
 		os.Exit(playUp(args[2]))
 	case "stray":
 		signal.Ignore(syscall.SIGTERM)
+		// The component is ready only now, so that nobody stops the stray earlier.
+		if err := os.WriteFile(args[2], nil, 0o600); err != nil {
+			os.Exit(1)
+		}
 		<-time.After(time.Minute) // bounds a stray if the tests are killed
 	}
 	os.Exit(2)
@@ -105,12 +111,12 @@ func playComponent(name, mode string) int {
 		fmt.Println("the port is taken")
 		return 7
 	case "stray":
-		if err := exec.Command(os.Args[0], "lab", "stray").Start(); err != nil {
+		if err := exec.Command(os.Args[0], "lab", "stray", name+".ready").Start(); err != nil {
 			fmt.Println(err)
 			return 1
 		}
 	}
-	if mode != "never" {
+	if mode == "" {
 		if err := os.WriteFile(name+".ready", nil, 0o600); err != nil {
 			fmt.Println(err)
 			return 1

@@ -50,7 +50,7 @@ func (b Build) same(other Build) bool {
 // would lead them out of the lab.
 func keepVariable(name string) bool {
 	switch name {
-	case "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "GOCOVERDIR":
+	case "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "GOCOVERDIR", "GORACE":
 		return true
 	}
 	return strings.HasPrefix(name, "LC_") || strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "WATARI_")

@@ -73,6 +73,13 @@ func Alive(lab string, id Identity) bool {
 	return ok && f.Identity == id
 }
 
+// sameProcess reports whether the process id lives, whatever its environment
+// shows.
+func sameProcess(id Identity) bool {
+	s, err := readStat(id.PID)
+	return err == nil && s.start == id.Start && !s.ended()
+}
+
 // Self returns the identity of the calling process.
 func Self() (Identity, error) {
 	s, err := readStat(os.Getpid())
@@ -91,10 +98,10 @@ func readMarked(pid int, lab string) (found Found, ok bool) {
 		return Found{}, false
 	}
 	before, err := readStat(pid)
-	if err != nil || before.ended() {
+	if err != nil || before.ended() || before.kernelThread() {
 		return Found{}, false
 	}
-	environ, err := os.ReadFile(filepath.Join(dir, "environ"))
+	environ, err := readEnviron(dir, pid, execBound)
 	if err != nil {
 		return Found{}, false
 	}
@@ -112,6 +119,42 @@ func readMarked(pid int, lab string) (found Found, ok bool) {
 		Command:   before.comm,
 		Parent:    before.parent,
 	}, true
+}
+
+const (
+	// environInterval is how often an empty environment is read again.
+	environInterval = time.Millisecond
+	// emptyBound is how long a program that shows its arguments may show an
+	// empty environment before we believe it.
+	emptyBound = 20 * time.Millisecond
+	// execBound is how long a process may be within exec, where it may have to
+	// wait for a processor.
+	execBound = 200 * time.Millisecond
+)
+
+// readEnviron reads the environment of a process. While exec replaces the program
+// there is a moment in which the environment and the arguments read as empty:
+// after the descriptors are closed by which a parent learns of success and a
+// lock is released, and before the new ones are published. So what is empty is
+// read again, for bound at most.
+func readEnviron(dir string, pid int, bound time.Duration) ([]byte, error) {
+	deadline := time.Now().Add(bound)
+	for running := false; ; time.Sleep(environInterval) {
+		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
+		if err != nil || len(environ) > 0 || time.Now().After(deadline) {
+			return environ, err
+		}
+		if s, err := readStat(pid); err != nil || s.ended() {
+			return nil, errGone
+		}
+		arguments, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil {
+			return nil, err
+		}
+		if len(arguments) > 0 && !running { // exec is over
+			running, deadline = true, time.Now().Add(emptyBound)
+		}
+	}
 }
 
 func readStat(pid int) (stat, error) {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -29,7 +30,6 @@ type Spec struct {
 // A Process is a child of the calling process.
 type Process struct {
 	found Found
-	lab   string
 	done  chan struct{}
 	err   error // set before done is closed
 }
@@ -44,7 +44,7 @@ func Start(spec Spec) (*Process, error) {
 	defer log.Close()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 
-	p := &Process{lab: spec.Lab, done: make(chan struct{})}
+	p := &Process{done: make(chan struct{})}
 	started := make(chan error)
 	go p.run(cmd, spec.Name, started)
 	if err := <-started; err != nil {
@@ -63,7 +63,7 @@ func (p *Process) run(cmd *exec.Cmd, name string, started chan<- error) {
 		started <- err
 		return
 	}
-	p.found = readStarted(cmd, name)
+	p.found = awaitStarted(cmd, name)
 	started <- nil
 	p.err = cmd.Wait()
 	close(p.done)
@@ -82,7 +82,7 @@ func StartDetached(spec Spec) (*Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
 	}
-	p := &Process{lab: spec.Lab, done: make(chan struct{}), found: readStarted(cmd, spec.Name)}
+	p := &Process{done: make(chan struct{}), found: awaitStarted(cmd, spec.Name)}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.done)
@@ -110,11 +110,18 @@ func command(spec Spec) (*exec.Cmd, *os.File, error) {
 	return cmd, log, nil
 }
 
-// readStarted reads the identity of a process that was just started and has not
-// been waited for, so that its number is still its own.
-func readStarted(cmd *exec.Cmd, name string) Found {
-	f := Found{Identity: Identity{PID: cmd.Process.Pid}, Component: name, Parent: os.Getpid(), Since: time.Now()}
-	if s, err := readStat(cmd.Process.Pid); err == nil {
+// startedBound is how long a process may take to leave exec and show its
+// environment.
+const startedBound = 5 * time.Second
+
+// awaitStarted waits until a process that was just started can be found (see
+// readEnviron), or has ended, and returns its identity. It has not been waited
+// for, so that its number is still its own.
+func awaitStarted(cmd *exec.Cmd, name string) Found {
+	pid := cmd.Process.Pid
+	f := Found{Identity: Identity{PID: pid}, Component: name, Parent: os.Getpid(), Since: time.Now()}
+	_, _ = readEnviron(filepath.Join("/proc", strconv.Itoa(pid)), pid, startedBound) // only waits
+	if s, err := readStat(pid); err == nil {
 		f.Start, f.Command = s.start, s.comm
 	}
 	return f
@@ -152,9 +159,10 @@ func describeStatus(status syscall.WaitStatus) string {
 }
 
 // Stop ends the process: TERM, and KILL if it still lives after grace or when
-// ctx is done. It returns after the process has ended.
+// ctx is done. It returns after the process has ended. Being our child, it is
+// known by its number and start time even if it has overwritten its mark.
 func (p *Process) Stop(ctx context.Context, grace time.Duration) (Stopped, error) {
-	stopped, err := Stop(ctx, p.lab, p.found, grace)
+	stopped, err := stop(ctx, p.found, grace, func() bool { return sameProcess(p.found.Identity) })
 	if err == nil {
 		<-p.done
 	}

@@ -18,6 +18,7 @@ type stat struct {
 	comm   string
 	state  byte
 	parent int
+	flags  uint64
 	start  uint64 // ticks after boot
 }
 
@@ -32,7 +33,7 @@ func parseStat(content string) (stat, error) {
 		return stat{}, errStat
 	}
 	fields := strings.Fields(content[end+1:])
-	const startField = 19 // field 22 of the line; the first after the command is field 3
+	const flagsField, startField = 6, 19 // fields 9 and 22 of the line; the first after the command is field 3
 	if len(fields) <= startField || len(fields[0]) != 1 {
 		return stat{}, errStat
 	}
@@ -40,15 +41,22 @@ func parseStat(content string) (stat, error) {
 	if err != nil {
 		return stat{}, fmt.Errorf("parent: %w", errStat)
 	}
+	flags, err := strconv.ParseUint(fields[flagsField], 10, 64)
+	if err != nil {
+		return stat{}, fmt.Errorf("flags: %w", errStat)
+	}
 	start, err := strconv.ParseUint(fields[startField], 10, 64)
 	if err != nil {
 		return stat{}, fmt.Errorf("start time: %w", errStat)
 	}
-	return stat{comm: content[open+1 : end], state: fields[0][0], parent: parent, start: start}, nil
+	return stat{comm: content[open+1 : end], state: fields[0][0], parent: parent, flags: flags, start: start}, nil
 }
 
 // ended reports whether the process is dead and only waits for its parent.
 func (s stat) ended() bool { return s.state == 'Z' || s.state == 'X' }
+
+// kernelThread reports whether it has no program (PF_KTHREAD of linux/sched.h).
+func (s stat) kernelThread() bool { return s.flags&0x00200000 != 0 }
 
 // parseBootTime reads the moment of boot from the content of /proc/stat.
 func parseBootTime(content string) (time.Time, error) {

@@ -18,9 +18,9 @@ func TestParseStat(t *testing.T) {
 		want          stat
 		bad           bool
 	}{
-		{name: "plain", content: "42 (etcd)" + tail, want: stat{comm: "etcd", state: 'S', parent: 7, start: 8086}},
-		{name: "blanks and parentheses", content: "42 (a) R 1 (b)" + tail, want: stat{comm: "a) R 1 (b", state: 'S', parent: 7, start: 8086}},
-		{name: "dead", content: "42 (etcd)" + strings.Replace(tail, " S ", " Z ", 1), want: stat{comm: "etcd", state: 'Z', parent: 7, start: 8086}},
+		{name: "plain", content: "42 (etcd)" + tail, want: stat{comm: "etcd", state: 'S', parent: 7, flags: 4194560, start: 8086}},
+		{name: "blanks and parentheses", content: "42 (a) R 1 (b)" + tail, want: stat{comm: "a) R 1 (b", state: 'S', parent: 7, flags: 4194560, start: 8086}},
+		{name: "dead", content: "42 (etcd)" + strings.Replace(tail, " S ", " Z ", 1), want: stat{comm: "etcd", state: 'Z', parent: 7, flags: 4194560, start: 8086}},
 		{name: "empty", bad: true},
 		{name: "cut", content: "42 (etcd) S 7 42", bad: true},
 		{name: "no command", content: "42 etcd" + tail, bad: true},
@@ -39,6 +39,14 @@ func TestEnded(t *testing.T) {
 	for state, want := range map[byte]bool{'S': false, 'R': false, 'D': false, 'T': false, 'Z': true, 'X': true} {
 		if got := (stat{state: state}).ended(); got != want {
 			t.Errorf("state %c: ended = %t, want %t", state, got, want)
+		}
+	}
+}
+
+func TestKernelThread(t *testing.T) {
+	for flags, want := range map[uint64]bool{4194560: false, 2129984: true, 0: false} {
+		if got := (stat{flags: flags}).kernelThread(); got != want {
+			t.Errorf("flags %d: kernelThread = %t, want %t", flags, got, want)
 		}
 	}
 }

@@ -35,10 +35,15 @@ type Stopped struct {
 // Before each signal the mark and the start time are checked again. When ctx is
 // done it kills at once. It returns after the process has ended.
 func Stop(ctx context.Context, lab string, f Found, grace time.Duration) (Stopped, error) {
+	return stop(ctx, f, grace, func() bool { return Alive(lab, f.Identity) })
+}
+
+// stop is Stop with the check that comes before each signal.
+func stop(ctx context.Context, f Found, grace time.Duration, alive func() bool) (Stopped, error) {
 	began := time.Now()
 	stopped := func(o Outcome) Stopped { return Stopped{Found: f, Outcome: o, Took: time.Since(began)} }
 
-	h, err := openHandle(lab, f.Identity)
+	h, err := openHandle(f.PID, alive)
 	if errors.Is(err, errGone) {
 		return stopped(AlreadyGone), nil
 	}
@@ -122,15 +127,14 @@ func stopTogether(ctx context.Context, lab string, found []Found, grace time.Dur
 // A handle is a pidfd: it stays with one process and never passes on to another
 // that gets the same number (pidfd_open(2)).
 type handle struct {
-	fd  int
-	lab string
-	id  Identity
+	fd    int
+	alive func() bool // whether the process is the one that is meant, and lives
 }
 
-// openHandle opens the process id of lab. The check comes after the opening, so
-// a handle that passed it belongs to the process that was checked.
-func openHandle(lab string, id Identity) (*handle, error) {
-	fd, err := unix.PidfdOpen(id.PID, 0)
+// openHandle opens a process. The check comes after the opening, so a handle
+// that passed it belongs to the process that was checked.
+func openHandle(pid int, alive func() bool) (*handle, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
 	switch {
 	case errors.Is(err, unix.ESRCH):
 		return nil, errGone
@@ -139,8 +143,8 @@ func openHandle(lab string, id Identity) (*handle, error) {
 	case err != nil:
 		return nil, fmt.Errorf("pidfd_open: %w", err)
 	}
-	h := &handle{fd: fd, lab: lab, id: id}
-	if !Alive(lab, id) {
+	h := &handle{fd: fd, alive: alive}
+	if !alive() {
 		h.close()
 		return nil, errGone
 	}
@@ -150,7 +154,7 @@ func openHandle(lab string, id Identity) (*handle, error) {
 func (h *handle) close() { _ = unix.Close(h.fd) }
 
 func (h *handle) signal(sig unix.Signal) error {
-	if !Alive(h.lab, h.id) {
+	if !h.alive() {
 		return errGone
 	}
 	err := unix.PidfdSendSignal(h.fd, sig, nil, 0)

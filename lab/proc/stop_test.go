@@ -69,12 +69,13 @@ func TestStopSparesAReusedNumber(t *testing.T) {
 func TestSignalChecksAgain(t *testing.T) {
 	lab := newLab(t)
 	p := start(t, lab, "bystander", "waits")
-	h, err := openHandle(lab, p.Found().Identity)
+	same := true
+	h, err := openHandle(p.Found().PID, func() bool { return same })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer h.close()
-	h.id.Start--
+	same = false
 	if err := h.signal(syscall.SIGKILL); err != errGone {
 		t.Errorf("signal = %v, want %v", err, errGone)
 	}
