@@ -75,7 +75,7 @@ func lever(r v1alpha1.Route) Lever {
 	return Lever{
 		Ref: router.Ref{
 			Name: r.Name, Driver: "route53", ID: d.HostedZoneID, Names: d.Names, Type: string(d.Type),
-			Source: d.Source.SetIdentifier, Target: d.Target.SetIdentifier, Create: created(d),
+			Source: d.Source.SetIdentifier, Target: d.Target.SetIdentifier, Create: created(d), Convert: d.Convert,
 		},
 		AWS: aws(d.AWS),
 	}

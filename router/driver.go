@@ -11,14 +11,15 @@ import (
 // Ref names one route: plain data that can be stored, so that a rollback needs
 // neither the user's file nor anybody's memory.
 type Ref struct {
-	Name   string   `json:"name"`             // the route's name in the migration
-	Driver string   `json:"driver"`           // alb, route53, mem
-	ID     string   `json:"id"`               // what holds the weights: a rule's or listener's ARN, a hosted zone
-	Names  []string `json:"names,omitempty"`  // the names in it that move together; empty where ID is the whole lever
-	Type   string   `json:"type,omitempty"`   // record type, for drivers that have one
-	Source string   `json:"source"`           // the source's entry: a target group's ARN, a set identifier
-	Target string   `json:"target"`           // the target's entry
-	Create *Record  `json:"create,omitempty"` // the permission to create the target's entry, and what it answers; nil refuses
+	Name    string   `json:"name"`              // the route's name in the migration
+	Driver  string   `json:"driver"`            // alb, route53, mem
+	ID      string   `json:"id"`                // what holds the weights: a rule's or listener's ARN, a hosted zone
+	Names   []string `json:"names,omitempty"`   // the names in it that move together; empty where ID is the whole lever
+	Type    string   `json:"type,omitempty"`    // record type, for drivers that have one
+	Source  string   `json:"source"`            // the source's entry: a target group's ARN, a set identifier
+	Target  string   `json:"target"`            // the target's entry
+	Create  *Record  `json:"create,omitempty"`  // the permission to create the target's entry, and what it answers; nil refuses
+	Convert bool     `json:"convert,omitempty"` // the permission to turn a simple record into weighted ones, and back
 }
 
 // Record is what a DNS entry answers: values with a TTL, or an alias.
@@ -149,8 +150,9 @@ type Driver interface {
 // write, such as a simple record that became weighted ones.
 type Restorer interface {
 	// Restore puts the route back into the form it had before it was converted,
-	// with everything on the side keep. It is refused while the other side has a
-	// share.
+	// with everything on the side keep, and says in Receipt.Note what it did. It is
+	// refused while the other side has a share, and without Ref.Convert. A route
+	// that has that form already is a success.
 	Restore(ctx context.Context, route Ref, keep traffic.Side) (Receipt, error)
 }
 

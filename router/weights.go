@@ -133,10 +133,22 @@ func distance(a, b int64) int64 { return max(a-b, b-a) }
 func (p Part) Describe() string {
 	var words []string
 	for _, w := range p.Weights {
-		words = append(words, fmt.Sprintf("%s %d", w.Entry, w.Weight))
+		words = append(words, fmt.Sprintf("%s %d", called(w.Entry), w.Weight))
 	}
 	if p.Name == "" {
 		return strings.Join(words, ", ")
 	}
 	return p.Name + ": " + strings.Join(words, ", ")
+}
+
+// called is what people call an entry: a target group by its name instead of its
+// ARN, arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID (Service
+// Authorization Reference, Elastic Load Balancing V2); anything else as it is.
+func called(entry string) string {
+	arn, resource, is := strings.Cut(entry, ":targetgroup/")
+	name, id, whole := strings.Cut(resource, "/")
+	if !is || !whole || name == "" || id == "" || !strings.HasPrefix(arn, "arn:") {
+		return entry
+	}
+	return name
 }

@@ -1,7 +1,9 @@
 package router
 
 import (
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -89,6 +91,33 @@ func TestExpressNearSplitsTheSame(t *testing.T) {
 			t.Fatalf("%+v is not the split of %+v", got, want)
 		}
 	})
+}
+
+func TestDescribe(t *testing.T) {
+	const group = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-1-36/943f017f100becff"
+	for entry, want := range map[string]string{
+		group: "shop-1-36 10",
+		"arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012:targetgroup/a/b": "a 10",
+		"eks-1-36": "eks-1-36 10",
+		"arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-1-36": "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop-1-36 10",
+		"arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup//943f":     "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup//943f 10",
+		"x:targetgroup/a/b": "x:targetgroup/a/b 10",
+		"":                  " 10",
+	} {
+		if got := (Part{Weights: []Weight{{Entry: entry, Weight: 10}}}).Describe(); got != want {
+			t.Errorf("%q is described as %q, want %q", entry, got, want)
+		}
+	}
+	s := Snapshot{Parts: []Part{
+		{Weights: []Weight{{Entry: "arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/shop-1-33/7", Weight: 90}, {Entry: group, Weight: 10}}},
+		{Name: "api.example.com", Weights: []Weight{{Entry: "eks-1-33", Weight: 1}}},
+	}}
+	if got, want := s.Describe(), "shop-1-33 90, shop-1-36 10; api.example.com: eks-1-33 1"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if text, err := json.Marshal(s); err != nil || !strings.Contains(string(text), group) {
+		t.Errorf("JSON keeps the full entry: %s, %v", text, err)
+	}
 }
 
 func TestChoose(t *testing.T) {

@@ -73,7 +73,7 @@ func decideName(g group, change router.Change, near bool) (nameChange, error) {
 	case have.Sum() > 0 && have.Share() == change.Share && (change.Share == traffic.None || change.Share == traffic.All):
 		return n, nil // all of it is there already, in whatever form
 	case g.simple() && have.Target > 0:
-		return n, refusal(g.name, router.ErrNotOwned, "its simple record is the target's; create the source's weighted record first")
+		return n, refusal(g.name, router.ErrNotOwned, "its simple record is the target's and there is none of the source; let it answer by hand what the source's did")
 	case !g.simple() && g.find(route.Source) == nil:
 		return n, refusal(g.name, router.ErrNotOwned, "create the source's record first; its set identifiers are "+g.identifiers())
 	case target == nil && route.Create == nil:

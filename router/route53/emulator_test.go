@@ -2,6 +2,7 @@ package route53
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -121,6 +122,13 @@ func TestConversionOverTheEmulator(t *testing.T) {
 	ref := route("api.example.com", "shop.example.com")
 	ref.ID, ref.Create = p.zone, &router.Record{Values: []string{"192.0.2.2"}}
 	d := newDriver(sdk.NewFromConfig(config), Options{Limiter: NewLimiter(1e6)}, quick)
+	if _, err := d.Write(t.Context(), router.Change{ID: "1", Route: ref, Share: 1000}); !errors.Is(err, router.ErrNotOwned) || router.EffectOf(err) != router.EffectNothing {
+		t.Fatalf("without permission: %v", err)
+	}
+	if got := p.parts(ref); len(got[0].Weights) != 1 || len(got[1].Weights) != 1 {
+		t.Fatalf("converted without permission: %+v", got)
+	}
+	ref.Convert = true
 	for _, share := range []traffic.Share{1000, traffic.All} {
 		s, err := d.Read(t.Context(), ref)
 		if err != nil {
@@ -133,8 +141,8 @@ func TestConversionOverTheEmulator(t *testing.T) {
 			t.Fatalf("%s, %v", s.Describe(), err)
 		}
 	}
-	if _, err := d.Restore(t.Context(), ref, traffic.Target); err != nil {
-		t.Fatal(err)
+	if r, err := d.Restore(t.Context(), ref, traffic.Target); err != nil || r.Note != "simple again: api.example.com, shop.example.com" {
+		t.Fatalf("%q, %v", r.Note, err)
 	}
 	for _, part := range p.parts(ref) {
 		if len(part.Weights) != 1 || part.Share != traffic.All {

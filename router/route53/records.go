@@ -49,8 +49,10 @@ func (g group) problem(route router.Ref) (advice string, kind error) {
 	switch {
 	case len(g.sets) == 0:
 		return fmt.Sprintf("the zone has no %s record of that name", route.Type), router.ErrNotFound
+	case g.simple() && !route.Convert:
+		return "it has a simple record; write convert: true in the route to permit that it becomes weighted ones", router.ErrNotOwned
 	case g.simple() && route.Create == nil:
-		return "it has a simple record; say in the route what the target's record is to answer, which permits to convert it", router.ErrNotOwned
+		return "it has a simple record; say in the route what the target's record is to answer, or create weighted records in its place", router.ErrNotOwned
 	case g.simple() && len(g.sets[0].ResourceRecords) > 1:
 		return "its record has several values and a weighted record can have one only; give them a name of their own and make this one an alias of it", router.ErrNotOwned
 	case g.simple():

@@ -12,7 +12,7 @@ import (
 
 // Restore implements router.Restorer: every name gets a simple record again,
 // which answers what the record of the side keep answers. Only a route that may
-// convert (Ref.Create) may be converted back.
+// convert (Ref.Convert) may be converted back.
 func (d *Driver) Restore(ctx context.Context, route router.Ref, keep traffic.Side) (router.Receipt, error) {
 	p := d.calls(false)
 	groups, _, err := d.read(ctx, p, restoring, route, nil)
@@ -38,7 +38,7 @@ func (d *Driver) Restore(ctx context.Context, route router.Ref, keep traffic.Sid
 	if keep == traffic.Target {
 		share = traffic.All
 	}
-	return router.Receipt{ChangeID: id, Route: route, Share: share, Token: token, At: d.now()}, nil
+	return router.Receipt{ChangeID: id, Route: route, Share: share, Token: token, Note: restoredNote(all), At: d.now()}, nil
 }
 
 // decideRestore returns the changes that leave one simple record at a name: both
@@ -64,8 +64,8 @@ func decideRestore(g group, route router.Ref, keep traffic.Side) (nameChange, er
 		return refuse(fmt.Sprintf("bring all of it to the %s first: the target's share is %s", keep, share))
 	case g.simple():
 		return n, nil
-	case route.Create == nil:
-		return refuse("the route does not permit to convert records")
+	case !route.Convert:
+		return refuse("the route does not permit to convert records; convert: true in it does")
 	case kept == nil:
 		return refuse("it has no record of the " + keep.String())
 	case dropped == nil && len(g.sets) > 1, dropped != nil && len(g.sets) > 2:
@@ -74,9 +74,25 @@ func decideRestore(g group, route router.Ref, keep traffic.Side) (nameChange, er
 	simple := *kept
 	simple.SetIdentifier, simple.Weight = nil, nil
 	simple.HealthCheckId = nil // a simple record has none (Developer Guide, "Values specific for simple records")
+	if g.sideOf(simple, route) != keep {
+		// Read would take it for the other side's from then on.
+		return refuse(fmt.Sprintf("the record of the %s does not answer what tells the sides apart in the route; make it simple by hand", keep))
+	}
 	for _, set := range g.sets {
 		n.changes = append(n.changes, types.Change{Action: types.ChangeActionDelete, ResourceRecordSet: &set})
 	}
 	n.changes = append(n.changes, types.Change{Action: types.ChangeActionCreate, ResourceRecordSet: &simple})
 	return n, nil
+}
+
+// restoredNote says what became of a route's names.
+func restoredNote(restored []nameChange) string {
+	if len(restored) == 0 {
+		return "simple already"
+	}
+	var names []string
+	for _, n := range restored {
+		names = append(names, n.name)
+	}
+	return "simple again: " + fewOf(names)
 }

@@ -138,10 +138,7 @@ func TestSimpleRecordIsConvertedAndRestored(t *testing.T) {
 	for _, keep := range []traffic.Side{traffic.Source, traffic.Target} {
 		f := newFake(newClock(), simple("api.example.com", "192.0.2.1"))
 		d, r := driverOver(f), route("api.example.com")
-		if _, err := d.Read(t.Context(), r); !errors.Is(err, router.ErrNotOwned) || !strings.Contains(err.Error(), "permits to convert") {
-			t.Fatalf("without permission: %v", err)
-		}
-		r.Create = &router.Record{Values: []string{"192.0.2.2"}}
+		r.Create, r.Convert = &router.Record{Values: []string{"192.0.2.2"}}, true
 		s, err := d.Read(t.Context(), r)
 		if err != nil || s.High() != traffic.None || len(s.Warnings) != 1 {
 			t.Fatalf("%+v, %v", s, err)
@@ -166,6 +163,13 @@ func TestSimpleRecordIsConvertedAndRestored(t *testing.T) {
 		if got := f.of("api.example.com"); err != nil || receipt.Share != share || !slices.Equal(got, []string{value}) {
 			t.Fatalf("restored %s as %q, %v; want %q", keep, got, err, value)
 		}
+		if receipt.Note != "simple again: api.example.com" {
+			t.Errorf("noted as %q", receipt.Note)
+		}
+		writes := f.writes
+		if again, err := d.Restore(t.Context(), r, keep); err != nil || again.Note != "simple already" || f.writes != writes {
+			t.Errorf("restored twice: %q in %d more calls, %v", again.Note, f.writes-writes, err)
+		}
 		if s, err := d.Read(t.Context(), r); err != nil || s.High() != share {
 			t.Errorf("after restoring %s it reads %+v, %v", keep, s, err)
 		}
@@ -176,6 +180,86 @@ func TestSimpleRecordIsConvertedAndRestored(t *testing.T) {
 		f.clock.Advance(time.Minute)
 		if s, err := d.Settled(t.Context(), receipt); err != nil || !s.Done {
 			t.Errorf("%+v, %v", s, err)
+		}
+	}
+}
+
+// TestConvertingNeedsPermission: to say what the target's record answers permits
+// to create it, and not to touch a simple record.
+func TestConvertingNeedsPermission(t *testing.T) {
+	answer := &router.Record{Values: []string{"192.0.2.2"}}
+	for _, c := range []struct {
+		name    string
+		create  *router.Record
+		convert bool
+		says    string
+	}{
+		{"neither", nil, false, "convert: true"},
+		{"only what the target answers", answer, false, "convert: true"},
+		{"only to convert", nil, true, "say in the route what the target's record is to answer"},
+	} {
+		f := newFake(newClock(), simple("api.example.com", "192.0.2.1"))
+		d, r := driverOver(f), route("api.example.com")
+		r.Create, r.Convert = c.create, c.convert
+		for op, err := range everyOp(t, d, r) {
+			if !errors.Is(err, router.ErrNotOwned) || router.EffectOf(err) != router.EffectNothing || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s, %s: %v", c.name, op, err)
+			}
+		}
+		if got := f.of("api.example.com"); f.writes != 0 || !slices.Equal(got, []string{"192.0.2.1 ttl 30"}) {
+			t.Errorf("%s: %q after %d writes", c.name, got, f.writes)
+		}
+	}
+}
+
+// everyOp returns what each method of the driver says of the route.
+func everyOp(t *testing.T, d *Driver, r router.Ref) map[string]error {
+	t.Helper()
+	out := map[string]error{}
+	_, out["features"] = d.Features(t.Context(), r)
+	_, out["read"] = d.Read(t.Context(), r)
+	_, out["write"] = d.Write(t.Context(), router.Change{ID: "1", Route: r, Share: 1000})
+	_, out["take back"] = d.Write(t.Context(), router.Change{ID: "2", Route: r})
+	_, out["settled"] = d.Settled(t.Context(), router.Receipt{Route: r})
+	_, out["restore"] = d.Restore(t.Context(), r, traffic.Source)
+	return out
+}
+
+func TestRestoreIsRefused(t *testing.T) {
+	const name = "api.example.com"
+	for _, c := range []struct {
+		what string
+		sets []types.ResourceRecordSet
+		ref  func(*router.Ref)
+		keep traffic.Side
+		says string
+	}{
+		{"without permission", nil, func(r *router.Ref) { r.Convert = false }, traffic.Source, "convert: true"},
+		{"no side", nil, nil, traffic.NoSide, "which side"},
+		{"the other side has traffic", []types.ResourceRecordSet{weighted(name, "new", "192.0.2.2", 1)}, nil, traffic.Source, "bring all of it to the source"},
+		{"others' records", []types.ResourceRecordSet{weighted(name, "other", "192.0.2.3", 0)}, nil, traffic.Source, "records of others"},
+		{"what the target answers is not said", []types.ResourceRecordSet{weighted(name, "old", "192.0.2.1", 0), weighted(name, "new", "192.0.2.2", 1)},
+			func(r *router.Ref) { r.Create = nil }, traffic.Target, "by hand"},
+		{"the target answers something else", []types.ResourceRecordSet{weighted(name, "old", "192.0.2.1", 0), weighted(name, "new", "192.0.2.9", 1)},
+			nil, traffic.Target, "by hand"},
+		{"the source answers what the target is to", []types.ResourceRecordSet{weighted(name, "old", "192.0.2.2", 1)}, nil, traffic.Source, "by hand"},
+	} {
+		f := newFake(newClock(), weighted(name, "old", "192.0.2.1", 100), weighted(name, "new", "192.0.2.2", 0))
+		for _, s := range c.sets {
+			f.put(s)
+		}
+		r := route(name)
+		r.Create, r.Convert = &router.Record{Values: []string{"192.0.2.2"}}, true
+		if c.ref != nil {
+			c.ref(&r)
+		}
+		before := f.of(name)
+		_, err := driverOver(f).Restore(t.Context(), r, c.keep)
+		if !errors.Is(err, router.ErrNotOwned) || router.EffectOf(err) != router.EffectNothing || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.what, err)
+		}
+		if got := f.of(name); f.writes != 0 || !slices.Equal(got, before) {
+			t.Errorf("%s: %q became %q", c.what, before, got)
 		}
 	}
 }
@@ -210,7 +294,9 @@ func TestRefusals(t *testing.T) {
 		{"others' only", []types.ResourceRecordSet{weighted("api.example.com", "x", "192.0.2.1", 1)}, nil, router.ErrNotOwned, "identifiers are x"},
 		{"no source", []types.ResourceRecordSet{weighted("api.example.com", "new", "192.0.2.1", 0)}, nil, router.ErrNotOwned, "create the source's record"},
 		{"several values", []types.ResourceRecordSet{simple("api.example.com", "192.0.2.1", "192.0.2.2")},
-			func(r *router.Ref) { r.Create = &router.Record{Values: []string{"192.0.2.3"}} }, router.ErrNotOwned, "several values"},
+			func(r *router.Ref) { r.Create, r.Convert = &router.Record{Values: []string{"192.0.2.3"}}, true }, router.ErrNotOwned, "several values"},
+		{"no target, only to convert", []types.ResourceRecordSet{weighted("api.example.com", "old", "192.0.2.1", 1)},
+			func(r *router.Ref) { r.Convert = true }, router.ErrNotOwned, "create the target's record first"},
 		{"no such zone", nil, func(r *router.Ref) { r.ID = "Z404" }, router.ErrNotFound, "Z404"},
 		{"no names", nil, func(r *router.Ref) { r.Names = nil }, router.ErrNotFound, "name at least one"},
 		{"a type that is none", nil, func(r *router.Ref) { r.Type = "MX" }, router.ErrNotFound, `"MX"`},
@@ -246,7 +332,7 @@ func TestSomebodyFasterIsRefusedByAWS(t *testing.T) {
 func TestTakingBackWinsAgainstSomebodyFaster(t *testing.T) {
 	f := newFake(newClock(), simple("api.example.com", "192.0.2.1"))
 	d, r := driverOver(f), route("api.example.com")
-	r.Create = &router.Record{Values: []string{"192.0.2.2"}}
+	r.Create, r.Convert = &router.Record{Values: []string{"192.0.2.2"}}, true
 	f.meddle = func(n int) {
 		if n == 1 { // somebody replaces the simple record before it is converted
 			f.put(simple("api.example.com", "192.0.2.9"))
