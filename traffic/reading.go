@@ -45,7 +45,7 @@ type Reading[T any] struct {
 	Value T         `json:"value"`
 	At    time.Time `json:"at"` // when it was true, as far as the source tells
 	State State     `json:"state"`
-	Err   string    `json:"err,omitempty"` // why State is Failed
+	Err   string    `json:"err,omitempty"` // why State is Failed, or why it is Unknown
 }
 
 // KnownAt returns a known reading of v.

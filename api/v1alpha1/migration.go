@@ -69,8 +69,10 @@ type MigrationSpec struct {
 	// +optional
 	Rollback Rollback `json:"rollback,omitempty,omitzero"`
 
-	// Longest time that the whole migration may take, such as 48h; by default
-	// there is no limit.
+	// Longest time from the first rise until the share of the last step is
+	// reached, such as 48h; soaking, the hold of the last step, does not count.
+	// After it everything is taken back, or with "rollback: manual" an operator
+	// is asked. By default there is no limit.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
@@ -88,19 +90,21 @@ type Step struct {
 	// points (50 is 0.5%).
 	Share Share `json:"share"`
 
-	// How long the share is held before the next step, such as 10m; at least
-	// the window of the gate.
+	// How long the share is held before the next step, or before the migration is
+	// complete, such as 10m; at least the window of the gate. Time that nobody
+	// watched does not count.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
 	Hold metav1.Duration `json:"hold"`
 
-	// "required" waits for "watari approve" before the step begins.
+	// "required": after the step's hold, "watari approve" must come before the
+	// migration goes on from this step; for the last step, before it is complete.
 	// +optional
 	Approval Approval `json:"approval,omitempty"`
 }
 
-// Approval says whether a person must agree to a step.
+// Approval says whether a person must agree before a step is left.
 //
 // +kubebuilder:validation:Enum=required
 type Approval string
@@ -130,8 +134,10 @@ type Thresholds struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
 	MaxP99 *metav1.Duration `json:"maxP99,omitempty"`
 
-	// Fewer requests of the target than this in one window say nothing: the
-	// share does not rise on them. By default 50.
+	// Fewer requests of the target than this in one window say nothing, and
+	// nothing rises on them. Only when three or more of them fail, or are too
+	// slow, and that is above the limit even for this many, the target is called
+	// degraded earlier. By default 50.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	MinRequests *int32 `json:"minRequests,omitempty"`

@@ -83,7 +83,7 @@ type Route53Route struct {
 	Target Route53Target `json:"target"`
 
 	// Permits turning a simple record into weighted ones, in one change without
-	// a gap.
+	// a gap, and back with "watari restore".
 	// +optional
 	Convert bool `json:"convert,omitempty"`
 

@@ -114,22 +114,24 @@ func checkRollback(ps *problems, path *field.Path, r *Rollback) {
 	}
 }
 
+// checkDeadline reports a deadline that the holds alone would miss. The last hold
+// is no part of it, because the deadline ends when the last share is reached.
 func checkDeadline(ps *problems, path *field.Path, s *MigrationSpec) {
 	if s.Deadline == nil {
 		return
 	}
 	checkPositive(ps, path, s.Deadline)
 	var holds time.Duration
-	for _, step := range s.Steps {
+	for _, step := range s.Steps[:max(0, len(s.Steps)-1)] {
 		holds += max(step.Hold.Duration, 0)
 	}
 	if s.Deadline.Duration > 0 && s.Deadline.Duration <= holds {
-		ps.add(path, "%s is not more than the steps are held together (%s): allow more, or hold less",
+		ps.add(path, "%s is not more than the steps before the last are held together (%s): allow more, or hold less",
 			readable(s.Deadline.Duration), readable(holds))
 	}
 }
 
-// stepsWithoutApproval returns the indices of the steps that no person agrees to.
+// stepsWithoutApproval returns the indices of the steps that are left without a person's agreement.
 func stepsWithoutApproval(steps []Step) (open []int) {
 	for i, step := range steps {
 		if step.Approval != ApprovalRequired {
