@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,7 @@ request, and takes it back at once when the new side is worse.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	onlyCommands(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
 	root.AddGroup(
 		&cobra.Group{ID: "migrate", Title: "A migration:"},
@@ -69,7 +71,26 @@ request, and takes it back at once when the new side is worse.
 		newOrder(&state, "approve", "Say yes to a step that waits for approval"),
 		newOrder(&state, "retry", "Begin a new attempt after a rollback"),
 		newRollback(&state),
+		newRestore(&state),
 		newLab(), newDemo(), newSchema(), newVersion(), newExitCodes(),
 	)
 	return root
+}
+
+// onlyCommands makes a command that is there for those below it refuse a word
+// that names none of them.
+func onlyCommands(cmd *cobra.Command) {
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.DisableFlagsInUseLine = true
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		text := fmt.Sprintf("unknown command %q", args[0])
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			text += "; did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return usage{errors.New(text)}
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
