@@ -13,6 +13,7 @@ import (
 
 	"watari.dev/lab/aws"
 	"watari.dev/lab/aws/eks"
+	"watari.dev/lab/binder"
 	"watari.dev/lab/kube"
 	"watari.dev/lab/node"
 )
@@ -138,20 +139,10 @@ func planNode(l layout, s settings, c clusterPlan, plane *kube.Plane) (component
 	return run, err
 }
 
-// binderConfig is the configuration of package binder.
-type binderConfig struct {
-	Kubeconfig  string `json:"kubeconfig"`
-	ClusterName string `json:"clusterName"`
-	Endpoint    string `json:"endpoint"`
-	Region      string `json:"region"`
-	AccessKey   string `json:"accessKey"`
-	SecretKey   string `json:"secretKey"`
-}
-
 const bindingCRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/targetgroupbindings.elbv2.k8s.aws"
 
 func planBinder(l layout, s settings, c clusterPlan, plane *kube.Plane, cloud AWS) (component, error) {
-	run, err := planSubcommand(l, s, c.name+"-binder", "binder", binderConfig{
+	run, err := planSubcommand(l, s, c.name+"-binder", "binder", binder.Config{
 		Kubeconfig: plane.Kubeconfig(), ClusterName: c.name, Endpoint: cloud.Endpoint,
 		Region: cloud.Region, AccessKey: cloud.AccessKey, SecretKey: cloud.SecretKey,
 	})

@@ -21,6 +21,8 @@ const roleEnv = "WATARI_PROC_TEST_ROLE"
 func TestMain(m *testing.M) {
 	switch role := os.Getenv(roleEnv); role {
 	case "":
+		// The race detector's programs wait a second at their end by default.
+		os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 		os.Exit(m.Run())
 	case "waits":
 		playWaits()
