@@ -52,7 +52,7 @@ type Forecast struct {
 	Target string
 	Steps  []StepForecast
 	Routes []RouteForecast
-	Writes int           // API calls that change something, at least
+	Writes int           // API calls of all writes, with the reads that belong to them, at least
 	Calls  int           // all API calls, at least
 	Takes  time.Duration // at least, without the time people take to approve
 }

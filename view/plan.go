@@ -13,9 +13,14 @@ import (
 )
 
 // Plan writes what would happen. sides describes the environments, such as
-// "Kubernetes 1.33, 214 pods"; empty if nobody could say.
+// "Kubernetes 1.33, 214 pods"; empty if nobody could say, and "not read: ..." if
+// asking failed, which a plan can do without.
 func Plan(w io.Writer, f plan.Forecast, sides traffic.BySide[string]) {
-	fmt.Fprintf(w, "%s: %s -> %s\n\n", f.Name, described(f.Source, sides.Source), described(f.Target, sides.Target))
+	source, target := described(f.Source, sides.Source), described(f.Target, sides.Target)
+	fmt.Fprintf(w, "%s: %s -> %s\n\n", f.Name, source.headline, target.headline)
+	if source.trouble != "" || target.trouble != "" {
+		fmt.Fprintf(w, "%s%s\n", source.trouble, target.trouble)
+	}
 	steps(w, f)
 	fmt.Fprintln(w)
 	for _, r := range f.Routes {
@@ -26,11 +31,18 @@ func Plan(w io.Writer, f plan.Forecast, sides traffic.BySide[string]) {
 	fmt.Fprintf(w, "\nNothing was changed.\n")
 }
 
-func described(name, what string) string {
-	if what == "" {
-		return name
+// description is an environment in the headline, and a line of its own where it
+// could not be read.
+type description struct{ headline, trouble string }
+
+func described(name, what string) description {
+	if why, unread := strings.CutPrefix(what, "not read: "); unread {
+		return description{name, "  " + name + " was not read, the plan does without: " + why + "\n"}
 	}
-	return name + " (" + what + ")"
+	if what == "" {
+		return description{headline: name}
+	}
+	return description{headline: name + " (" + what + ")"}
 }
 
 func steps(w io.Writer, f plan.Forecast) {
@@ -56,9 +68,9 @@ func route(w io.Writer, r plan.RouteForecast) {
 	case r.Err != nil:
 		fmt.Fprintf(w, "             cannot be read: %v\n", r.Err)
 	case r.Snapshot != nil:
-		fmt.Fprintf(w, "             now %s (%s)%s\n", r.Snapshot.High(), r.Snapshot.Describe(), writer(*r.Snapshot))
+		fmt.Fprintf(w, "             now %s (%s)%s\n", r.Snapshot.High(), legible(r.Snapshot.Describe()), writer(*r.Snapshot))
 		for _, warning := range r.Snapshot.Warnings {
-			fmt.Fprintf(w, "             careful: %s\n", warning)
+			fmt.Fprintf(w, "             careful: %s\n", legible(warning))
 		}
 	}
 	if r.Features.Limit != "" {

@@ -23,7 +23,7 @@ func Status(w io.Writer, spec engine.Spec, s engine.Status, holder *store.Holder
 			Count(t.Target.Requests), Count(t.Target.Errors), Count(s.Evidence.Harmed()))
 	}
 	if !s.LastTurn.IsZero() {
-		fmt.Fprintf(w, "  watched    last %s ago\n", Span(now.Sub(s.LastTurn).Round(time.Second)))
+		fmt.Fprintf(w, "  watched    %s\n", ago(now.Sub(s.LastTurn)))
 	}
 	switch {
 	case holder != nil:
@@ -53,7 +53,15 @@ func standing(r engine.RouteStatus) string {
 	if r.Seen.Weights != "" {
 		text += " (" + r.Seen.Weights + ")"
 	}
-	return text + because(r.Trouble)
+	return legible(text) + because(r.Trouble)
+}
+
+// ago says how long ago something was.
+func ago(d time.Duration) string {
+	if d < time.Second {
+		return "just now"
+	}
+	return "last " + Span(d.Round(time.Second)) + " ago"
 }
 
 func because(trouble string) string {

@@ -32,7 +32,7 @@ func (w *Watch) Add(t runner.Turn) []string {
 	}
 	var lines []string
 	for _, n := range t.Notes {
-		lines = append(lines, Event(t.At, n.Text))
+		lines = append(lines, Event(t.At, sentence(n)))
 	}
 	w.events = append(w.events, lines...)
 	if extra := len(w.events) - keepEvents; extra > 0 {
@@ -56,7 +56,7 @@ func Headline(spec engine.Spec, s engine.Status) string {
 	}
 	line += "   " + phrase(s.Phase)
 	if s.Reason != "" {
-		line += ": " + s.Reason
+		line += ": " + legible(s.Reason)
 	}
 	if spec.Gate.Signals && s.Share() > traffic.None && !s.Phase.Ended() {
 		line += "   " + mark(s.Verdict)

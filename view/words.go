@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -58,10 +59,15 @@ func Percent(ratio float64) string {
 	case p < 0.1:
 		return fmt.Sprintf("%.2g %%", p)
 	case p < 10:
-		return fmt.Sprintf("%.2f %%", p)
+		return trimmed("%.2f", p) + " %"
 	default:
-		return fmt.Sprintf("%.1f %%", p)
+		return trimmed("%.1f", p) + " %"
 	}
+}
+
+// trimmed writes a number without zeros at its end.
+func trimmed(format string, v float64) string {
+	return strings.TrimRight(strings.TrimRight(fmt.Sprintf(format, v), "0"), ".")
 }
 
 // plural writes a number with its noun.
@@ -70,6 +76,20 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// targetGroup is the ARN of a target group, of which people know the name.
+var targetGroup = regexp.MustCompile(`arn:aws[-a-z]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/([A-Za-z0-9-]+)/[A-Za-z0-9]+`)
+
+// legible leaves of target groups what people call them.
+func legible(text string) string { return targetGroup.ReplaceAllString(text, "$1") }
+
+// sentence writes what the engine notes as a line for people.
+func sentence(n engine.Note) string {
+	if phase, why, found := strings.Cut(n.Text, ":"); found && n.Kind == "phase" {
+		return legible(phrase(engine.Phase(phase)) + ":" + why)
+	}
+	return legible(n.Text)
 }
 
 // phrase says in a word or two what a phase is doing.

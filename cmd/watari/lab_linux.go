@@ -37,6 +37,7 @@ plane as processes of yours: no root, no Docker, no AWS account, nothing but
 loopback. Kubernetes is compiled once, into the user cache directory.`,
 	}
 	cmd.PersistentFlags().StringVar(&flags.dir, "dir", "", "directory of the lab (default $WATARI_LAB_DIR, then the user cache directory)")
+	onlyCommands(cmd)
 	cmd.AddCommand(
 		newLabUp(&flags), newLabDown(&flags), newLabStatus(&flags), newLabKubeconfig(&flags), newLabEnv(&flags), newLabLogs(&flags), newLabBuild(), newLabBench(&flags),
 		newLabSupervise(&flags), newLabComponent(), newLabApp(), newLabLoad(),
@@ -146,7 +147,7 @@ func newLabEnv(flags *labFlags) *cobra.Command {
 func newLabLogs(flags *labFlags) *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
-		Use: "logs [COMPONENT]", Short: "The log of a component; without a name, which there are", Args: cobra.MaximumNArgs(1),
+		Use: "logs [COMPONENT]", Short: "The log of a component; without a name, which there are", Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return lab.Logs(cmd.Context(), flags.dir, args[0], follow, cmd.OutOrStdout())

@@ -83,6 +83,16 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// atMost refuses more than n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cobra.MaximumNArgs(n)(cmd, args); err != nil {
+			return usage{err}
+		}
+		return nil
+	}
+}
+
 // oneName wants the name of a migration.
 func oneName(cmd *cobra.Command, args []string) error {
 	if err := cobra.ExactArgs(1)(cmd, args); err != nil {

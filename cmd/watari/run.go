@@ -35,8 +35,8 @@ Exit code 0: complete. 3: taken back. 4: ended before anything was changed.
 		Example: "  watari run -f shop.yaml\n  watari run -f shop.yaml -o json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return usage{fmt.Errorf("-o %s: there are text and json", output)}
+			if err := knownOutput(output); err != nil {
+				return err
 			}
 			p, err := file.load(cmd)
 			if err != nil {
@@ -53,6 +53,13 @@ Exit code 0: complete. 3: taken back. 4: ended before anything was changed.
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text: a live view on a terminal, plain lines elsewhere; json: one event a line")
 	cmd.Flags().BoolVar(&takeOver, "take-over", false, "take the migration from a process of this host that is dead, without waiting for its lease to end")
 	return cmd
+}
+
+func knownOutput(output string) error {
+	if output != "text" && output != "json" {
+		return usage{fmt.Errorf("-o %s: there are text and json", output)}
+	}
+	return nil
 }
 
 // runMigration goes on with what is remembered, or begins.

@@ -104,7 +104,7 @@ func (s *screen) end(status engine.Status, err error) error {
 		fmt.Fprintln(s.out)
 	}
 	if err != nil {
-		fmt.Fprintf(s.out, "Stopped watching. The share stays at %s; nobody takes it back by himself now. %s\n", status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
+		fmt.Fprintf(s.out, "Stopped watching. The share stays at %s, and nobody watches it now. %s\n", status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
 		return s.code(status, err)
 	}
 	s.summary(status)
@@ -131,7 +131,14 @@ func (s *screen) calls() {
 		return
 	}
 	t := s.totals()
-	fmt.Fprintf(s.out, "The levers were written %d times and read %d times by this process.\n", len(t.Writes)+t.Dropped, t.Calls["read"])
+	fmt.Fprintf(s.out, "The levers were written %s and read %s by this process.\n", times(len(t.Writes)+t.Dropped), times(t.Calls["read"]))
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return view.Count(int64(n)) + " times"
 }
 
 func (s *screen) code(status engine.Status, err error) error {

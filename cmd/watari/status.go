@@ -20,8 +20,11 @@ func newStatus(state *stateFlags) *cobra.Command {
 		Use:     "status [NAME]",
 		GroupID: "migrate",
 		Short:   "Where a migration stands; without a name, all of them",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := knownOutput(output); err != nil {
+				return err
+			}
 			s, err := state.open()
 			if err != nil {
 				return err
@@ -33,7 +36,7 @@ func newStatus(state *stateFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(keys) == 0 {
+			if len(keys) == 0 && output == "text" {
 				fmt.Fprintln(cmd.OutOrStdout(), "No migration is remembered here. Begin one: watari run -f FILE")
 			}
 			for _, key := range keys {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+type processesKey struct{}
+
+// processes are those that a script has started.
+type processes struct {
+	env     *testscript.Env
+	running map[string]*process
+}
+
+type process struct {
+	cmd   *exec.Cmd
+	ended chan error
+}
+
+// end kills what is left and waits for it.
+func (p *processes) end() {
+	for _, one := range p.running {
+		_ = one.cmd.Process.Kill() // has ended already: the better
+		<-one.ended
+	}
+}
+
+func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 2, "start NAME ARGS...")
+	p := ts.Value(processesKey{}).(*processes)
+	out, err := os.Create(ts.MkAbs(args[0] + ".out"))
+	ts.Check(err)
+	defer out.Close()
+	errs, err := os.Create(ts.MkAbs(args[0] + ".err"))
+	ts.Check(err)
+	defer errs.Close()
+	cmd := exec.Command("watari", args[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), p.environ(ts), out, errs
+	ts.Check(cmd.Start())
+	one := &process{cmd: cmd, ended: make(chan error, 1)}
+	go func() { one.ended <- cmd.Wait() }()
+	p.running[args[0]] = one
+}
+
+// environ is the script's environment as it is now.
+func (p *processes) environ(ts *testscript.TestScript) []string {
+	var all []string
+	for _, v := range p.env.Vars {
+		name, _, _ := strings.Cut(v, "=")
+		if v = name + "=" + ts.Getenv(name); !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// find returns a process of the script by its name.
+func find(ts *testscript.TestScript, name string) (*processes, *process) {
+	p := ts.Value(processesKey{}).(*processes)
+	one, started := p.running[name]
+	if !started {
+		ts.Fatalf("nothing was started as %s", name)
+	}
+	return p, one
+}
+
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 2, "signal NAME INT|KILL")
+	_, one := find(ts, args[0])
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
+	s, known := signals[args[1]]
+	if !known {
+		ts.Fatalf("signal %s: there are INT and KILL", args[1])
+	}
+	ts.Check(one.cmd.Process.Signal(s))
+}
+
+func cmdEnds(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 2, "ends NAME CODE")
+	p, one := find(ts, args[0])
+	poll(ts, args[0]+" to end", func() bool { return len(one.ended) > 0 })
+	err := <-one.ended
+	delete(p.running, args[0])
+	code := 0
+	var ended *exec.ExitError
+	switch {
+	case errors.As(err, &ended):
+		code = ended.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	ts.Logf("[%s.out]\n%s[%s.err]\n%s", args[0], ts.ReadFile(args[0]+".out"), args[0], ts.ReadFile(args[0]+".err"))
+	if code != number(ts, args[1]) {
+		ts.Fatalf("%s ended with code %d, want %s", args[0], code, args[1])
+	}
+}
