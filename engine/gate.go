@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"watari.dev/traffic"
@@ -234,7 +235,7 @@ func percent(ratio float64) string {
 	case p < 0.1:
 		return fmt.Sprintf("%.2g %%", p)
 	case p < 10:
-		return fmt.Sprintf("%.1f %%", p)
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", p), ".0") + " %"
 	default:
 		return fmt.Sprintf("%.0f %%", p)
 	}

@@ -21,7 +21,7 @@ func (t *turn) holding() {
 func (t *turn) heldEnough() bool {
 	hold := t.spec.Steps[t.step()].Hold
 	if left := hold - t.status.Held; left > 0 {
-		t.reason("%s, %s left%s", t.goal(), left.Round(second(left)), t.unknownNote())
+		t.reason("%s left%s", left.Round(second(left)), t.unknownNote())
 		return false
 	}
 	if !t.healthyEnough() {

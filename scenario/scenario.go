@@ -97,7 +97,7 @@ func prepare(ctx context.Context, o Options) (*stage, error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, err
 	}
-	cfg := lab.Config{Dir: s.LabDir, Executable: s.Watari, Progress: func(e lab.Event) { s.say("%s", e) }}
+	cfg := lab.Config{Dir: s.LabDir, Executable: s.Watari, Seed: s.Seed, Progress: func(e lab.Event) { s.say("%s", e) }}
 	if err := s.emptyLab(ctx, cfg); err != nil {
 		return nil, err
 	}
