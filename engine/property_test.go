@@ -15,9 +15,8 @@ import (
 // watch makes the world check the invariants at every turn and every write.
 type watch struct {
 	*world
-	t         *rapid.T
-	intruded  map[string]bool // somebody else's value stands there and no operator has resumed since
-	lastTaken int
+	t        *rapid.T
+	intruded map[string]bool // somebody else's value stands there and no operator has resumed since
 }
 
 func (w *watch) turn() bool {

@@ -65,7 +65,8 @@ func (t *turn) begin() {
 // place and somebody can see the target.
 func (t *turn) counting() bool {
 	s := t.status
-	return (s.Phase == Holding || s.Phase == Soaking) && !(t.spec.Gate.Signals && s.Verdict.Why.blind())
+	blind := t.spec.Gate.Signals && s.Verdict.Why.blind()
+	return (s.Phase == Holding || s.Phase == Soaking) && !blind
 }
 
 func (t *turn) phase() {

@@ -2,8 +2,10 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,28 +44,65 @@ func Bench(ctx context.Context, o BenchOptions) error {
 }
 
 // benchCold compiles Kubernetes as on a machine that never did.
-func benchCold(ctx context.Context, out io.Writer) error {
+func benchCold(ctx context.Context, out io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "watari-cold-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	for name, sub := range map[string]string{"GOCACHE": "build", "GOMODCACHE": "modules"} {
-		if err := os.Setenv(name, filepath.Join(dir, sub)); err != nil {
-			return err
-		}
-		defer os.Unsetenv(name)
-	}
-	// Go writes its module cache read-only.
-	if err := os.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -modcacherw"); err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	restore, err := setenv(map[string]string{
+		"GOCACHE": filepath.Join(dir, "build"), "GOMODCACHE": filepath.Join(dir, "modules"),
+		"GOFLAGS": os.Getenv("GOFLAGS") + " -modcacherw", // so that it can be removed again
+	})
+	defer restore()
+	if err != nil {
 		return err
 	}
 	began := time.Now()
 	if _, err := kube.Build(ctx, kube.Options{CacheDir: filepath.Join(dir, "kube")}); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "lab cold start: compiling Kubernetes 1.33 and 1.36 with empty caches took %s\n", view.Span(time.Since(began)))
+	fmt.Fprintf(out, "lab cold start: compiling Kubernetes 1.33 and 1.36 with empty caches took %s; the caches hold %s\n", view.Span(time.Since(began)), size(dir))
 	return nil
+}
+
+// setenv changes this process's environment until restore is called.
+func setenv(values map[string]string) (restore func(), err error) {
+	var undo []func() error
+	for name, value := range values {
+		before, had := os.LookupEnv(name)
+		undo = append(undo, func() error {
+			if had {
+				return os.Setenv(name, before)
+			}
+			return os.Unsetenv(name)
+		})
+		err = errors.Join(err, os.Setenv(name, value))
+	}
+	return func() {
+		for _, u := range undo {
+			_ = u() // what could be set can be set back
+		}
+	}, err
+}
+
+// size says how much the files below dir take.
+func size(dir string) string {
+	var bytes int64
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return "an unknown amount: " + err.Error()
+	}
+	return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
 }
 
 // benchStarts starts and stops the lab.

@@ -35,7 +35,7 @@ func (s *stage) targetGroupBinding(ctx context.Context) (Summary, error) {
 	if err != nil {
 		return sum, err
 	}
-	defer users.leave()
+	defer func() { _, _ = users.leave() }() // its account was asked for before, or the error says enough
 
 	s.title("Attempt 1: the new cluster has a version that fails 5 %% of its requests. Nobody knows yet.")
 	if err := s.plan(ctx); err != nil {
