@@ -13,30 +13,37 @@ import (
 
 // Status writes where a migration stands. holder is nil if nobody runs it.
 func Status(w io.Writer, spec engine.Spec, s engine.Status, holder *store.Holder, now time.Time) {
-	fmt.Fprintln(w, Headline(spec, s))
+	headline := where(spec, s)
+	if holder != nil {
+		headline = Headline(spec, s)
+	}
+	fmt.Fprintln(w, headline)
 	fmt.Fprintf(w, "  from       %s to %s\n", spec.Source, spec.Target)
 	for _, r := range s.Routes {
 		fmt.Fprintf(w, "  route      %s   %s\n", r.Name, standing(r))
 	}
 	if t := s.Evidence.Total; t.Target.Requests > 0 {
-		fmt.Fprintf(w, "  target     %s requests in this attempt, %s failed; about %s would not have on the source\n",
-			Count(t.Target.Requests), Count(t.Target.Errors), Count(s.Evidence.Harmed()))
+		fmt.Fprintf(w, "  target     %s in this attempt, %s\n", plural(int(t.Target.Requests), "request"), Harm(spec, s.Evidence))
 	}
 	if !s.LastTurn.IsZero() {
 		fmt.Fprintf(w, "  watched    %s\n", ago(now.Sub(s.LastTurn)))
 	}
-	switch {
-	case holder != nil:
-		fmt.Fprintf(w, "  run by     %s\n", holder)
-	case !s.Phase.Ended():
+	if holder != nil {
+		fmt.Fprintf(w, "  run by     %s\n%s\n", holder, nextWhileRun(spec.Name, s.Phase))
+		return
+	}
+	if !s.Phase.Ended() {
 		fmt.Fprintf(w, "  run by     nobody: the share stays where it is, and nobody takes it back\n")
 	}
 	fmt.Fprintln(w, Next(spec.Name, s.Phase, ""))
 }
 
 func standing(r engine.RouteStatus) string {
-	if r.Seen == nil {
-		return "not read yet" + because(r.Trouble)
+	switch {
+	case r.Seen == nil && r.Trouble != "":
+		return r.Trouble
+	case r.Seen == nil:
+		return "not read yet"
 	}
 	text := "at " + r.Seen.High.String()
 	if r.Seen.Low != r.Seen.High {
@@ -48,7 +55,7 @@ func standing(r engine.RouteStatus) string {
 	case r.Want != nil:
 		text += ", on its way to " + r.Want.Share.String()
 	case r.Written != nil && !r.Written.Settled:
-		text += ", settling"
+		text += ", " + r.Written.Share.String() + " is written and settling" + because(r.Written.Pending)
 	}
 	if r.Seen.Weights != "" {
 		text += " (" + r.Seen.Weights + ")"
@@ -62,6 +69,20 @@ func ago(d time.Duration) string {
 		return "just now"
 	}
 	return "last " + Span(d.Round(time.Second)) + " ago"
+}
+
+// Harm says how many requests failed because they went to the target: what
+// failed there less what would have failed on the source as well.
+func Harm(spec engine.Spec, e engine.Evidence) string {
+	failed, harmed := e.Total.Target.Errors, e.Harmed()
+	switch {
+	case failed == 0:
+		return "none failed"
+	case harmed == 0:
+		return Count(failed) + " failed, no more than would have on " + spec.Source
+	default:
+		return fmt.Sprintf("%s failed, about %s of them would not have on %s", Count(failed), Count(harmed), spec.Source)
+	}
 }
 
 func because(trouble string) string {

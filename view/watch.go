@@ -46,20 +46,29 @@ func Event(at time.Time, text string) string { return at.Format(time.TimeOnly) +
 
 // Headline is the one line that says where a migration is.
 func Headline(spec engine.Spec, s engine.Status) string {
+	line := where(spec, s)
+	if spec.Gate.Signals && s.Share() > traffic.None && !s.Phase.Ended() {
+		line += "   " + mark(s.Verdict)
+	}
+	return line
+}
+
+// where is the headline without the verdict, which is worth nothing when nobody
+// watches.
+func where(spec engine.Spec, s engine.Status) string {
 	line := spec.Name
 	if s.Attempt > 1 {
 		line += fmt.Sprintf("   attempt %d", s.Attempt)
 	}
-	if n := len(spec.Steps); n > 0 && !s.Phase.Ended() {
+	// Before the first rise and on the way back a step's share would mislead.
+	if n := len(spec.Steps); n > 0 && !s.Phase.Ended() && s.Phase != engine.RollingBack && !s.Started.IsZero() {
 		i := min(max(s.Step, 0), n-1)
 		line += fmt.Sprintf("   step %d of %d   %s", i+1, n, spec.Steps[i].Share)
 	}
-	line += "   " + phrase(s.Phase)
 	if s.Reason != "" {
-		line += ": " + legible(s.Reason)
-	}
-	if spec.Gate.Signals && s.Share() > traffic.None && !s.Phase.Ended() {
-		line += "   " + mark(s.Verdict)
+		line += "   " + stated(s.Phase, s.Reason)
+	} else {
+		line += "   " + phrase(s.Phase)
 	}
 	return line
 }
@@ -105,9 +114,15 @@ func (w *Watch) share() string {
 			parts = append(parts, r.Name+" "+r.Written.Share.String()+" settling")
 		case r.Seen != nil:
 			parts = append(parts, r.Name+" "+r.Seen.High.String())
+		default:
+			parts = append(parts, r.Name+" not read yet")
 		}
 	}
-	text := "intended " + s.Share().String()
+	intended := s.Share()
+	if s.Phase == engine.RollingBack {
+		intended = traffic.None
+	}
+	text := "intended " + intended.String()
 	if observed, some := w.observed(); some {
 		text += "   observed " + observed
 	}

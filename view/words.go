@@ -15,17 +15,19 @@ func Span(d time.Duration) string {
 	if d < 0 {
 		return "-" + Span(-d)
 	}
+	// Rounded first: nothing is called 60s that is 1m.
+	tenth, second, minute := d.Round(100*time.Millisecond), d.Round(time.Second), d.Round(time.Minute)
 	switch {
 	case d < time.Second:
 		return d.Round(time.Millisecond).String()
-	case d < 10*time.Second && d%time.Second != 0:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Round(time.Second).Seconds()))
-	case d < time.Hour:
-		return pair(d.Round(time.Second), time.Minute, "m", time.Second, "s")
-	case d < 48*time.Hour:
-		return pair(d.Round(time.Minute), time.Hour, "h", time.Minute, "m")
+	case tenth < 10*time.Second && tenth%time.Second != 0:
+		return fmt.Sprintf("%.1fs", tenth.Seconds())
+	case second < time.Minute:
+		return fmt.Sprintf("%ds", second/time.Second)
+	case second < time.Hour:
+		return pair(second, time.Minute, "m", time.Second, "s")
+	case minute < 48*time.Hour:
+		return pair(minute, time.Hour, "h", time.Minute, "m")
 	default:
 		return pair(d.Round(time.Hour), 24*time.Hour, "d", time.Hour, "h")
 	}
@@ -75,7 +77,7 @@ func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return Count(int64(n)) + " " + noun + "s"
 }
 
 // targetGroup is the ARN of a target group, of which people know the name.
@@ -86,15 +88,25 @@ func legible(text string) string { return targetGroup.ReplaceAllString(text, "$1
 
 // sentence writes what the engine notes as a line for people.
 func sentence(n engine.Note) string {
-	if phase, why, found := strings.Cut(n.Text, ":"); found && n.Kind == "phase" {
-		return legible(phrase(engine.Phase(phase)) + ":" + why)
+	if phase, why, found := strings.Cut(n.Text, ": "); found && n.Kind == "phase" {
+		return stated(engine.Phase(phase), why)
 	}
 	return legible(n.Text)
+}
+
+// stated says what a phase is doing and why, each word once.
+func stated(p engine.Phase, why string) string {
+	if what := phrase(p); !strings.HasPrefix(why, what+" ") {
+		why = what + ": " + why
+	}
+	return legible(why)
 }
 
 // phrase says in a word or two what a phase is doing.
 func phrase(p engine.Phase) string {
 	switch p {
+	case "":
+		return "not begun"
 	case engine.WaitingForApproval:
 		return "waiting for approval"
 	case engine.RollingBack:
@@ -121,7 +133,7 @@ func mark(v engine.Verdict) string {
 	}
 }
 
-// Next is the line that says what can be done now.
+// Next is the line that says what can be done now that nobody runs the migration.
 func Next(name string, p engine.Phase, file string) string {
 	run := "watari run -f " + file
 	if file == "" {
@@ -133,11 +145,30 @@ func Next(name string, p engine.Phase, file string) string {
 	case engine.Complete:
 		return fmt.Sprintf("Take back if you must: watari rollback %s", name)
 	case engine.Paused:
-		return fmt.Sprintf("Go on: watari resume %s   Take back: watari rollback %s", name, name)
+		return fmt.Sprintf("Go on: watari resume %s, then %s   Take back: watari rollback %s", name, run, name)
 	case engine.WaitingForApproval:
-		return fmt.Sprintf("Go on: watari approve %s   Take back: watari rollback %s", name, name)
+		return fmt.Sprintf("Go on: watari approve %s, then %s   Take back: watari rollback %s", name, run, name)
+	case engine.RollingBack:
+		return fmt.Sprintf("Finish taking it back: watari rollback %s", name)
 	default:
 		return fmt.Sprintf("Go on: %s   Take back: watari rollback %s", run, name)
+	}
+}
+
+// nextWhileRun is Next where a process runs the migration.
+func nextWhileRun(name string, p engine.Phase) string {
+	back := "   Take back: watari rollback " + name
+	switch p {
+	case engine.RolledBack, engine.Failed, engine.Complete:
+		return Next(name, p, "")
+	case engine.Paused:
+		return "Go on: watari resume " + name + back
+	case engine.WaitingForApproval:
+		return "Go on: watari approve " + name + back
+	case engine.RollingBack:
+		return "It is being taken back. See how far it is: watari status " + name
+	default:
+		return "Keep the share where it is: watari pause " + name + back
 	}
 }
 

@@ -117,8 +117,7 @@ func (s *screen) summary(status engine.Status) {
 	fmt.Fprintln(s.out, view.Headline(s.spec, status))
 	total := status.Evidence.Total
 	if status.Phase == engine.RolledBack && total.Target.Requests > 0 {
-		fmt.Fprintf(s.out, "About %s of %s requests to %s failed that would not have on %s.\n",
-			view.Count(status.Evidence.Harmed()), view.Count(total.Target.Requests), s.spec.Target, s.spec.Source)
+		fmt.Fprintf(s.out, "%s got %s requests: %s.\n", s.spec.Target, view.Count(total.Target.Requests), view.Harm(s.spec, status.Evidence))
 	}
 	if status.Phase == engine.Complete && total.Target.Requests > 0 {
 		fmt.Fprintf(s.out, "%s answered %s requests, %s of them failed.\n", s.spec.Target, view.Count(total.Target.Requests), view.Count(total.Target.Errors))

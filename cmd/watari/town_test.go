@@ -100,7 +100,7 @@ func (w *town) build(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		*arn = *out.TargetGroups[0].TargetGroupArn
+		w.change(func() { *arn = *out.TargetGroups[0].TargetGroupArn })
 	}
 	listener, err := w.elb.CreateListener(ctx, &elb.CreateListenerInput{
 		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Port: aws.Int32(80), Protocol: types.ProtocolEnumHttp, DefaultActions: w.weights(100, 0),
@@ -115,7 +115,7 @@ func (w *town) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.rule = *rule.Rules[0].RuleArn
+	w.change(func() { w.rule = *rule.Rules[0].RuleArn })
 	return nil
 }
 

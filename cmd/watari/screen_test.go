@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"watari.dev/engine"
+	"watari.dev/router/metered"
+	"watari.dev/view"
+)
+
+// TestFrameIsDrawnOver: a frame goes up by the lines of the one before, clears
+// what is below, and no line is as wide as the terminal, or it would wrap.
+func TestFrameIsDrawnOver(t *testing.T) {
+	var out bytes.Buffer
+	s := &screen{out: &out, live: true, width: 30}
+	s.draw([]string{"shop   holding", "  share      " + strings.Repeat("ö", 40), "  gate"})
+	first := out.String()
+	if strings.Contains(first, "A\x1b[J") || !strings.HasPrefix(first, "\x1b[J") {
+		t.Errorf("the first frame draws over something: %q", first)
+	}
+	for line := range strings.Lines(strings.TrimPrefix(first, "\x1b[J")) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n >= s.width {
+			t.Errorf("%d columns of %d: %q", n, s.width, line)
+		}
+	}
+	out.Reset()
+	s.draw([]string{"shop   complete"})
+	if want := "\x1b[3A\x1b[Jshop   complete\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+	out.Reset()
+	s.draw(nil)
+	if want := "\x1b[1A\x1b[J"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}
+
+// TestErrorsSayWhereTheShareStays: whatever ends a run, the share and the next
+// command are told.
+func TestErrorsSayWhereTheShareStays(t *testing.T) {
+	var out bytes.Buffer
+	spec := engine.Spec{Name: "shop"}
+	s := &screen{out: &out, spec: spec, watch: view.NewWatch(spec), file: "shop.yaml"}
+	full := errors.New("save migration shop: no space left on device")
+	status := engine.Status{Phase: engine.Holding, Routes: []engine.RouteStatus{{Name: "public", Written: &engine.Written{Share: 5000}}}}
+	err := s.end(status, full)
+	if !errors.Is(err, full) || codeOf(err) != exitError || !strings.Contains(err.Error(), "The share stays at 50 %. Go on: watari run -f shop.yaml   Take back: watari rollback shop") {
+		t.Errorf("%v", err)
+	}
+	// Before anything was begun, or after the end, there is nothing to add.
+	for _, phase := range []engine.Phase{"", engine.Complete} {
+		if err := s.end(engine.Status{Phase: phase}, full); err.Error() != full.Error() {
+			t.Errorf("%q: %v", phase, err)
+		}
+	}
+	if out.Len() > 0 {
+		t.Errorf("errors belong to the caller: %q", out.String())
+	}
+}
+
+func TestCallsAreCounted(t *testing.T) {
+	for _, c := range []struct {
+		totals metered.Totals
+		want   string
+	}{
+		{metered.Totals{}, "written 0 times and read 0 times"},
+		{metered.Totals{Writes: make([]metered.Write, 1), Calls: map[string]int{"read": 1}}, "written once and read once"},
+		{metered.Totals{Writes: make([]metered.Write, 1000), Dropped: 234, Calls: map[string]int{"read": 5678}}, "written 1,234 times and read 5,678 times"},
+	} {
+		var out bytes.Buffer
+		s := &screen{out: &out, totals: func() metered.Totals { return c.totals }}
+		s.calls()
+		if want := "The levers were " + c.want + " by this process.\n"; out.String() != want {
+			t.Errorf("%q, want %q", out.String(), want)
+		}
+	}
+}
