@@ -67,7 +67,7 @@ func (t *turn) obeyResume(c Command) string {
 		return "it is not paused"
 	}
 	resume := t.status.Resume
-	if resume == Pending {
+	if resume == Pending && t.live() != nil {
 		t.status.AdoptLive = true
 	}
 	for i := range t.status.Routes {
@@ -107,8 +107,8 @@ func (t *turn) obeyApprove() string {
 
 func (t *turn) obeyTakeBack(c Command) string {
 	switch t.status.Phase {
-	case RollingBack, RolledBack:
-		return "it is being taken back or was"
+	case RollingBack:
+		return "it is being taken back"
 	}
 	t.rollBack("asked for by %s", c.By)
 	return ""

@@ -77,11 +77,12 @@ const (
 	NoTraffic   Why = "no traffic"
 	NoData      Why = "no data"
 	Unreachable Why = "source of data unreachable"
+	Silent      Why = "target is silent" // it has a share, the source has users, and nobody saw one on it
 )
 
 // blind reports whether w means that nobody can see the target, as opposed to
 // there being little to see.
-func (w Why) blind() bool { return w == NoData || w == Unreachable }
+func (w Why) blind() bool { return w == NoData || w == Unreachable || w == Silent }
 
 // Verdict is what the evidence says, with a sentence for people.
 type Verdict struct {
@@ -112,15 +113,28 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
 			continue
 		}
 		e.InStep += target.Requests
-		e.Intervals = append(e.Intervals, Sample{
+		e.add(gate, Sample{
 			To: in.To, Source: source.Requests,
 			Requests: target.Requests, Errors: target.Errors, Slow: slower(target.Latency, gate.MaxP99),
 		})
 	}
 	e.Intervals = slices.DeleteFunc(e.Intervals, func(s Sample) bool { return now.Sub(s.To) >= gate.Window })
-	if extra := len(e.Intervals) - keepIntervals; extra > 0 {
-		e.Intervals = slices.Delete(e.Intervals, 0, extra)
+}
+
+// add appends a sample. Those of a wide window are merged, so that their number
+// stays bounded; a sample that is merged lasts until its newest part leaves the
+// window.
+func (e *Evidence) add(gate Gate, s Sample) {
+	if n := len(e.Intervals); n > 1 && s.To.Sub(e.Intervals[n-2].To) < gate.Window/keepIntervals {
+		last := &e.Intervals[n-1]
+		last.To = s.To
+		last.Source += s.Source
+		last.Requests += s.Requests
+		last.Errors += s.Errors
+		last.Slow += s.Slow
+		return
 	}
+	e.Intervals = append(e.Intervals, s)
 }
 
 func (t *SideTotal) add(r traffic.Reading[traffic.Counts]) {
@@ -141,10 +155,21 @@ func (e *Evidence) usersSeen() bool {
 	return false
 }
 
-// fresh reports whether the newest interval knows every side that matters: the
-// source always, the target once it may have users.
-func (e *Evidence) fresh(exposed bool) bool {
-	return e.Last.Source.State == traffic.Known && (!exposed || e.Last.Target.State == traffic.Known)
+// fresh reports whether every side that matters was seen a moment ago: the
+// source always, the target once it may have users. A signal that has nothing
+// new since then is fresh; one that cannot be read is not.
+func (e *Evidence) fresh(gate Gate, exposed bool, now time.Time) bool {
+	return e.Last.Source.fresh(gate, now) && (!exposed || e.Last.Target.fresh(gate, now))
+}
+
+func (s SideState) fresh(gate Gate, now time.Time) bool {
+	return s.State == traffic.Known || s.State == traffic.Unknown && s.recent(gate, now)
+}
+
+// recent reports whether the side was known less than half a window ago, so
+// that what is judged by is never mostly old.
+func (s SideState) recent(gate Gate, now time.Time) bool {
+	return !s.KnownAt.IsZero() && now.Sub(s.KnownAt) < gate.Window/2
 }
 
 // judge decides what the evidence says of the target. A target that already has
@@ -189,11 +214,11 @@ func notKnown(gate Gate, e Evidence, n int64, now time.Time) Verdict {
 }
 
 // unseen says why the target cannot be seen, if it was not for longer than is
-// normal: half a window, so that what is judged is never mostly old. A source
-// that has nothing new yet, or one answer that got lost, is not blindness.
+// normal. A source that has nothing new yet, or one answer that got lost, is not
+// blindness.
 func (e *Evidence) unseen(gate Gate, now time.Time) (Why, string) {
 	last := e.Last.Target
-	if last.State == traffic.Known || !last.KnownAt.IsZero() && now.Sub(last.KnownAt) < gate.Window/2 {
+	if last.State == traffic.Known || last.recent(gate, now) {
 		return "", ""
 	}
 	if last.State == traffic.Failed {
@@ -204,6 +229,24 @@ func (e *Evidence) unseen(gate Gate, now time.Time) (Why, string) {
 		text += ": " + last.Err
 	}
 	return NoData, text
+}
+
+// silent reports whether the target should have had a whole evaluation of
+// requests by its share and had none: they are lost on the way, or the signal
+// does not see them.
+func (e *Evidence) silent(gate Gate, share traffic.Share) (string, bool) {
+	var source, target int64
+	for _, s := range e.Intervals {
+		source, target = source+s.Source, target+s.Requests
+	}
+	if target > 0 || share <= traffic.None || share >= traffic.All {
+		return "", false
+	}
+	expected := source * int64(share) / int64(traffic.All-share)
+	if expected < gate.MinRequests {
+		return "", false
+	}
+	return fmt.Sprintf("target should have got about %d requests in %s and the signal saw none", expected, gate.Window), true
 }
 
 // slower counts the requests of h above limit, as if those of a bucket were

@@ -48,7 +48,7 @@ func (t *turn) healthyEnough() bool {
 	case e.InStep < t.spec.Gate.MinRequests:
 		t.reason("held long enough, but the target got only %d of %d requests in this step", e.InStep, t.spec.Gate.MinRequests)
 		return false
-	case !e.fresh(true):
+	case !e.fresh(t.spec.Gate, true, t.now):
 		t.reason("held long enough, but %s", t.usersMissing())
 		return false
 	}

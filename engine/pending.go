@@ -22,7 +22,7 @@ func (t *turn) pending() {
 			live.Name, live.Seen.shares(), t.spec.Target)
 		return
 	}
-	if e := t.status.Evidence; t.spec.Gate.Signals && (!e.usersSeen() || !e.fresh(false)) {
+	if e := t.status.Evidence; t.spec.Gate.Signals && (!e.usersSeen() || !e.fresh(t.spec.Gate, false, t.now)) {
 		t.reason("waiting: %s", t.usersMissing())
 		return
 	}

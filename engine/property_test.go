@@ -25,7 +25,8 @@ func (w *watch) turn() bool {
 	for name, l := range w.levers {
 		shares[name] = l.share
 	}
-	look, at, crash := slices.Clone(w.wake.Look), w.now, w.crashAfterSave
+	look, at := slices.Clone(w.wake.Look), w.now
+	crash, crashLater := w.crashAfterSave, w.crashAfterWrite
 	if slices.ContainsFunc(w.commands, func(c Command) bool {
 		return c.Verb == Resume && w.status.Phase == Paused || c.Verb == Retry && w.status.Phase.Ended()
 	}) {
@@ -39,6 +40,9 @@ func (w *watch) turn() bool {
 		if l.written.Equal(at) && l.share > shares[name] && l.last != "" {
 			w.checkRise(name, l, shares[name], look)
 		}
+	}
+	if crashLater && !w.crashAfterWrite {
+		return more // what became of its writes died with the process
 	}
 	w.checkPhases(before)
 	return more
@@ -59,7 +63,10 @@ func (w *watch) checkRise(name string, l *lever, from traffic.Share, look []stri
 		}
 	}
 	last := w.status.Evidence.Last
-	if last.Source.State != traffic.Known || from > 0 && last.Target.State != traffic.Known {
+	blind := func(s SideState) bool {
+		return s.State == traffic.Failed || w.now.Sub(s.KnownAt) >= w.spec.Gate.Window/2
+	}
+	if blind(last.Source) || from > 0 && blind(last.Target) {
 		w.t.Fatalf("%s rose while the signal said %+v", name, last)
 	}
 	if w.intruded[name] {
@@ -137,7 +144,7 @@ func (w *watch) happen(t *rapid.T) {
 	}
 	name := rapid.SampledFrom(names).Draw(t, "route")
 	l := w.levers[name]
-	switch rapid.IntRange(0, 13).Draw(t, "event") {
+	switch rapid.IntRange(0, 15).Draw(t, "event") {
 	case 0:
 		l.throttle = rapid.IntRange(1, 8).Draw(t, "throttle")
 	case 1:
@@ -172,6 +179,10 @@ func (w *watch) happen(t *rapid.T) {
 		w.restart()
 	case 13:
 		w.crashAfterSave = true
+	case 14:
+		w.crashAfterWrite = true
+	case 15:
+		w.swallowed = !w.swallowed
 	}
 }
 
@@ -184,7 +195,7 @@ func (w *watch) heal() {
 	for _, l := range w.levers {
 		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles = 0, 0, 0, false, false, false
 	}
-	w.signal, w.silent, w.rate, w.failing.Target, w.crashAfterSave = true, false, 500, 0, false
+	w.signal, w.silent, w.swallowed, w.rate, w.failing.Target, w.crashAfterSave, w.crashAfterWrite = true, false, false, 500, 0, false, false
 	for range 40 {
 		w.run(time.Minute)
 		switch w.status.Phase {

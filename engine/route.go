@@ -37,11 +37,13 @@ func (t *turn) absorbResult(r *RouteStatus, res *Result) bool {
 		return false
 	}
 	if res == nil || res.ID != w.ID {
-		if w.Tries == 0 {
+		if w.Open {
+			w.Open = false
 			t.doubt(r) // asked by a process that died before it could tell
 		}
 		return true
 	}
+	w.Open = false
 	switch res.Outcome {
 	case Accepted:
 		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: res.Share, Token: res.Token, Note: res.Note, At: t.now})
@@ -92,7 +94,7 @@ func (t *turn) done(r *RouteStatus, w Written) {
 func (t *turn) resolveLost(r *RouteStatus) {
 	w, seen := r.Want, r.Seen
 	switch {
-	case (w.Doubt || w.Share == traffic.None) && seen.Low == seen.High && seen.High <= w.Share && seen.High+t.specOf(r.Name).Granularity > w.Share:
+	case seen.is(w.Share) && (w.Doubt || w.Share == traffic.None), w.Doubt && t.roundedTo(r):
 		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: seen.High, At: t.now, Note: "found by reading back"})
 		t.note("write", r.Name, "%s: found at %s when read back", r.Name, seen.High)
 	case seen.Low == w.Low && seen.High == w.High, w.Share == traffic.None:
@@ -103,6 +105,15 @@ func (t *turn) resolveLost(r *RouteStatus) {
 		r.Want = nil
 		t.absorbFound(r)
 	}
+}
+
+// roundedTo reports whether the route shows what a lever makes of the wish that
+// cannot express it. The ends of a migration are always expressed exactly, and
+// what was there before the wish is nobody's rounding.
+func (t *turn) roundedTo(r *RouteStatus) bool {
+	w, seen := r.Want, r.Seen
+	return w.Share > traffic.None && w.Share < traffic.All && seen.Low == seen.High && seen.High < w.Share &&
+		seen.High+t.specOf(r.Name).Granularity > w.Share && (seen.Low != w.Low || seen.High != w.High)
 }
 
 // absorbFound compares what the route shows with what was written last. A
@@ -202,9 +213,10 @@ func (t *turn) ask(r *RouteStatus, share traffic.Share, version string, urgent b
 			r.Want.Low, r.Want.High = r.Seen.Low, r.Seen.High
 		}
 	}
-	if r.Want.NextTry.After(t.now) {
+	if wait := r.Want.NextTry.Sub(t.now); wait > 0 && wait <= backOff(r.Want.Tries) {
 		return
 	}
+	r.Want.Open = true
 	t.intents = append(t.intents, Write{ID: r.Want.ID, Route: r.Name, Share: share, IfVersion: version, Urgent: urgent})
 }
 

@@ -22,12 +22,13 @@ import (
 //	----
 //	run DURATION                  let time pass
 //	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, unreadable, never-settles, late=SHARE, cap=SHARE, ok
-//	users rate=N target-fails=5% source-fails=1% latency=20ms
+//	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed
 //	signal ok|unreachable|no-target
 //	intrude NAME SHARE [who]
 //	command VERB                  pause, resume, approve, rollback, retry
 //	kill                          a new process takes over now
 //	kill-after-save               the process dies between saving the next write and applying it
+//	kill-after-write              the process dies between applying the next write and saving its result
 func TestScenarios(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(scripts) == 0 {
@@ -76,6 +77,8 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 		w.restart()
 	case "kill-after-save":
 		w.crashAfterSave = true
+	case "kill-after-write":
+		w.crashAfterWrite = true
 	default:
 		t.Fatalf("%s: no such command %q", d.Pos, d.Cmd)
 	}
@@ -118,6 +121,8 @@ func (w *world) users(t *testing.T, a datadriven.CmdArg) {
 		w.failing.Target = share(t, a.Vals[0]).Ratio()
 	case "source-fails":
 		w.failing.Source = share(t, a.Vals[0]).Ratio()
+	case "swallowed":
+		w.swallowed = true
 	case "latency":
 		w.latency = span(t, a.Vals[0])
 	default:

@@ -41,7 +41,8 @@ func (t *turn) cannotRise(r *RouteStatus) string {
 		return ""
 	}
 	within := t.specOf(r.Name).SettleWithin
-	if within > 0 && t.now.Sub(r.Written.At) > within {
+	waited := t.now.Sub(r.Written.At)
+	if within > 0 && (waited > within && !r.Written.Due.After(t.now) || waited > 3*within) {
 		return "written, but not settled within " + within.String() + colon(r.Written.Pending)
 	}
 	return ""
@@ -53,16 +54,13 @@ func (t *turn) mayRise() bool {
 	if !t.rising() {
 		return true
 	}
+	if e := t.status.Evidence; t.spec.Gate.Signals && (!e.fresh(t.spec.Gate, t.exposed(), t.now) || !e.usersSeen()) {
+		t.reason("not rising: %s", t.usersMissing())
+		return false
+	}
 	if r := t.unread(); r != nil {
 		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
 		t.reason("route %s was not read%s", r.Name, colon(r.Trouble))
-		return false
-	}
-	if !t.spec.Gate.Signals {
-		return true
-	}
-	if e := t.status.Evidence; !e.fresh(t.exposed()) || !e.usersSeen() {
-		t.reason("not rising: %s", t.usersMissing())
 		return false
 	}
 	return true
@@ -107,7 +105,7 @@ func (t *turn) waitingFor(goal traffic.Share) string {
 
 // reach begins the hold of the step.
 func (t *turn) reach() {
-	t.status.Held, t.status.Evidence.InStep = 0, 0
+	t.status.Held, t.status.Reached, t.status.Evidence.InStep = 0, t.now, 0
 	step := t.spec.Steps[t.step()]
 	if t.lastStep() {
 		t.enter(Soaking, "%s on every route, soaking for %s", step.Share, step.Hold)

@@ -40,6 +40,7 @@ type Status struct {
 	Approved bool      `json:"approved,omitempty"`
 
 	Held     time.Duration `json:"held,omitempty"` // how long the step's share was held and watched
+	Reached  time.Time     `json:"reached"`        // when the step's share was settled on every route
 	Started  time.Time     `json:"started"`        // when the attempt's first rise was decided; zero before
 	LastTurn time.Time     `json:"lastTurn"`
 
@@ -90,6 +91,7 @@ type Wish struct {
 	Asked   time.Time     `json:"asked"`
 	Tries   int           `json:"tries"`
 	NextTry time.Time     `json:"nextTry"`
+	Open    bool          `json:"open,omitempty"`  // a try was asked for and its result is not known yet
 	Doubt   bool          `json:"doubt,omitempty"` // a try may have been carried out
 }
 

@@ -56,6 +56,9 @@ func (t *turn) begin() {
 			s.Routes = append(s.Routes, RouteStatus{Name: r.Name})
 		}
 	}
+	s.Routes = slices.DeleteFunc(s.Routes, func(have RouteStatus) bool {
+		return !slices.ContainsFunc(t.spec.Routes, func(r RouteSpec) bool { return r.Name == have.Name })
+	})
 	if watched := t.now.Sub(s.LastTurn); !s.LastTurn.IsZero() && watched > 0 && t.counting() {
 		s.Held += min(watched, maxTurn)
 	}
@@ -118,6 +121,9 @@ func (t *turn) absorbCounts() {
 	s.Evidence.absorb(t.spec.Gate, t.seen.Counts, t.now)
 	before := s.Verdict
 	s.Verdict = judge(t.spec.Gate, s.Evidence, t.now)
+	if text, silent := s.Evidence.silent(t.spec.Gate, t.goal()); silent && t.heldForAWindow() {
+		s.Verdict = Verdict{State: NotKnown, Why: Silent, Text: text}
+	}
 	switch {
 	case !s.Verdict.Why.blind():
 		s.BlindAt = time.Time{}
@@ -134,6 +140,17 @@ func (v Verdict) sentence() string {
 		return v.String()
 	}
 	return v.String() + ": " + v.Text
+}
+
+// heldForAWindow reports whether the whole window lies within the hold of the
+// step, so that its share was in place for all of it.
+func (t *turn) heldForAWindow() bool {
+	switch t.status.Phase {
+	case Holding, WaitingForApproval:
+		return t.now.Sub(t.status.Reached) >= t.spec.Gate.Window
+	default:
+		return false
+	}
 }
 
 // goal is the share that the current step wants.

@@ -32,9 +32,11 @@ type world struct {
 	wake     Wake
 	orders   int
 
-	crashAfterSave bool // the next write is saved but its process dies before it is applied
-	log            []string
-	turns          int
+	crashAfterSave  bool // the next write is saved but its process dies before it is applied
+	crashAfterWrite bool // the next write is applied but its process dies before it can save the result
+	swallowed       bool // requests to the target are lost before anybody counts them
+	log             []string
+	turns           int
 }
 
 // lever is one route's data plane.
@@ -118,6 +120,12 @@ func (w *world) turn() bool {
 				return true
 			}
 			w.results[in.Route] = w.apply(in)
+			if w.crashAfterWrite {
+				w.crashAfterWrite = false
+				w.say("killed between write and save")
+				w.restart()
+				return true
+			}
 		}
 	}
 	return more
@@ -187,6 +195,9 @@ func (w *world) count() []Interval {
 	total := float64(w.rate * seconds)
 	in.Source = w.answered(total*(1-share), w.failing.Source, &w.carry.Source)
 	in.Target = w.answered(total*share, w.failing.Target, &w.carry.Target)
+	if w.swallowed {
+		in.Target = traffic.KnownAt(traffic.Counts{}, w.now)
+	}
 	if w.silent {
 		in.Target = traffic.Reading[traffic.Counts]{}
 	}

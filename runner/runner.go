@@ -67,6 +67,10 @@ func (r *run) load(ctx context.Context) error {
 	if err := json.Unmarshal(record.Status, &r.status); err != nil {
 		return fmt.Errorf("read the remembered status of %s: %w", r.Key, err)
 	}
+	// What the process before saw is not what this one sees, and nobody watched in between.
+	r.status.LastTurn, r.status.BlindAt = time.Time{}, time.Time{}
+	unseen := engine.SideState{Err: "this process has not asked yet"}
+	r.status.Evidence.Last = traffic.BySide[engine.SideState]{Source: unseen, Target: unseen}
 	r.revision = revision
 	return nil
 }
