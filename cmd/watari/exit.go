@@ -43,7 +43,7 @@ func codeOf(err error) int {
 	switch {
 	case isUsage(err), errors.As(err, &mistakes):
 		return exitUsage
-	case errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrLost):
+	case errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrLost), errors.Is(err, store.ErrConflict):
 		return exitLocked
 	case errors.Is(err, store.ErrNotFound):
 		return exitUnknown

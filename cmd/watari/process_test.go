@@ -72,12 +72,12 @@ func find(ts *testscript.TestScript, name string) (*processes, *process) {
 }
 
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
-	wantArgs(ts, neg, args, 2, "signal NAME INT|KILL")
+	wantArgs(ts, neg, args, 2, "signal NAME INT|KILL|STOP|CONT")
 	_, one := find(ts, args[0])
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	s, known := signals[args[1]]
 	if !known {
-		ts.Fatalf("signal %s: there are INT and KILL", args[1])
+		ts.Fatalf("signal %s: there are INT, KILL, STOP and CONT", args[1])
 	}
 	ts.Check(one.cmd.Process.Signal(s))
 }

@@ -15,6 +15,7 @@ import (
 	"watari.dev/engine"
 	"watari.dev/router/metered"
 	"watari.dev/runner"
+	"watari.dev/store"
 	"watari.dev/view"
 )
 
@@ -92,10 +93,7 @@ func (s *screen) draw(lines []string) {
 // end says how it ended and what can be done now.
 func (s *screen) end(status engine.Status, err error) error {
 	if err != nil && !errors.Is(err, context.Canceled) {
-		if status.Phase != "" && !status.Phase.Ended() {
-			return fmt.Errorf("%w\nThe share stays at %s. %s", err, status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
-		}
-		return err
+		return s.failed(status, err)
 	}
 	if s.json {
 		return s.code(status, err)
@@ -111,6 +109,20 @@ func (s *screen) end(status engine.Status, err error) error {
 	s.calls()
 	fmt.Fprintln(s.out, view.Next(s.spec.Name, status.Phase, s.file))
 	return s.code(status, nil)
+}
+
+// failed adds to an error what can be done. What is remembered may be older than
+// what is there: somebody else was at the levers, or the disk was full when the
+// share was taken back.
+func (s *screen) failed(status engine.Status, err error) error {
+	switch {
+	case errors.Is(err, store.ErrLost), errors.Is(err, store.ErrConflict):
+		return fmt.Errorf("%w\nSomebody else has run it since. See where it stands: watari status %s", err, s.spec.Name)
+	case status.Phase == "", status.Phase.Ended():
+		return err
+	default:
+		return fmt.Errorf("%w\nThe share that is remembered is %s, and nobody watches it now. %s", err, status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
+	}
 }
 
 func (s *screen) summary(status engine.Status) {

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"watari.dev/engine"
 	"watari.dev/router/metered"
+	"watari.dev/store"
 	"watari.dev/view"
 )
 
@@ -39,17 +41,23 @@ func TestFrameIsDrawnOver(t *testing.T) {
 	}
 }
 
-// TestErrorsSayWhereTheShareStays: whatever ends a run, the share and the next
-// command are told.
-func TestErrorsSayWhereTheShareStays(t *testing.T) {
+// TestErrorsSayWhatCanBeDone: whatever ends a run, the next command is told, and
+// no share that somebody else may have changed.
+func TestErrorsSayWhatCanBeDone(t *testing.T) {
 	var out bytes.Buffer
 	spec := engine.Spec{Name: "shop"}
 	s := &screen{out: &out, spec: spec, watch: view.NewWatch(spec), file: "shop.yaml"}
 	full := errors.New("save migration shop: no space left on device")
 	status := engine.Status{Phase: engine.Holding, Routes: []engine.RouteStatus{{Name: "public", Written: &engine.Written{Share: 5000}}}}
 	err := s.end(status, full)
-	if !errors.Is(err, full) || codeOf(err) != exitError || !strings.Contains(err.Error(), "The share stays at 50 %. Go on: watari run -f shop.yaml   Take back: watari rollback shop") {
+	if !errors.Is(err, full) || codeOf(err) != exitError || !strings.Contains(err.Error(), "The share that is remembered is 50 %, and nobody watches it now. Go on: watari run -f shop.yaml   Take back: watari rollback shop") {
 		t.Errorf("%v", err)
+	}
+	for _, gone := range []error{store.ErrLost, store.ErrConflict} {
+		err := s.end(status, fmt.Errorf("save migration shop: %w", gone))
+		if !errors.Is(err, gone) || strings.Contains(err.Error(), "50 %") || !strings.HasSuffix(err.Error(), "Somebody else has run it since. See where it stands: watari status shop") {
+			t.Errorf("%v", err)
+		}
 	}
 	// Before anything was begun, or after the end, there is nothing to add.
 	for _, phase := range []engine.Phase{"", engine.Complete} {

@@ -45,7 +45,7 @@ func (p parallel) Run() int {
 //	exits CODE watari ARGS...       runs watari, which ends with that code
 //	start NAME ARGS...              starts watari; NAME.out and NAME.err grow
 //	await FILE REGEXP               waits until the file says so
-//	signal NAME INT|KILL            what kill(1) does to the process only
+//	signal NAME INT|KILL|STOP|CONT  what kill(1) does to the process only
 //	ends NAME CODE                  waits for its end; -1 if a signal ended it
 //	users N, target-fails PERCENT, intrude PERCENT, throttle N, metrics-gone
 //	share PERCENT                   waits until users follow that share
