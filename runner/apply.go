@@ -26,6 +26,7 @@ func (r *run) apply(ctx context.Context, writes []engine.Write) []Effect {
 	wg.Wait()
 	for _, e := range effects {
 		r.results[e.Write.Route] = e.Result
+		r.looking.outdate(e.Write.Route)
 	}
 	return effects
 }
@@ -44,15 +45,23 @@ func urgentFirst(a, b engine.Write) int {
 func (r *run) write(ctx context.Context, w engine.Write) Effect {
 	began := time.Now()
 	effect := Effect{Write: w, Result: engine.Result{ID: w.ID, At: began}}
-	// Nothing may reach the data plane after the lease has ended.
-	bound := min(r.Write, time.Until(r.lease.Expires()))
+	// Nothing may rise after the lease has ended. Taking back is right whoever
+	// holds it.
+	bound := r.Write
+	if left := time.Until(r.lease.Expires()); !w.Urgent {
+		bound = min(bound, left)
+	}
 	if bound <= 0 {
 		effect.Result.Outcome, effect.Result.Err = engine.Refused, "the lease has ended, nothing was written"
 		return effect
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
-	route := r.Routes[w.Route]
+	route, known := r.Routes[w.Route]
+	if !known {
+		effect.Result.Outcome, effect.Result.Err = engine.Denied, "the plan has no such route"
+		return effect
+	}
 	receipt, err := route.Driver.Write(ctx, router.Change{ID: w.ID, Route: route.Ref, Share: w.Share, IfVersion: w.IfVersion})
 	effect.Took = time.Since(began)
 	if err != nil {
@@ -113,23 +122,26 @@ func noteData(n engine.Note, seen engine.Observation) json.RawMessage {
 	return b
 }
 
-// journalEffects appends what was done to the world, with its receipts.
-func (r *run) journalEffects(ctx context.Context, effects []Effect) error {
-	if len(effects) == 0 {
-		return nil
-	}
+// journalEffects appends what was done to the world, with its receipts. The
+// journal is no condition of anything: what it does not take is said in the log.
+func (r *run) journalEffects(ctx context.Context, effects []Effect) {
 	var out []store.Entry
 	for _, e := range effects {
 		data, err := json.Marshal(e)
 		if err != nil {
-			return err
+			data = nil // the sentence stands on its own
 		}
 		out = append(out, store.Entry{At: time.Now(), Kind: "effect", Text: e.Sentence(), Data: data})
+	}
+	if len(out) == 0 {
+		return
 	}
 	// What was done must be in the journal even if ctx has ended meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Deadline)
 	defer cancel()
-	return r.Store.Append(ctx, r.Key, out...)
+	if err := r.Store.Append(ctx, r.Key, out...); err != nil {
+		r.Log.Warn("done, but not in the journal", "effects", out, "err", err)
+	}
 }
 
 // Sentence says what was asked of a route and what became of it.

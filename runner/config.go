@@ -25,6 +25,9 @@ type Config struct {
 	// TakeOver takes the lease of a holder that is known to be dead without
 	// waiting for its end.
 	TakeOver bool
+	// Orders are commands that do not come through the store, because there it may
+	// be full or damaged.
+	Orders []engine.Command
 	// OnTurn is called after each turn, from the loop itself; nil is allowed.
 	OnTurn func(Turn)
 	Log    *slog.Logger // nil discards
@@ -38,6 +41,9 @@ type Config struct {
 type Route struct {
 	Ref    router.Ref
 	Driver router.Driver
+	// Patience is how long one look at it may take, if longer than
+	// Config.Deadline: a lever of many names needs many API calls.
+	Patience time.Duration
 }
 
 // Signal is one source with what to ask of it.

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,52 +13,98 @@ import (
 	"watari.dev/traffic"
 )
 
-// observe looks at the world in parallel. Everything has a deadline, and what
-// does not answer is not known; only a question that can never be answered is an
-// error.
+// observe looks at the world in parallel and waits for it as long as a turn may
+// take. What takes longer goes on and is reported when it is there, so that a
+// slow data plane never keeps the gate from seeing a bad target; and when an
+// operator wants everything back, nothing is waited for at all.
 func (r *run) observe(ctx context.Context) (engine.Observation, error) {
 	seen := engine.Observation{Routes: map[string]engine.RouteSeen{}}
 	for name, res := range r.results {
 		seen.Routes[name] = engine.RouteSeen{Result: &res}
 	}
 	r.results = map[string]engine.Result{}
-
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	for _, name := range r.wake.Look {
-		route, known := r.Routes[name]
-		if !known {
-			continue
-		}
-		wg.Go(func() {
-			got := r.look(ctx, name, route)
-			mu.Lock()
-			defer mu.Unlock()
-			got.Result = seen.Routes[name].Result
-			seen.Routes[name] = got
-		})
+	seen.Commands = r.commands(ctx)
+	if !takesBack(seen.Commands) {
+		r.startLooks(ctx)
+		r.startCount(ctx)
+		seen.Commands = r.waitForLooks(ctx, seen.Commands)
 	}
-	var countErr error
-	wg.Go(func() {
-		counts, err := r.count(ctx)
-		mu.Lock()
-		defer mu.Unlock()
-		seen.Counts, countErr = counts, err
-	})
+	for name, got := range r.looking.collect() {
+		got.Result = seen.Routes[name].Result
+		seen.Routes[name] = got
+	}
+	counts, err := r.looking.counted()
+	if err != nil && (r.status.Phase == "" || r.status.Phase == engine.Pending) {
+		return seen, err // a question that nobody can answer: say so before anything begins
+	}
+	if err != nil {
+		failed := traffic.FailedAt[traffic.Counts](err, time.Now())
+		counts = []engine.Interval{{To: time.Now(), From: r.counted, Source: failed, Target: failed}}
+	}
+	seen.Counts = counts
+	return seen, nil
+}
+
+// commands reads what operators want. A store that does not answer is no reason
+// to stop watching.
+func (r *run) commands(ctx context.Context) (out []engine.Command) {
 	commands, err := r.Store.Commands(ctx, r.Key)
 	if err != nil {
 		r.Log.Warn("commands cannot be read, trying again", "err", err)
 	}
-	wg.Wait()
 	for _, c := range commands {
-		seen.Commands = append(seen.Commands, engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.By, At: c.At})
+		out = append(out, engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.By, At: c.At})
 	}
-	return seen, countErr
+	return append(out, r.Orders...)
+}
+
+func takesBack(commands []engine.Command) bool {
+	return slices.ContainsFunc(commands, func(c engine.Command) bool { return c.Verb == engine.TakeBack })
+}
+
+// startLooks begins to read the routes that the engine wants to see.
+func (r *run) startLooks(ctx context.Context) {
+	for _, name := range r.wake.Look {
+		if route, known := r.Routes[name]; known {
+			written := r.unsettled(name)
+			r.looking.start(name, func() engine.RouteSeen { return r.look(ctx, route, written) })
+		}
+	}
+}
+
+// startCount begins to ask the signals, which taking back does not need.
+func (r *run) startCount(ctx context.Context) {
+	if r.status.Phase != engine.RollingBack {
+		r.looking.startCount(func() ([]engine.Interval, error) { return r.count(ctx) })
+	}
+}
+
+// waitForLooks waits until everything has answered, an operator wants everything
+// back, or the turn has lasted long enough.
+func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []engine.Command {
+	patience := time.NewTimer(max(r.Spec.Gate.Interval, time.Second))
+	defer patience.Stop()
+	listen := time.NewTicker(pollCommands)
+	defer listen.Stop()
+	for r.looking.busy() {
+		select {
+		case <-ctx.Done():
+			return commands
+		case <-patience.C:
+			return commands
+		case <-r.looking.done:
+		case <-listen.C:
+			if commands = r.commands(ctx); takesBack(commands) {
+				return commands
+			}
+		}
+	}
+	return commands
 }
 
 // look reads one route, and asks whether its last write has settled.
-func (r *run) look(ctx context.Context, name string, route Route) engine.RouteSeen {
-	ctx, cancel := context.WithTimeout(ctx, r.Deadline)
+func (r *run) look(ctx context.Context, route Route, written *engine.Written) engine.RouteSeen {
+	ctx, cancel := context.WithTimeout(ctx, max(r.Deadline, route.Patience))
 	defer cancel()
 	snapshot, err := route.Driver.Read(ctx, route.Ref)
 	at := time.Now()
@@ -68,7 +115,6 @@ func (r *run) look(ctx context.Context, name string, route Route) engine.RouteSe
 		}
 	}
 	seen := engine.RouteSeen{Found: traffic.KnownAt(found(snapshot, at), at)}
-	written := r.unsettled(name)
 	if written == nil {
 		return seen
 	}
@@ -89,7 +135,8 @@ func found(s router.Snapshot, at time.Time) engine.Found {
 func (r *run) unsettled(name string) *engine.Written {
 	for _, rs := range r.status.Routes {
 		if rs.Name == name && rs.Want == nil && rs.Written != nil && !rs.Written.Settled {
-			return rs.Written
+			written := *rs.Written // the loop goes on while it is looked at
+			return &written
 		}
 	}
 	return nil

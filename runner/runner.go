@@ -31,10 +31,13 @@ func Run(ctx context.Context, cfg Config) (engine.Status, error) {
 			cfg.Log.Warn("lease not given back, it ends by itself", "at", lease.Expires(), "err", err)
 		}
 	}()
-	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}}
+	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}, looking: newLooks(len(cfg.Routes))}
+	defer r.looking.wait()
 	if err := r.load(ctx); err != nil {
 		return engine.Status{}, err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // before what is being looked at is waited for
 	err = r.loop(ctx)
 	return r.status, err
 }
@@ -50,6 +53,9 @@ type run struct {
 	asked    time.Time                 // when the signals were asked last
 	results  map[string]engine.Result  // of the writes of the last turn, by route
 	wake     engine.Wake
+	entries  []store.Entry // of the journal, not saved yet
+	failed   bool          // the last save did
+	looking  looks
 }
 
 // load reads what is remembered. A process that begins looks at every route.
@@ -109,20 +115,68 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 			r.wake, more = in, true
 		}
 	}
-	if err := r.save(ctx, status, seen, turn.Notes, now); err != nil {
-		return false, errors.Join(err, r.takeBackUnsaved(ctx, err, writes))
+	unsaved := r.save(ctx, status, seen, turn.Notes, now)
+	if unsaved != nil {
+		if foreign(unsaved) {
+			return false, unsaved
+		}
+		r.Log.Warn("cannot be remembered; nothing rises until it can, and a bad target is still taken back", "err", unsaved)
+		writes = r.urgentOnly(writes, unsaved)
 	}
 	turn.Effects = r.apply(ctx, writes)
-	if err := r.journalEffects(ctx, turn.Effects); err != nil {
-		return false, err
-	}
+	r.journalEffects(ctx, turn.Effects)
 	r.OnTurn(turn)
+	if !more && unsaved != nil {
+		return false, &UnsavedError{Status: status, Err: unsaved}
+	}
 	return more, nil
 }
 
+// urgentOnly refuses the writes that raise a share, because the next process
+// would know nothing of them. Writing 0 twice is harmless.
+func (r *run) urgentOnly(writes []engine.Write, why error) []engine.Write {
+	var urgent []engine.Write
+	for _, w := range writes {
+		if w.Urgent {
+			urgent = append(urgent, w)
+			continue
+		}
+		r.results[w.Route] = engine.Result{ID: w.ID, Outcome: engine.Refused, Err: why.Error(), At: time.Now()}
+	}
+	return urgent
+}
+
+// UnsavedError says that a migration has ended and that the store could not be
+// told. What Status says is true of the levers all the same.
+type UnsavedError struct {
+	Status engine.Status
+	Err    error
+}
+
+// Error implements error.
+func (e *UnsavedError) Error() string {
+	return fmt.Sprintf("the migration is %s, but that could not be remembered: %v", e.Status.Phase, e.Err)
+}
+
+// Unwrap returns what the store said.
+func (e *UnsavedError) Unwrap() error { return e.Err }
+
+// foreign reports whether an error of the store means that somebody else is at
+// the levers. Every other one is trouble with the store alone.
+func foreign(err error) bool {
+	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrLost) || errors.Is(err, store.ErrLocked)
+}
+
 // save renews the lease if it must and remembers the status with the decisions
-// that led to it. Only then are commands gone that it has consumed.
+// that led to it. Only then are commands gone that it has consumed. A status that
+// cannot be saved is kept and goes on in memory, with what the journal should
+// say, so that a full disk does not stop the watch over a bad target.
 func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observation, notes []engine.Note, now time.Time) error {
+	r.status = status
+	r.entries = append(r.entries, entries(notes, seen, now)...)
+	if extra := len(r.entries) - keepEntries; extra > 0 {
+		r.entries = slices.Delete(r.entries, 0, extra)
+	}
 	if err := r.holdLease(ctx, now); err != nil {
 		return err
 	}
@@ -130,49 +184,56 @@ func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observ
 	if err != nil {
 		return fmt.Errorf("remember the status of %s: %w", r.Key, err)
 	}
-	revision, err := r.Store.Save(ctx, r.Key, r.revision, store.Record{Spec: r.Record, Status: blob}, entries(notes, seen, now)...)
+	record := store.Record{Spec: r.Record, Status: blob}
+	revision, err := r.Store.Save(ctx, r.Key, r.revision, record, r.entries...)
+	if errors.Is(err, store.ErrConflict) && r.failed {
+		revision, err = r.saveAgain(ctx, record)
+	}
 	if err != nil {
-		return fmt.Errorf("save migration %s, nothing of this turn was applied: %w", r.Key, err)
+		r.failed = true
+		return fmt.Errorf("save migration %s: %w", r.Key, err)
 	}
-	r.status, r.revision = status, revision
-	if len(seen.Commands) == 0 {
-		return nil
+	r.revision, r.entries, r.failed = revision, nil, false
+	r.discard(ctx, seen.Commands)
+	return nil
+}
+
+// keepEntries bounds the journal lines that wait for a store that does not take
+// them.
+const keepEntries = 1000
+
+// saveAgain saves after an earlier save was said to have failed and had not: the
+// record is ours, because the lease was ours all the time.
+func (r *run) saveAgain(ctx context.Context, record store.Record) (store.Revision, error) {
+	_, revision, err := r.Store.Load(ctx, r.Key)
+	if err != nil {
+		return 0, err
 	}
-	ids := make([]string, 0, len(seen.Commands))
-	for _, c := range seen.Commands {
+	return r.Store.Save(ctx, r.Key, revision, record, r.entries...)
+}
+
+// discard removes consumed commands. One that stays is ignored by its ID.
+func (r *run) discard(ctx context.Context, commands []engine.Command) {
+	ids := make([]string, 0, len(commands))
+	for _, c := range commands {
 		ids = append(ids, c.ID)
 	}
-	return r.Store.Discard(ctx, r.Key, ids...)
+	if len(ids) == 0 {
+		return
+	}
+	if err := r.Store.Discard(ctx, r.Key, ids...); err != nil {
+		r.Log.Warn("consumed commands cannot be removed", "err", err)
+	}
 }
 
-// takeBackUnsaved applies the writes that take a share back although the status
-// could not be saved: a full disk must not keep users on a bad target. Writing 0
-// twice is harmless, so the next process need not know. Whoever has lost the
-// lease writes nothing: somebody else is at the levers.
-func (r *run) takeBackUnsaved(ctx context.Context, why error, writes []engine.Write) error {
-	if errors.Is(why, store.ErrConflict) || errors.Is(why, store.ErrLost) || errors.Is(why, store.ErrLocked) {
-		return nil
-	}
-	writes = slices.DeleteFunc(writes, func(w engine.Write) bool { return !w.Urgent })
-	var errs []error
-	for _, e := range r.apply(ctx, writes) {
-		r.Log.Warn("taken back without saving", "effect", e.Sentence())
-		if e.Result.Outcome != engine.Accepted {
-			errs = append(errs, errors.New(e.Sentence()))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// holdLease renews the lease when less than two thirds of it remain, and refuses
-// to go on without it.
+// holdLease renews the lease when less than two thirds of it remain. Without it
+// nothing rises.
 func (r *run) holdLease(ctx context.Context, now time.Time) error {
-	left := r.lease.Expires().Sub(now)
-	if left > r.Lease*2/3 {
+	if r.lease.Expires().Sub(now) > r.Lease*2/3 {
 		return nil
 	}
 	if err := r.lease.Renew(ctx); err != nil {
-		return fmt.Errorf("migration %s: nothing of this turn was applied: %w", r.Key, err)
+		return fmt.Errorf("renew the lease of migration %s: %w", r.Key, err)
 	}
 	return nil
 }

@@ -173,20 +173,22 @@ func (c checked) Write(ctx context.Context, change router.Change) (router.Receip
 	return c.Driver.Write(ctx, change)
 }
 
-// TestFailedSaveAppliesNothingThatRises: what cannot be remembered is not done,
-// except taking back.
-func TestFailedSaveAppliesNothingThatRises(t *testing.T) {
+// TestFullDiskRaisesNothing: what cannot be remembered is not done, and is said
+// when it ends.
+func TestFullDiskRaisesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		full := false
-		s := newStage(t, memstore.WithFaults(func(op memstore.Op, _ store.Key) memstore.Fault {
-			if full && op == memstore.Save {
-				return memstore.FailBefore
+		full := true
+		s := newStage(t, failing(&full, memstore.FailBefore))
+		var unsaved *UnsavedError
+		if _, err := s.run(t); !errors.As(err, &unsaved) || unsaved.Status.Phase != engine.RolledBack || s.share() != traffic.None {
+			t.Fatalf("share %s, %v", s.share(), err)
+		}
+		for _, turn := range s.turns {
+			for _, e := range turn.Effects {
+				if e.Write.Share > traffic.None {
+					t.Fatalf("%s was written and nobody could remember it", e.Write.Share)
+				}
 			}
-			return memstore.None
-		}))
-		full = true
-		if _, err := s.run(t); !errors.Is(err, memstore.ErrInjected) || s.router.Calls(memrouter.Write) != 0 {
-			t.Fatalf("%v after %d writes", err, s.router.Calls(memrouter.Write))
 		}
 		full = false
 		if status, err := s.run(t); err != nil || status.Phase != engine.Complete {
@@ -195,33 +197,43 @@ func TestFailedSaveAppliesNothingThatRises(t *testing.T) {
 	})
 }
 
-func TestTakesBackWhenTheDiskIsFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		full := false
-		s := newStage(t, memstore.WithFaults(func(op memstore.Op, _ store.Key) memstore.Fault {
-			if full && op == memstore.Save {
-				return memstore.FailBefore
+// TestFullDiskDoesNotBlind: a disk that fills up while a share is held does not
+// stop the watch; a bad target is taken back, and what happened is remembered
+// once there is room.
+func TestFullDiskDoesNotBlind(t *testing.T) {
+	for _, fault := range []memstore.Fault{memstore.FailBefore, memstore.FailAfter} {
+		synctest.Test(t, func(t *testing.T) {
+			full := false
+			s := newStage(t, failing(&full, fault))
+			s.router.Fail(memrouter.Write, memrouter.Fault{Kind: router.ErrThrottled, Times: 2})
+			s.cfg.OnTurn = func(turn Turn) {
+				switch turn.Status.Phase {
+				case engine.Holding:
+					full, s.failing = true, 1
+					s.router.Fail(memrouter.Write, memrouter.Fault{Kind: router.ErrThrottled, Times: 3})
+				case engine.RollingBack:
+					full = turn.Status.Share() > traffic.None
+				}
 			}
-			return memstore.None
-		}))
-		s.cfg.OnTurn = func(turn Turn) {
-			if turn.Status.Phase != engine.Holding || full {
-				return
+			status, err := s.run(t)
+			if err != nil || status.Phase != engine.RolledBack || s.share() != traffic.None {
+				t.Fatalf("%s %s, share %s, %v", status.Phase, status.Reason, s.share(), err)
 			}
-			if err := s.store.Submit(t.Context(), s.cfg.Key, store.Command{ID: "1", Kind: "rollback", By: "anna", At: time.Now()}); err != nil {
-				t.Error(err)
+			journal, err := s.store.Journal(t.Context(), s.cfg.Key)
+			if err != nil || !slices.ContainsFunc(journal, func(e store.Entry) bool { return strings.Contains(e.Text, "degraded") }) {
+				t.Errorf("what happened on the full disk is not in the journal: %v", err)
 			}
-			full = true
+		})
+	}
+}
+
+// failing makes saves fail while full is true.
+func failing(full *bool, fault memstore.Fault) memstore.Option {
+	return memstore.WithFaults(func(op memstore.Op, _ store.Key) memstore.Fault {
+		if *full && op == memstore.Save {
+			return fault
 		}
-		_, err := s.run(t)
-		if !errors.Is(err, memstore.ErrInjected) || s.share() != traffic.None {
-			t.Fatalf("share %s, %v", s.share(), err)
-		}
-		// The command is still there for the next process, which finishes the job.
-		full = false
-		if status, err := s.run(t); err != nil || status.Phase != engine.RolledBack {
-			t.Fatal(status.Phase, err)
-		}
+		return memstore.None
 	})
 }
 
@@ -304,6 +316,83 @@ func TestRollbackNeedsTheRouterAlone(t *testing.T) {
 		}
 		if left, _ := s.store.Commands(t.Context(), s.cfg.Key); len(left) != 0 {
 			t.Errorf("consumed commands are left: %v", left)
+		}
+	})
+}
+
+// TestRollbackWaitsForNobody: a signal and a lever that hang do not delay the
+// write that an operator asked for.
+func TestRollbackWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.cfg.Signals[0].Source = hanging{}
+		s.cfg.Spec.Gate.Signals = false
+		s.cfg.Spec.Steps[0].Approval = true
+		var asked, written time.Time
+		s.cfg.OnTurn = func(turn Turn) {
+			for _, e := range turn.Effects {
+				if e.Write.Urgent && written.IsZero() {
+					written = e.Result.At
+				}
+			}
+			if turn.Status.Phase == engine.WaitingForApproval && asked.IsZero() {
+				asked = time.Now()
+				s.router.Fail(memrouter.Read, memrouter.Fault{Stall: true, Times: 2})
+				go func() {
+					time.Sleep(700 * time.Millisecond)
+					asked = time.Now()
+					if err := s.store.Submit(t.Context(), s.cfg.Key, store.Command{ID: "1", Kind: "rollback", By: "anna", At: asked}); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+		}
+		status, err := s.run(t)
+		if err != nil || status.Phase != engine.RolledBack {
+			t.Fatal(status.Phase, status.Reason, err)
+		}
+		if took := written.Sub(asked); took > 2*pollCommands {
+			t.Errorf("0 was written %s after the command", took)
+		}
+	})
+}
+
+// hanging never answers before its caller gives up.
+type hanging struct{}
+
+func (hanging) Counts(ctx context.Context, _ signal.Query, _, _ time.Time) (signal.Counts, error) {
+	<-ctx.Done()
+	failed := traffic.FailedAt[traffic.Counts](ctx.Err(), time.Now())
+	return signal.Counts{Source: failed, Target: failed}, nil
+}
+
+// TestRestartRaisesNothingOnOldEvidence: what a dead process saw is not what the
+// next one sees.
+func TestRestartRaisesNothingOnOldEvidence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		ctx, stop := context.WithCancel(t.Context())
+		s.cfg.OnTurn = func(turn Turn) {
+			if turn.Status.Phase == engine.Holding && turn.Status.Held > 4*time.Second {
+				stop()
+			}
+		}
+		if _, err := s.runUntil(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		time.Sleep(8 * time.Second) // dead time is not hold time
+		for _, side := range []traffic.Side{traffic.Source, traffic.Target} {
+			s.signal.Turn(time.Now(), side, traffic.Failed, "refused")
+		}
+		s.cfg.OnTurn = func(turn Turn) {
+			for _, e := range turn.Effects {
+				t.Errorf("%s was written without anybody seeing the target", e.Write.Share)
+			}
+		}
+		ctx, stop = context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if status, err := s.runUntil(ctx); !errors.Is(err, context.DeadlineExceeded) || status.Phase != engine.Holding {
+			t.Fatal(status.Phase, err)
 		}
 	})
 }
