@@ -11,9 +11,14 @@ func (t *turn) pending() {
 			return
 		}
 	}
+	e := t.status.Evidence
+	users := !t.spec.Gate.Signals || e.usersSeen() && e.fresh(t.spec.Gate, false, t.now)
 	if r := t.unread(); r != nil {
-		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
-		t.reason("route %s was not read yet%s", r.Name, colon(r.Trouble))
+		// Looking again at once is for a begin that lacks nothing else.
+		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown && (users || r.Seen == nil)
+		if r.Seen == nil || users {
+			t.reason("route %s was not read yet%s", r.Name, colon(r.Trouble))
+		}
 		return
 	}
 	t.recordOriginals()
@@ -22,7 +27,7 @@ func (t *turn) pending() {
 			live.Name, live.Seen.shares(), t.spec.Target)
 		return
 	}
-	if e := t.status.Evidence; t.spec.Gate.Signals && (!e.usersSeen() || !e.fresh(t.spec.Gate, false, t.now)) {
+	if !users {
 		t.reason("waiting: %s", t.usersMissing())
 		return
 	}

@@ -55,7 +55,7 @@ func (r *run) commands(ctx context.Context) (out []engine.Command) {
 	for _, c := range commands {
 		out = append(out, engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.By, At: c.At})
 	}
-	return append(out, r.Orders...)
+	return slices.DeleteFunc(append(out, r.Orders...), func(c engine.Command) bool { return r.obeyed[c.ID] })
 }
 
 func takesBack(commands []engine.Command) bool {

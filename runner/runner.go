@@ -31,7 +31,7 @@ func Run(ctx context.Context, cfg Config) (engine.Status, error) {
 			cfg.Log.Warn("lease not given back, it ends by itself", "at", lease.Expires(), "err", err)
 		}
 	}()
-	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}, looking: newLooks(len(cfg.Routes))}
+	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}, looking: newLooks(len(cfg.Routes)), obeyed: map[string]bool{}}
 	defer r.looking.wait()
 	if err := r.load(ctx); err != nil {
 		return engine.Status{}, err
@@ -53,8 +53,9 @@ type run struct {
 	asked    time.Time                 // when the signals were asked last
 	results  map[string]engine.Result  // of the writes of the last turn, by route
 	wake     engine.Wake
-	entries  []store.Entry // of the journal, not saved yet
-	failed   bool          // the last save did
+	entries  []store.Entry   // of the journal, not saved yet
+	failed   bool            // the last save did
+	obeyed   map[string]bool // commands that this process has handed to the engine
 	looking  looks
 }
 
@@ -102,6 +103,9 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 	}
 	now := time.Now()
 	status, intents := engine.Step(r.Spec, r.status, seen, now)
+	for _, c := range seen.Commands {
+		r.obeyed[c.ID] = true
+	}
 	turn := Turn{At: now, Status: status, Seen: seen}
 	var writes []engine.Write
 	more := false
@@ -253,7 +257,7 @@ func (r *run) sleep(ctx context.Context) error {
 			return ctx.Err()
 		case <-timer.C:
 		}
-		if commands, err := r.Store.Commands(ctx, r.Key); err == nil && len(commands) > 0 {
+		if len(r.commands(ctx)) > 0 {
 			return nil
 		}
 	}

@@ -320,6 +320,19 @@ func TestRollbackNeedsTheRouterAlone(t *testing.T) {
 	})
 }
 
+// TestOrdersNeedNoStore: a command may come without the store, and is obeyed once.
+func TestOrdersNeedNoStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.router.Set(publicRef, "terraform", "eks-1-36", 50)
+		s.cfg.Signals, s.cfg.Orders = nil, []engine.Command{{ID: "1", Verb: engine.TakeBack, By: "anna", At: time.Now()}}
+		status, err := s.run(t)
+		if err != nil || status.Phase != engine.RolledBack || s.share() != traffic.None || len(status.Consumed) != 1 {
+			t.Fatalf("%s %s, share %s, %v", status.Phase, status.Reason, s.share(), err)
+		}
+	})
+}
+
 // TestRollbackWaitsForNobody: a signal and a lever that hang do not delay the
 // write that an operator asked for.
 func TestRollbackWaitsForNobody(t *testing.T) {

@@ -129,7 +129,8 @@ type Store interface {
 	// first one stays. It needs no lease.
 	Submit(ctx context.Context, key Key, c Command) error
 	// Commands returns those not yet discarded, oldest first (At, then ID); none
-	// for a migration that is not remembered.
+	// for a migration that is not remembered. Commands that cannot be read are an
+	// error beside those that can: a damaged one must not hide a rollback.
 	Commands(ctx context.Context, key Key) ([]Command, error)
 	// Discard removes commands that a saved status has consumed. An ID that is
 	// not there is no error.

@@ -60,6 +60,11 @@ func runs(p engine.Phase) engine.Phase {
 }
 
 func submit(ctx context.Context, s store.Store, key store.Key, verb string) error {
+	return s.Submit(ctx, key, newOrderOf(verb))
+}
+
+// newOrderOf is a command of this user, now.
+func newOrderOf(verb string) store.Command {
 	now := time.Now()
-	return s.Submit(ctx, key, store.Command{ID: fmt.Sprintf("%s-%d", verb, now.UnixNano()), Kind: verb, By: operator(), At: now})
+	return store.Command{ID: fmt.Sprintf("%s-%d", verb, now.UnixNano()), Kind: verb, By: operator(), At: now}
 }

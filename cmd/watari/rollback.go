@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,8 @@ import (
 	"watari.dev/plan"
 	"watari.dev/runner"
 	"watari.dev/store"
+	"watari.dev/store/memstore"
+	"watari.dev/view"
 )
 
 func newRollback(state *stateFlags) *cobra.Command {
@@ -44,8 +47,17 @@ the file and it works from that.`,
 	return cmd
 }
 
-// takeBackWhat finds the plan: remembered, or from the file, which is then
-// remembered.
+// takingBack is one call of rollback.
+type takingBack struct {
+	store  store.Store
+	key    store.Key
+	plan   plan.Plan
+	order  store.Command
+	screen *screen
+}
+
+// takeBackWhat finds the plan: remembered, or from the file if there is one. A
+// store that cannot be read is no reason not to take back what the file names.
 func takeBackWhat(cmd *cobra.Command, s store.Store, file *fileFlags, args []string) (store.Key, plan.Plan, error) {
 	ctx := cmd.Context()
 	if len(args) == 0 && len(file.files) == 0 {
@@ -54,8 +66,11 @@ func takeBackWhat(cmd *cobra.Command, s store.Store, file *fileFlags, args []str
 	if len(args) == 1 {
 		key := store.Key{Name: args[0]}
 		p, _, err := recall(ctx, s, key)
-		if err == nil || !errors.Is(err, store.ErrNotFound) || len(file.files) == 0 {
-			return key, p, err
+		if err == nil {
+			return key, p, nil
+		}
+		if len(file.files) == 0 {
+			return key, p, fmt.Errorf("%w; if you have its file: watari rollback -f FILE", err)
 		}
 		file.name = args[0]
 	}
@@ -67,89 +82,104 @@ func takeBackWhat(cmd *cobra.Command, s store.Store, file *fileFlags, args []str
 	if known, _, err := recall(ctx, s, key); err == nil {
 		return key, known, nil
 	}
-	record, err := p.Encode()
-	if err != nil {
-		return key, p, err
-	}
-	status := []byte("{}")
-	_, err = s.Save(ctx, key, 0, store.Record{Spec: record, Status: status}, store.Entry{At: time.Now(), Kind: "note", Text: "taken back from the file by " + operator()})
-	return key, p, err
+	return key, p, nil
 }
 
 // takeBack asks whoever runs the migration and watches, and does it itself as
 // soon as nobody is there to do it.
 func takeBack(cmd *cobra.Command, s store.Store, key store.Key, p plan.Plan) error {
-	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	if err := submit(ctx, s, key, string(engine.TakeBack)); err != nil {
-		return err
-	}
+	ctx := cmd.Context()
 	screen := screenFor(cmd, p.Spec, "text", nil)
 	screen.live = false
-	said := false
+	t := takingBack{store: s, key: key, plan: p, order: newOrderOf(string(engine.TakeBack)), screen: screen}
+	if err := s.Submit(ctx, key, t.order); err != nil && !errors.Is(err, store.ErrNotFound) {
+		fmt.Fprintf(screen.out, "The command cannot be remembered (%v); it is carried out all the same.\n", err)
+	}
+	c, err := connectBlind(ctx, p)
+	if err != nil {
+		return err
+	}
 	for {
-		status, err := takeBackHere(ctx, s, key, p, screen)
+		status, err := t.here(ctx, s, c)
 		var locked *store.LockedError
-		if !errors.As(err, &locked) {
-			return takenBack(screen, status, err)
-		}
-		if !said {
-			fmt.Fprintf(out, "Handed to %s, watching.\n", locked.Holder)
-			said = true
-		}
-		if done, err := follow(ctx, s, key, screen); done || err != nil {
-			return err
+		var unsaved *runner.UnsavedError
+		switch {
+		case errors.As(err, &locked):
+			if done, err := t.follow(ctx, locked); done || err != nil {
+				return err
+			}
+		case errors.As(err, &unsaved):
+			fmt.Fprintln(screen.out, unsaved)
+			return t.end(unsaved.Status, nil)
+		case err == nil, ctx.Err() != nil, errors.Is(err, store.ErrLost), errors.Is(err, store.ErrConflict):
+			return t.end(status, err)
+		default:
+			fmt.Fprintf(screen.out, "Nothing can be remembered (%v); taking back all the same.\n", err)
+			return t.end(t.here(ctx, memstore.New(), c))
 		}
 	}
 }
 
-// takeBackHere runs the loop with nothing but the levers.
-func takeBackHere(ctx context.Context, s store.Store, key store.Key, p plan.Plan, screen *screen) (engine.Status, error) {
-	c, err := connectBlind(ctx, p)
+// here runs the loop with nothing but the levers. What the drivers would say
+// about their bounds is not waited for.
+func (t *takingBack) here(ctx context.Context, s store.Store, c connection) (engine.Status, error) {
+	record, err := t.plan.Encode()
 	if err != nil {
 		return engine.Status{}, err
 	}
-	record, err := p.Encode()
-	if err != nil {
-		return engine.Status{}, err
-	}
-	// What the drivers would say about their bounds is not waited for.
 	return runner.Run(ctx, runner.Config{
-		Key: key, Spec: p.Spec, Record: record, Routes: c.routes, Store: s, Holder: holder(), TakeOver: true,
-		OnTurn: screen.turn, Log: slog.New(slog.DiscardHandler),
+		Key: t.key, Spec: t.plan.Spec, Record: record, Routes: c.routes, Store: s, Holder: holder(), TakeOver: true,
+		Orders: []engine.Command{{ID: t.order.ID, Verb: engine.TakeBack, By: t.order.By, At: t.order.At}},
+		OnTurn: t.screen.turn, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
+// slowHolder is how long a running process may take to hear a command before we
+// say what can be done about it; it looks four times a second.
+const slowHolder = 10 * time.Second
+
 // follow waits until the running process has taken everything back, or is gone.
 // It returns false when this process should try itself.
-func follow(ctx context.Context, s store.Store, key store.Key, screen *screen) (bool, error) {
+func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (bool, error) {
+	out, began, complained, reason := t.screen.out, time.Now(), false, ""
+	fmt.Fprintf(out, "Handed to %s, watching.\n", locked.Holder)
 	for {
-		_, status, err := recall(ctx, s, key)
+		_, status, err := recall(ctx, t.store, t.key)
 		if err != nil {
 			return false, err
 		}
-		if status.Phase == engine.RolledBack {
-			return true, takenBack(screen, status, nil)
+		heard := slices.Contains(status.Consumed, t.order.ID)
+		switch {
+		case heard && status.Phase == engine.RolledBack:
+			return true, t.end(status, nil)
+		case heard && status.Reason != reason:
+			reason = status.Reason
+			fmt.Fprintln(out, view.Event(time.Now(), view.Headline(t.plan.Spec, status)))
+		case !heard && !complained && time.Since(began) > slowHolder:
+			complained = true
+			fmt.Fprintf(out, "It has not heard the command for %s. If it hangs, end it (kill %d on %s): this command then takes back by itself.\n",
+				view.Span(slowHolder), locked.Holder.PID, locked.Holder.Host)
 		}
-		if _, _, held, err := s.Holder(ctx, key); err != nil || !held {
-			return false, err
+		if _, _, held, err := t.store.Holder(ctx, t.key); err != nil || !held {
+			return false, nil //nolint:nilerr // a store that cannot say who runs it is found out by trying
 		}
 		select {
 		case <-ctx.Done():
-			fmt.Fprintf(screen.out, "Stopped watching. It goes on being taken back. See it: watari status %s\n", key)
+			fmt.Fprintf(out, "Stopped watching. See whether it is taken back: watari status %s\n", t.key)
 			return true, &ended{exitInterrupted}
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
 }
 
-// takenBack says how it ended: success here is that nobody reaches the target.
-func takenBack(screen *screen, status engine.Status, err error) error {
+// end says how it ended: success here is that nobody reaches the target.
+func (t *takingBack) end(status engine.Status, err error) error {
 	if err == nil && status.Phase == engine.RolledBack {
-		screen.summary(status)
+		t.screen.summary(status)
 		return nil
 	}
 	if err == nil {
-		return fmt.Errorf("migration %s is %s, not taken back: %s", screen.spec.Name, status.Phase, status.Reason)
+		return fmt.Errorf("migration %s is %s, not taken back: %s", t.key, status.Phase, status.Reason)
 	}
-	return screen.end(status, err)
+	return t.screen.end(status, err)
 }

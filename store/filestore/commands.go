@@ -54,6 +54,7 @@ func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, e
 		return nil, fmt.Errorf("read commands of migration %s: %w", key, explained(err))
 	}
 	var commands []store.Command
+	var errs []error
 	for _, f := range files {
 		if !strings.HasSuffix(f.Name(), commandSuffix) {
 			continue
@@ -64,16 +65,18 @@ func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, e
 			continue // discarded meanwhile
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read commands of migration %s: %w", key, explained(err))
+			errs = append(errs, fmt.Errorf("read commands of migration %s: %w", key, explained(err)))
+			continue
 		}
 		var c store.Command
 		if err := json.Unmarshal(b, &c); err != nil || c.ID == "" {
-			return nil, fmt.Errorf("read commands of migration %s: %s is not a command (%v): remove it and give the command again", key, path, err)
+			errs = append(errs, fmt.Errorf("read commands of migration %s: %s is not a command (%v): remove it and give the command again", key, path, err))
+			continue
 		}
 		commands = append(commands, c)
 	}
 	slices.SortFunc(commands, store.Command.Compare)
-	return commands, nil
+	return commands, errors.Join(errs...)
 }
 
 // Discard implements store.Store.
