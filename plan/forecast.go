@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"watari.dev/engine"
@@ -10,16 +13,51 @@ import (
 
 // Bind fills in the bounds of the routes from what their drivers say.
 func (p Plan) Bind(features map[string]router.Features) Plan {
-	routes := make([]engine.RouteSpec, len(p.Spec.Routes))
+	look := p.lookTime(features)
+	routes, levers := make([]engine.RouteSpec, len(p.Spec.Routes)), slices.Clone(p.Levers)
 	for i, r := range p.Spec.Routes {
 		f := features[r.Name]
 		r.Granularity = granularity(p.Spec.Steps, f.MaxWeight)
 		r.SettleWithin = 2*(f.Propagation+f.Cached) + settleSlack
 		r.LookEvery = max(time.Second, time.Duration(f.ReadCalls+f.SettleCalls)*callEvery)
+		if f.CallRate > 0 {
+			r.LookEvery = max(r.LookEvery, 2*look) // half of what the account has is left to writes and to others
+			r.SettleWithin += 4 * look
+			levers[i].Patience = 2 * look
+		}
 		routes[i] = r
 	}
-	p.Spec.Routes = routes
+	p.Spec.Routes, p.Levers = routes, levers
 	return p
+}
+
+// lookTime is how long one look at all routes takes that share a call rate.
+func (p Plan) lookTime(features map[string]router.Features) time.Duration {
+	var seconds float64
+	for _, l := range p.Levers {
+		if f := features[l.Ref.Name]; f.CallRate > 0 {
+			seconds += float64(f.ReadCalls+f.SettleCalls) / f.CallRate
+		}
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// Check refuses routes that together need more calls for one change than an
+// account allows within the time that a rollback may take to be written.
+func (p Plan) Check(features map[string]router.Features) error {
+	var seconds float64
+	var names []string
+	for _, l := range p.Levers {
+		if f := features[l.Ref.Name]; f.CallRate > 0 {
+			seconds += float64(f.ReadCalls+f.WriteCalls) / f.CallRate
+			names = append(names, l.Ref.Name)
+		}
+	}
+	if need := time.Duration(seconds * float64(time.Second)); need > longestWrite {
+		return fmt.Errorf("the routes %s need %s of API calls for one change, because their account allows only so many a second; a rollback must be written within %s: put names of one zone that lie close together into one route, or move fewer at once",
+			strings.Join(names, ", "), need.Round(time.Second), longestWrite)
+	}
+	return nil
 }
 
 const (
@@ -31,6 +69,9 @@ const (
 	// of the 5 that Route 53 gives an account (Route 53 Developer Guide,
 	// DNSLimitations), so that a write always finds room.
 	callEvery = 500 * time.Millisecond
+	// longestWrite is how long the writes of a rollback may wait for their turn,
+	// below the 12 seconds after which the runner gives a write up.
+	longestWrite = 10 * time.Second
 )
 
 // granularity is how far below a step's share the written one may lie.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,5 +128,36 @@ func TestForeseeWithoutGates(t *testing.T) {
 	f := p.Foresee(nil, nil, nil)
 	if len(f.Steps[0].Gates) != 0 || f.Steps[0].WayBack != 0 || f.Writes != 0 || f.Takes != time.Hour || f.Routes[0].Finest != traffic.All {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestManyNamesWaitForTheirTurn: a lever whose account counts calls is looked at
+// as often as half of them allow, and is given the time that takes.
+func TestManyNamesWaitForTheirTurn(t *testing.T) {
+	p := Plan{}
+	features := map[string]router.Features{}
+	for _, name := range []string{"a", "b"} {
+		p.Levers = append(p.Levers, Lever{Ref: router.Ref{Name: name}})
+		p.Spec.Routes = append(p.Spec.Routes, engine.RouteSpec{Name: name})
+		features[name] = router.Features{MaxWeight: 255, ReadCalls: 10, WriteCalls: 2, SettleCalls: 10, CallRate: 5}
+	}
+	bound := p.Bind(features)
+	for i, r := range bound.Spec.Routes {
+		if r.LookEvery != 16*time.Second || bound.Levers[i].Patience != 16*time.Second || r.SettleWithin <= time.Minute {
+			t.Errorf("40 calls at 5 a second: looked at every %s, for %s", r.LookEvery, bound.Levers[i].Patience)
+		}
+	}
+	if p.Levers[0].Patience != 0 {
+		t.Error("Bind changed the plan that it was given")
+	}
+	if err := p.Check(features); err != nil {
+		t.Errorf("24 calls for a change are written in 5 seconds: %v", err)
+	}
+	for name, f := range features {
+		f.ReadCalls = 30
+		features[name] = f
+	}
+	if err := p.Check(features); err == nil || !strings.Contains(err.Error(), "routes a, b need 13s") {
+		t.Errorf("64 calls take longer than a rollback may: %v", err)
 	}
 }

@@ -28,6 +28,9 @@ const formatVersion = 1
 type Lever struct {
 	Ref router.Ref `json:"ref"`
 	AWS AWS        `json:"aws"`
+	// Patience is how long one look at the route may take, because its driver
+	// must wait for its turn at an API that counts calls; 0 is the runner's own.
+	Patience time.Duration `json:"patience,omitempty"`
 }
 
 // AWS says how AWS is reached; what is empty comes from the SDK's standard chain.

@@ -49,6 +49,7 @@ type Features struct {
 	ReadCalls      int           // API calls of one Read
 	WriteCalls     int           // API calls of one Write that succeeds at once, without the read before it
 	SettleCalls    int           // API calls of one Settled
+	CallRate       float64       // calls per second that all routes of the driver's account share; 0 if there is no such limit worth planning for
 	Limit          string        // the limit that shapes the calls, in words; empty if there is none worth a line
 }
 

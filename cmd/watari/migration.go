@@ -89,7 +89,15 @@ func connect(ctx context.Context, p plan.Plan) (connection, error) {
 	if c.features, err = features(ctx, c.routes); err != nil {
 		return c, err
 	}
+	if err := p.Check(c.features); err != nil {
+		return c, err
+	}
 	c.plan = p.Bind(c.features)
+	for _, l := range c.plan.Levers {
+		route := c.routes[l.Ref.Name]
+		route.Patience = l.Patience
+		c.routes[l.Ref.Name] = route
+	}
 	return c, nil
 }
 

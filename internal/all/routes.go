@@ -42,7 +42,7 @@ func Routes(ctx context.Context, levers []plan.Lever, meter *metered.Meter) (map
 		if err != nil {
 			return nil, fmt.Errorf("connect route %s: %w", l.Ref.Name, err)
 		}
-		out[l.Ref.Name] = runner.Route{Ref: l.Ref, Driver: d}
+		out[l.Ref.Name] = runner.Route{Ref: l.Ref, Driver: d, Patience: l.Patience}
 	}
 	return out, nil
 }

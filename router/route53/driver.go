@@ -35,7 +35,8 @@ func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Feature
 		MaxWeight: MaxWeight, Atomic: batches == 1, CompareAndSwap: true,
 		Propagation: Propagation, Cached: longestTTL(groups, route),
 		ReadCalls: found.calls, WriteCalls: batches, SettleCalls: found.calls + batches,
-		Limit: "5 calls per second for the whole AWS account",
+		CallRate: CallsPerSecond,
+		Limit:    "5 calls per second for the whole AWS account",
 	}
 	if !f.Atomic {
 		f.Limit += fmt.Sprintf("; %d names take up to %d batches of 1,000 records or 32,000 characters", len(groups), batches)
