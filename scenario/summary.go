@@ -107,21 +107,23 @@ func (s Summary) writeBad(w io.Writer) {
 	sent, failed := s.tallies(1)
 	fmt.Fprintf(w, "  attempt 1  %s\n", outcome(s.Bad))
 	if found, back, known := s.Detection(); known {
-		fmt.Fprintf(w, "             found %s after the first bad answer; the rollback was accepted %s after that\n", view.Span(found), view.Span(back-found))
+		fmt.Fprintf(w, "             found %s ms after the first bad answer, rollback accepted %s ms after that\n", milliseconds(found), milliseconds(back-found))
 	}
-	fmt.Fprintf(w, "             %s of %s requests failed, all others were answered\n", view.Count(failed), view.Count(sent))
+	fmt.Fprintf(w, "             %s of %s requests of users failed, all others were answered\n", view.Count(failed), view.Count(sent))
 }
 
 func (s Summary) writeGood(w io.Writer) {
 	sent, failed := s.tallies(2)
 	fmt.Fprintf(w, "  attempt 2  %s\n", outcome(s.Good))
-	fmt.Fprintf(w, "             %s of %s requests failed\n\n", view.Count(failed), view.Count(sent))
+	fmt.Fprintf(w, "             %s of %s requests of users failed\n\n", view.Count(failed), view.Count(sent))
 }
+
+func milliseconds(d time.Duration) string { return view.Count(d.Milliseconds()) }
 
 func outcome(a attempt) string {
 	switch a.Phase {
 	case engine.RolledBack:
-		return "taken back: " + strings.TrimPrefix(a.Cause, "RollingBack: ")
+		return "taken back; " + strings.TrimPrefix(a.Cause, "RollingBack: ")
 	case engine.Complete:
 		return "complete"
 	default:

@@ -77,7 +77,7 @@ func TestSummarySaysWhatHappened(t *testing.T) {
 	}
 	var b strings.Builder
 	good().Write(&b)
-	for _, want := range []string{"5 of 100 requests failed", "0 of 200 requests failed", "found 3s after the first bad answer", "100ms after that", "http_5xx (500)"} {
+	for _, want := range []string{"5 of 100 requests of users failed", "0 of 200 requests of users failed", "found 3,000 ms after the first bad answer", "accepted 100 ms after that", "http_5xx (500)"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the summary does not say %q:\n%s", want, b.String())
 		}

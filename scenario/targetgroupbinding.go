@@ -116,7 +116,7 @@ func (s *stage) attempt(ctx context.Context, users *users, n int, atRoll func(co
 	rolled := false
 	a, err := s.watari.run(ctx, s.Out, s.kills(killing, n), func(e view.JSONEvent) {
 		if e.Kind != "status" && e.Kind != "effect" {
-			fmt.Fprintln(s.Out, "  "+view.Event(e.At.Local(), e.Text))
+			fmt.Fprintln(s.Out, "  "+e.Line())
 		}
 		if e.Kind != "phase" {
 			return

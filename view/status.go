@@ -105,6 +105,11 @@ type JSONEvent struct {
 	Effect *runner.Effect   `json:"effect,omitempty"`
 }
 
+// Line writes the event as the plain log does.
+func (e JSONEvent) Line() string {
+	return Event(e.At.Local(), sentence(engine.Note{Kind: e.Kind, Route: e.Route, Text: e.Text}))
+}
+
 // JSON writes the events of a turn, one object a line. With beat it ends with
 // one of kind status.
 func JSON(w io.Writer, t runner.Turn, beat bool) error {
