@@ -34,7 +34,7 @@ lint:
 	$(GO) run $(LINT) run ./...
 
 bench: build lab-ready
-	$(GO) test -run '^$$' -bench 'Step$$' -benchmem ./engine
+	$(GO) test -run '^$$' -bench Step ./engine
 	$(GO) test -run '^$$' -bench CallsPerStep ./router/route53
 	$(GO) test -run '^$$' -bench Proxy ./lab/alb
 	$(WATARI) lab bench $(BENCH)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -310,9 +311,20 @@ func BenchmarkStep(b *testing.B) {
 		b.Fatalf("phase %s", w.status.Phase)
 	}
 	seen := w.observe()
-	b.ReportAllocs()
-	for b.Loop() {
-		Step(w.spec, w.status, seen, w.now)
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
+	b.Run("step", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			Step(w.spec, w.status, seen, w.now)
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "steps/s")
+	})
+	// The reference: writing the status as JSON, which every turn does as well.
+	b.Run("json-of-status", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := json.Marshal(w.status); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -20,6 +20,9 @@ func (t *turn) absorbRoute(r *RouteStatus) {
 		return
 	}
 	r.Seen = &found
+	if r.Want == nil && seen.Settled.State != traffic.Failed {
+		r.Trouble = ""
+	}
 	if r.Want == nil || !lost {
 		t.absorbFound(r)
 		t.absorbSettlement(r, seen.Settled)
@@ -120,9 +123,6 @@ func (t *turn) roundedTo(r *RouteStatus) bool {
 // difference that is not the write on its way is somebody else's.
 func (t *turn) absorbFound(r *RouteStatus) {
 	w := r.Written
-	if r.Want == nil {
-		r.Trouble = ""
-	}
 	if w == nil {
 		return
 	}
