@@ -58,6 +58,7 @@ func benchCold(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(out, "compiling Kubernetes with empty caches, about ten minutes on two cores ...")
 	began := time.Now()
 	if _, err := kube.Build(ctx, kube.Options{CacheDir: filepath.Join(dir, "kube")}); err != nil {
 		return err
