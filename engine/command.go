@@ -106,8 +106,7 @@ func (t *turn) obeyApprove() string {
 }
 
 func (t *turn) obeyTakeBack(c Command) string {
-	switch t.status.Phase {
-	case RollingBack:
+	if t.status.Phase == RollingBack {
 		return "it is being taken back"
 	}
 	t.rollBack("asked for by %s", c.By)

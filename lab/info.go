@@ -16,6 +16,7 @@ import (
 // State is where a lab or one of its components stands.
 type State string
 
+// The states.
 const (
 	Waiting    State = "waiting"    // for a component that it needs
 	Starting   State = "starting"   // runs, but does not serve yet

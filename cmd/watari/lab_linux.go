@@ -147,7 +147,7 @@ func newLabEnv(flags *labFlags) *cobra.Command {
 func newLabLogs(flags *labFlags) *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
-		Use: "logs [COMPONENT]", Short: "The log of a component; without a name, which there are", Args: atMost(1),
+		Use: "logs [COMPONENT]", Short: "The log of a component; without a name, which there are", Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return lab.Logs(cmd.Context(), flags.dir, args[0], follow, cmd.OutOrStdout())

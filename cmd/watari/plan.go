@@ -83,14 +83,12 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// atMost refuses more than n arguments.
-func atMost(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := cobra.MaximumNArgs(n)(cmd, args); err != nil {
-			return usage{err}
-		}
-		return nil
+// atMostOne refuses more than one argument.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
+		return usage{err}
 	}
+	return nil
 }
 
 // oneName wants the name of a migration.

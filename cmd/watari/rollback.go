@@ -30,7 +30,7 @@ answer, this command does it itself. It needs nothing but the levers: no metrics
 no cluster, no file. Where the migration is not remembered (another machine), name
 the file and it works from that.`,
 		Example: "  watari rollback shop\n  watari rollback -f shop.yaml",
-		Args:    atMost(1),
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := state.open()
 			if err != nil {

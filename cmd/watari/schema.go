@@ -13,7 +13,7 @@ func newSchema() *cobra.Command {
 		Short:     "The JSON Schema of a whole file, or of one kind, for editors",
 		Example:   "  watari schema > watari.schema.json",
 		ValidArgs: []string{"Environment", "Migration"},
-		Args:      atMost(1),
+		Args:      atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind := ""
 			if len(args) == 1 {

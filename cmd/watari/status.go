@@ -20,7 +20,7 @@ func newStatus(state *stateFlags) *cobra.Command {
 		Use:     "status [NAME]",
 		GroupID: "migrate",
 		Short:   "Where a migration stands; without a name, all of them",
-		Args:    atMost(1),
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := knownOutput(output); err != nil {
 				return err

@@ -402,9 +402,10 @@ func TestAliases(t *testing.T) {
 	if r, _ := h.names.record("www.example.com.", "A", ""); r.AliasTarget != "api.example.com." || len(r.AliasAddrs) != 0 {
 		t.Errorf("an alias within the zone is served as %+v", r)
 	}
-	if _, healthy, _ := served("api.example.com.", "A"); healthy {
-		t.Error("an alias to a load balancer whose group has no healthy target is healthy")
-	}
+	h.until("the alias of a load balancer whose group has no healthy target is not healthy", func() bool {
+		_, healthy, _ := served("api.example.com.", "A")
+		return !healthy
+	})
 	h.plane.setHealth(group, alb.Health{State: alb.Healthy})
 	h.until("the alias is healthy", func() bool { _, healthy, _ := served("api.example.com.", "A"); return healthy })
 }

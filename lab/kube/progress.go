@@ -10,6 +10,7 @@ import (
 // Stage is where a build stands.
 type Stage string
 
+// The stages, in order.
 const (
 	StageAnnounced   Stage = "announced"   // it is about to start; String says what it costs
 	StageWaiting     Stage = "waiting"     // another process builds the same

@@ -18,6 +18,7 @@ const pollInterval = 50 * time.Millisecond
 // Outcome says how a process ended.
 type Outcome string
 
+// The outcomes.
 const (
 	AlreadyGone Outcome = "already gone" // nothing was sent
 	Ended       Outcome = "ended"        // after TERM

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -53,7 +54,7 @@ func parseSelector(text string) (*selector, error) {
 	for _, m := range matchers {
 		all = append(all, m.String())
 		empty = empty && m.Matches("")
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
 			s.name = m.Value
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"watari.dev/signal"
@@ -56,7 +57,7 @@ func (h *history) add(started time.Time, lines []shown) {
 		if s.Samples == nil {
 			s.Born = again
 			h.byKey[line.key] = s
-			name := s.labels.Get(labels.MetricName)
+			name := s.labels.Get(model.MetricNameLabel)
 			h.byName[name] = append(h.byName[name], s)
 		}
 		if n := len(s.Samples); n == 0 || s.Samples[n-1].Value != line.value {

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,6 +44,9 @@ func (s *Store) Submit(ctx context.Context, key store.Key, c store.Command) erro
 	})
 }
 
+// errNoID is what is wrong with a file that is JSON and says not whose it is.
+var errNoID = errors.New("it has no ID")
+
 // Commands implements store.Store. It neither locks nor writes.
 func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, error) {
 	if err := ready(ctx, key); err != nil {
@@ -70,7 +74,7 @@ func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, e
 		}
 		var c store.Command
 		if err := json.Unmarshal(b, &c); err != nil || c.ID == "" {
-			errs = append(errs, fmt.Errorf("read commands of migration %s: %s is not a command (%v): remove it and give the command again", key, path, err))
+			errs = append(errs, fmt.Errorf("read commands of migration %s: %s is not a command: remove it and give the command again: %w", key, path, cmp.Or(err, errNoID)))
 			continue
 		}
 		commands = append(commands, c)

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -139,7 +140,7 @@ func readLease(path string) (leaseFile, error) {
 	}
 	var f leaseFile
 	if err := json.Unmarshal(b, &f); err != nil || f.Token == "" {
-		return leaseFile{}, fmt.Errorf("%s is not a lease (%v): make sure that no watari runs this migration, then remove the file", path, err)
+		return leaseFile{}, fmt.Errorf("%s is not a lease: make sure that no watari runs this migration, then remove the file: %w", path, cmp.Or(err, errNoID))
 	}
 	return f, nil
 }

@@ -161,7 +161,7 @@ func decideFixedResponse(a ruleAction) (ruleAction, *wire.Error) {
 	if f == nil || a.ForwardConfig != nil || a.TargetGroupArn != nil {
 		return a, wire.Errorf("InvalidLoadBalancerAction", "A fixed-response action must have FixedResponseConfig and no target group")
 	}
-	if len(f.StatusCode) != 3 || !strings.Contains("245", f.StatusCode[:1]) || strings.Trim(f.StatusCode, "0123456789") != "" {
+	if len(f.StatusCode) != 3 || strings.IndexByte("245", f.StatusCode[0]) < 0 || strings.Trim(f.StatusCode, "0123456789") != "" {
 		return a, wire.Errorf("ValidationError", "The fixed-response status code '%s' must be 2XX, 4XX or 5XX", f.StatusCode)
 	}
 	if f.MessageBody != nil && len(*f.MessageBody) > 1024 {
