@@ -14,6 +14,7 @@ import (
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 
 	"watari.dev/signal"
+	"watari.dev/signal/internal/selector"
 	"watari.dev/traffic"
 )
 
@@ -106,11 +107,11 @@ func (s *Source) Counts(ctx context.Context, q signal.Query, from, to time.Time)
 
 // side reads and decides one side. An error is a mistake in the query.
 func (s *Source) side(ctx context.Context, q signal.Query, side traffic.Side, w window) (traffic.Reading[traffic.Counts], error) {
-	want, err := parseSelectors(q, side)
+	want, err := selector.Of(q, side)
 	if err != nil {
 		return traffic.Reading[traffic.Counts]{}, err
 	}
-	if want.requests == nil {
+	if want.Requests == nil {
 		return unknown("nothing says what its requests are"), nil
 	}
 	seen, err := s.read(ctx, want, w)

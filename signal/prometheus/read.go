@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"watari.dev/signal/internal/selector"
 )
 
 // window is what is asked for, with both ends already moved back by Settle.
@@ -27,13 +29,13 @@ type seen struct {
 }
 
 // read asks for everything that decideReading needs.
-func (s *Source) read(ctx context.Context, want selectors, w window) (seen, error) {
+func (s *Source) read(ctx context.Context, want selector.Side, w window) (seen, error) {
 	var out seen
 	var requestsErr, errorsErr, latencyErr error
 	var all sync.WaitGroup
-	all.Go(func() { out.requests, requestsErr = s.samples(ctx, want.requests, w) })
-	all.Go(func() { out.errors, errorsErr = s.samples(ctx, want.errors, w) })
-	all.Go(func() { out.latency, latencyErr = s.samples(ctx, want.latency, w) })
+	all.Go(func() { out.requests, requestsErr = s.samples(ctx, want.Requests, w) })
+	all.Go(func() { out.errors, errorsErr = s.samples(ctx, want.Errors, w) })
+	all.Go(func() { out.latency, latencyErr = s.samples(ctx, want.Latency, w) })
 	all.Wait()
 	if err := errors.Join(requestsErr, errorsErr, latencyErr); err != nil {
 		return seen{}, err
@@ -48,17 +50,17 @@ func (s *Source) read(ctx context.Context, want selectors, w window) (seen, erro
 	return out, err
 }
 
-// hasMetric reports whether the metric of want.errors exists, with any labels.
-func (s *Source) hasMetric(ctx context.Context, want selectors, got seen, w window) (bool, error) {
+// hasMetric reports whether the metric of want.Errors exists, with any labels.
+func (s *Source) hasMetric(ctx context.Context, want selector.Side, got seen, w window) (bool, error) {
 	switch {
-	case want.errors == nil || len(got.errors) > 0:
+	case want.Errors == nil || len(got.errors) > 0:
 		return true, nil
-	case want.errors.name == "":
+	case want.Errors.Name == "":
 		return false, nil
-	case want.errors.name == want.requests.name:
+	case want.Errors.Name == want.Requests.Name:
 		return len(got.requests) > 0, nil
 	}
-	value, err := s.query(ctx, fmt.Sprintf("count({__name__=%q})", want.errors.name), w.to)
+	value, err := s.query(ctx, fmt.Sprintf("count({__name__=%q})", want.Errors.Name), w.to)
 	vector, ok := value.(model.Vector)
 	return ok && len(vector) > 0, err
 }
@@ -67,13 +69,13 @@ func (s *Source) hasMetric(ctx context.Context, want selectors, got seen, w wind
 // to its end, ascending, and without series that have none. A range selector
 // returns what is stored (Prometheus, "Querying basics: range vector selectors"),
 // without the markers of staleness.
-func (s *Source) samples(ctx context.Context, sel *selector, w window) ([]*model.SampleStream, error) {
+func (s *Source) samples(ctx context.Context, sel *selector.Selector, w window) ([]*model.SampleStream, error) {
 	if sel == nil {
 		return nil, nil
 	}
 	end := w.to.Truncate(time.Millisecond).Add(time.Millisecond) // the server counts in milliseconds; see upTo
 	span := end.Sub(w.from) + w.lookback
-	value, err := s.query(ctx, fmt.Sprintf("%s[%dms]", sel.query, span.Milliseconds()), end)
+	value, err := s.query(ctx, fmt.Sprintf("%s[%dms]", sel.Query, span.Milliseconds()), end)
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +145,11 @@ func openQuestions(got seen, w window) []instance {
 
 // upOf selects the series up of the instances, which Prometheus writes at each
 // scrape: 1 if it worked.
-func upOf(instances []instance) *selector {
+func upOf(instances []instance) *selector.Selector {
 	var jobs, names []string
 	for _, i := range instances {
 		jobs, names = append(jobs, regexp.QuoteMeta(string(i.job))), append(names, regexp.QuoteMeta(string(i.name)))
 	}
 	slices.Sort(jobs)
-	return &selector{query: fmt.Sprintf("{__name__=\"up\",job=~%q,instance=~%q}", strings.Join(slices.Compact(jobs), "|"), strings.Join(names, "|"))}
+	return &selector.Selector{Query: fmt.Sprintf("{__name__=\"up\",job=~%q,instance=~%q}", strings.Join(slices.Compact(jobs), "|"), strings.Join(names, "|"))}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"watari.dev/signal"
+	"watari.dev/signal/internal/selector"
 	"watari.dev/traffic"
 )
 
@@ -22,9 +23,9 @@ type life struct {
 }
 
 // decideReading makes one side's reading of what the server knows.
-func decideReading(want selectors, got seen, w window) traffic.Reading[traffic.Counts] {
+func decideReading(want selector.Side, got seen, w window) traffic.Reading[traffic.Counts] {
 	if len(got.requests) == 0 {
-		return unknown(fmt.Sprintf("no series matches %s", want.requests.text))
+		return unknown(fmt.Sprintf("no series matches %s", want.Requests.Text))
 	}
 	lives := livesOf(got, w)
 	if why := down(lives, w); why != nil {
@@ -33,13 +34,13 @@ func decideReading(want selectors, got seen, w window) traffic.Reading[traffic.C
 	sum := signal.Sum(counters(got.requests, lives), counters(got.errors, lives), histograms(got.latency, lives), w.from, w.to)
 	switch until, fresh := covered(lives, w); {
 	case !fresh:
-		return unknown(fmt.Sprintf("no new sample of %s between %s and %s", want.requests.text, clock(w.from), clock(w.to)))
+		return unknown(fmt.Sprintf("no new sample of %s between %s and %s", want.Requests.Text, clock(w.from), clock(w.to)))
 	case !watched(lives, w):
-		return unknown(fmt.Sprintf("no instance with %s was scraped yet at %s, where the window begins", want.requests.text, clock(w.from)))
+		return unknown(fmt.Sprintf("no instance with %s was scraped yet at %s, where the window begins", want.Requests.Text, clock(w.from)))
 	case sum.Requests == 0 && !atBothEnds(got.requests, w):
-		return unknown(fmt.Sprintf("counters for %s have only just appeared or gone", want.requests.text))
+		return unknown(fmt.Sprintf("counters for %s have only just appeared or gone", want.Requests.Text))
 	case !got.hasErrors:
-		return unknown(fmt.Sprintf("there is no metric of the name in %s: correct it, or let the application start this counter at 0", want.errors.text))
+		return unknown(fmt.Sprintf("there is no metric of the name in %s: correct it, or let the application start this counter at 0", want.Errors.Text))
 	default:
 		return traffic.KnownAt(sum, until)
 	}

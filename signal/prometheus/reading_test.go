@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/common/model"
 	"pgregory.net/rapid"
 
+	"watari.dev/signal/internal/selector"
 	"watari.dev/traffic"
 )
 
@@ -34,7 +35,7 @@ func stream(name, instance, labels string, values ...int) *model.SampleStream {
 func streams(all ...*model.SampleStream) []*model.SampleStream { return all }
 
 func TestDecideReading(t *testing.T) {
-	want, err := parseSelector(`r{s="s"}`)
+	want, err := selector.Parse(`r{s="s"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestDecideReading(t *testing.T) {
 		"first errors":             {seen{requests: streams(stream("r", "a", "", 1, 9, 9)), errors: streams(stream("r", "a", "code=500", -1, 3, 3))}, 0, 2, traffic.Known, 8, 2, ""},
 	} {
 		c.seen.hasErrors = true
-		got := decideReading(selectors{requests: want}, c.seen, window{from: at(c.from), to: at(c.to), lookback: time.Minute})
+		got := decideReading(selector.Side{Requests: want}, c.seen, window{from: at(c.from), to: at(c.to), lookback: time.Minute})
 		if got.State != c.state || got.Value.Requests != c.requests || !strings.Contains(got.Err, c.why) || c.covers > 0 && !got.At.Equal(at(c.covers)) {
 			t.Errorf("%s: %+v, want %s, %d requests up to %s, %q", name, got, c.state, c.requests, at(c.covers), c.why)
 		}
@@ -77,11 +78,11 @@ func TestDecideReading(t *testing.T) {
 }
 
 func TestHistogramsOfSeveralInstancesAddUp(t *testing.T) {
-	want, err := parseSelector(`r`)
+	want, err := selector.Parse(`r`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := decideReading(selectors{requests: want}, seen{
+	got := decideReading(selector.Side{Requests: want}, seen{
 		hasErrors: true,
 		requests:  streams(stream("r", "a", "", 0, 10), stream("r", "b", "", 0, 10)),
 		latency: streams(
@@ -96,7 +97,7 @@ func TestHistogramsOfSeveralInstancesAddUp(t *testing.T) {
 // TestWindowsAddUp cuts what a server stores at random instants: where all parts
 // are known, they make the whole.
 func TestWindowsAddUp(t *testing.T) {
-	want, err := parseSelector(`r`)
+	want, err := selector.Parse(`r`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func TestWindowsAddUp(t *testing.T) {
 				}
 				return out
 			}
-			return decideReading(selectors{requests: want}, seen{requests: cut(stored.requests), up: cut(stored.up), hasErrors: true}, w)
+			return decideReading(selector.Side{Requests: want}, seen{requests: cut(stored.requests), up: cut(stored.up), hasErrors: true}, w)
 		}
 		from := rapid.IntRange(0, length-3).Draw(t, "from")
 		to := rapid.IntRange(from+2, length-1).Draw(t, "to")

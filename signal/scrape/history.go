@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"watari.dev/signal"
+	"watari.dev/signal/internal/selector"
 )
 
 // look is one scrape that ended.
@@ -163,19 +164,19 @@ func (s *series) before(at time.Time) int {
 func (s *series) shownBy(l look) bool { return !s.Samples[0].At.After(l.at) && !s.last.Before(l.at) }
 
 // selected calls use with every series that sel selects.
-func (h *history) selected(sel *selector, use func(*series)) {
+func (h *history) selected(sel *selector.Selector, use func(*series)) {
 	if sel == nil {
 		return
 	}
 	visit := func(all []*series) {
 		for _, s := range all {
-			if sel.matches(s.labels) {
+			if sel.Matches(s.labels) {
 				use(s)
 			}
 		}
 	}
-	if sel.name != "" {
-		visit(h.byName[sel.name])
+	if sel.Name != "" {
+		visit(h.byName[sel.Name])
 		return
 	}
 	for _, all := range h.byName {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"watari.dev/signal"
+	"watari.dev/signal/internal/selector"
 	"watari.dev/traffic"
 )
 
@@ -28,7 +29,7 @@ type view struct {
 }
 
 // view reads the history of e.
-func (e *endpoint) view(want selectors, from, to time.Time) view {
+func (e *endpoint) view(want selector.Side, from, to time.Time) view {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	h := &e.history
@@ -39,7 +40,7 @@ func (e *endpoint) view(want selectors, from, to time.Time) view {
 	if !looked {
 		return v
 	}
-	h.selected(want.requests, func(s *series) {
+	h.selected(want.Requests, func(s *series) {
 		if !s.Samples[0].At.After(end.at) {
 			v.matched = true
 			v.atBase = v.atBase || based && s.shownBy(base)
@@ -48,17 +49,17 @@ func (e *endpoint) view(want selectors, from, to time.Time) view {
 	})
 	if v.matched && based && v.fresh {
 		v.counts = h.sum(want, from, to)
-		v.hasErrors = h.hasMetric(want.errors)
+		v.hasErrors = h.hasMetric(want.Errors)
 	}
 	return v
 }
 
-func (h *history) sum(want selectors, from, to time.Time) traffic.Counts {
+func (h *history) sum(want selector.Side, from, to time.Time) traffic.Counts {
 	var requests, errs []signal.Counter
 	histograms := map[string][]signal.Bucket{}
-	h.selected(want.requests, func(s *series) { requests = append(requests, s.Counter) })
-	h.selected(want.errors, func(s *series) { errs = append(errs, s.Counter) })
-	h.selected(want.latency, func(s *series) {
+	h.selected(want.Requests, func(s *series) { requests = append(requests, s.Counter) })
+	h.selected(want.Errors, func(s *series) { errs = append(errs, s.Counter) })
+	h.selected(want.Latency, func(s *series) {
 		if s.histogram != "" {
 			histograms[s.histogram] = append(histograms[s.histogram], signal.Bucket{Edge: s.edge, Counter: s.Counter})
 		}
@@ -72,12 +73,12 @@ func (h *history) sum(want selectors, from, to time.Time) traffic.Counts {
 
 // hasMetric reports whether the endpoint has the metric that sel selects from,
 // whatever its labels.
-func (h *history) hasMetric(sel *selector) bool {
+func (h *history) hasMetric(sel *selector.Selector) bool {
 	if sel == nil {
 		return true
 	}
-	if sel.name != "" {
-		return len(h.byName[sel.name]) > 0
+	if sel.Name != "" {
+		return len(h.byName[sel.Name]) > 0
 	}
 	found := false
 	h.selected(sel, func(*series) { found = true })
@@ -85,7 +86,7 @@ func (h *history) hasMetric(sel *selector) bool {
 }
 
 // decideReading makes one side's reading of what the endpoints show.
-func decideReading(want selectors, views []view, from, to time.Time) traffic.Reading[traffic.Counts] {
+func decideReading(want selector.Side, views []view, from, to time.Time) traffic.Reading[traffic.Counts] {
 	needed := slices.DeleteFunc(slices.Clone(views), func(v view) bool { return v.looked && !v.matched })
 	if why := failures(needed, to); why != nil {
 		return traffic.FailedAt[traffic.Counts](why, to)
@@ -107,13 +108,13 @@ func decideReading(want selectors, views []view, from, to time.Time) traffic.Rea
 	}
 	switch {
 	case len(needed) == 0:
-		return unknown(fmt.Sprintf("no counter on %s matches %s", urls(views), want.requests.text))
+		return unknown(fmt.Sprintf("no counter on %s matches %s", urls(views), want.Requests.Text))
 	case !atEnd:
-		return unknown(fmt.Sprintf("no counter on %s matches %s any more", urls(needed), want.requests.text))
+		return unknown(fmt.Sprintf("no counter on %s matches %s any more", urls(needed), want.Requests.Text))
 	case sum.Requests == 0 && !atBoth:
-		return unknown(fmt.Sprintf("counters for %s have only just appeared on %s", want.requests.text, urls(needed)))
+		return unknown(fmt.Sprintf("counters for %s have only just appeared on %s", want.Requests.Text, urls(needed)))
 	case !hasErrors:
-		return unknown(fmt.Sprintf("nothing on %s has the name in %s: correct it, or let the application start this counter at 0", urls(needed), want.errors.text))
+		return unknown(fmt.Sprintf("nothing on %s has the name in %s: correct it, or let the application start this counter at 0", urls(needed), want.Errors.Text))
 	}
 	return traffic.KnownAt(sum, until)
 }

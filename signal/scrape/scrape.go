@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"watari.dev/signal"
+	"watari.dev/signal/internal/selector"
 	"watari.dev/traffic"
 )
 
@@ -105,11 +106,11 @@ func (s *Source) Counts(_ context.Context, q signal.Query, from, to time.Time) (
 }
 
 func (s *Source) side(q signal.Query, side traffic.Side, from, to time.Time) (traffic.Reading[traffic.Counts], error) {
-	want, err := parseSelectors(q, side)
+	want, err := selector.Of(q, side)
 	if err != nil {
 		return traffic.Reading[traffic.Counts]{}, err
 	}
-	if want.requests == nil {
+	if want.Requests == nil {
 		return unknown("nothing says what its requests are"), nil
 	}
 	views := make([]view, len(s.endpoints))

@@ -397,9 +397,9 @@ func TestNewRefuses(t *testing.T) {
 func TestExpressionsAreRefusedWithTheRemedy(t *testing.T) {
 	s, _ := scripted(t, Config{}, "r 1\n")
 	for text, wanted := range map[string]string{
-		`sum(rate(r[5m]))`: "is an expression: name the counter itself",
-		`r[5m]`:            "is an expression: name the counter itself",
-		`r offset 5m`:      "is an expression: name the counter itself",
+		`sum(rate(r[5m]))`: "is an expression, which cannot be counted exactly: name the counter itself",
+		`r[5m]`:            "is an expression, which cannot be counted exactly: name the counter itself",
+		`r offset 5m`:      "is an expression, which cannot be counted exactly: name the counter itself",
 		`r{a=`:             "is not a selector",
 		`{}`:               "is not a selector",
 		`{s=~".*"}`:        "it would match everything",
