@@ -13,14 +13,22 @@ import (
 )
 
 // Query says what to count and how the sides are told apart. It is plain data.
-// The three expressions are selectors or queries in the source's own language.
-// Errors and Latency may be empty: no errors are counted, the histogram is empty.
+// Its expressions are selectors or queries in the source's own language.
+// All but Requests may be empty: no errors are counted, the histogram is empty.
 // A side without Requests is not asked for and stays Unknown.
 type Query struct {
 	Name     string                 `json:"name"` // of the signal, for messages
 	Requests traffic.BySide[string] `json:"requests"`
 	Errors   traffic.BySide[string] `json:"errors"`
 	Latency  traffic.BySide[string] `json:"latency"` // a histogram's _bucket series
+	Events   []Event                `json:"events,omitempty"`
+}
+
+// Event is something else that is counted of the requests, such as payments that
+// were declined. It becomes the Events of the counts, in the order of the query.
+type Event struct {
+	Name  string                 `json:"name"`
+	Count traffic.BySide[string] `json:"count"`
 }
 
 // Counts is what one window held. Each side is known or not on its own: losing

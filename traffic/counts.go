@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -9,13 +10,42 @@ import (
 // not rates, so that intervals can be added.
 type Counts struct {
 	Requests int64     `json:"requests"`
-	Errors   int64     `json:"errors"`  // requests that failed by the fault of the side; part of Requests
-	Latency  Histogram `json:"latency"` // empty where the signal has none
+	Errors   int64     `json:"errors"`           // requests that failed by the fault of the side; part of Requests
+	Latency  Histogram `json:"latency"`          // empty where the signal has none
+	Events   []int64   `json:"events,omitempty"` // the query's own counts, in its order; each part of Requests
+	// Resets is how many counters began again at zero within the interval. What
+	// they had counted since they were last looked at is missing: with Resets the
+	// numbers are lower bounds.
+	Resets int64 `json:"resets,omitempty"`
+	// Skew is how far the clock of whoever counted is ahead of ours, as far as it
+	// is known; what was counted belongs to moments that far from those it names.
+	Skew time.Duration `json:"skew,omitempty"`
 }
 
-// Plus returns the sum of both.
+// Plus returns the sum of both, with the larger skew of the two.
 func (c Counts) Plus(d Counts) Counts {
-	return Counts{Requests: c.Requests + d.Requests, Errors: c.Errors + d.Errors, Latency: c.Latency.Plus(d.Latency)}
+	sum := Counts{
+		Requests: c.Requests + d.Requests, Errors: c.Errors + d.Errors, Latency: c.Latency.Plus(d.Latency),
+		Events: plus(c.Events, d.Events), Resets: c.Resets + d.Resets, Skew: c.Skew,
+	}
+	if d.Skew.Abs() > c.Skew.Abs() {
+		sum.Skew = d.Skew
+	}
+	return sum
+}
+
+func plus(a, b []int64) []int64 {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	if len(b) == 0 {
+		return a
+	}
+	sum := slices.Clone(a)
+	for i, n := range b {
+		sum[i] += n
+	}
+	return sum
 }
 
 // ErrorRatio returns errors per request in 0..1, and false without requests.
