@@ -1,0 +1,289 @@
+package verdict
+
+import (
+	"math"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// Interval is what one source of data says of one service until To. Each side's
+// begins where its last known one ended; a side that is not known is caught up
+// with later, and only then compared.
+type Interval struct {
+	Service  int // index into Config.Services
+	To       time.Time
+	From     traffic.BySide[time.Time]
+	Source   traffic.Reading[traffic.Counts]
+	Target   traffic.Reading[traffic.Counts]
+	Intended traffic.Share // what the levers should send to the target
+	Step     int           // a number of its own for each hold; 0 while shares are not in place
+}
+
+// mostSkew is how far the clocks of the sides' sources may be apart: HTTP dates
+// have whole seconds, so less is not known to be any.
+const mostSkew = 5 * time.Second
+
+// mostApart is how much older the data of one side may be than those of the
+// other before they do not show the same time.
+const mostApart = time.Minute
+
+// Add takes what was seen of one service. It allocates nothing once the edges of
+// latencies are fixed.
+func (t *Test) Add(s *State, in *Interval) {
+	service := &s.Services[in.Service]
+	source := t.take(s, in, traffic.Source, in.From.Source, &in.Source)
+	target := t.take(s, in, traffic.Target, in.From.Target, &in.Target)
+	if !source || !target {
+		return
+	}
+	together := service.Since.Source.Equal(service.Since.Target)
+	span := in.To.Sub(service.Since.Source)
+	switch skew := in.Source.Value.Skew - in.Target.Value.Skew; {
+	case !together:
+		service.miss(&service.Missed.Gaps, in.To)
+	case skew.Abs() > mostSkew || in.Source.At.Sub(in.Target.At).Abs() > max(mostApart, 2*t.cfg.Services[in.Service].Every):
+		service.miss(&service.Missed.Skewed, in.To)
+	case service.Resets.Source:
+		service.miss(&service.Missed.Resets, in.To)
+	default:
+		t.feed(s, in, span)
+	}
+	service.Since.Source, service.Since.Target = in.To, in.To
+	service.Resets = traffic.BySide[bool]{}
+	for i := range service.Metrics {
+		service.Metrics[i].Half = Pair{}
+	}
+}
+
+func (s *ServiceState) miss(counter *int64, at time.Time) {
+	*counter++
+	s.Missed.At = at
+}
+
+// take adds one side's counts to what is not aligned yet, and reports whether the
+// side is known until in.To. Where the windows of a side do not follow each
+// other, what it was not known for is lost and its part begins anew.
+func (t *Test) take(s *State, in *Interval, side traffic.Side, from time.Time, r *traffic.Reading[traffic.Counts]) bool {
+	service := &s.Services[in.Service]
+	since, until, reset := &service.Since.Source, &service.Until.Source, &service.Resets.Source
+	if side == traffic.Target {
+		since, until, reset = &service.Since.Target, &service.Until.Target, &service.Resets.Target
+	}
+	if !from.Equal(*until) {
+		*since, *until, *reset = from, from, false
+		for i := range service.Metrics {
+			*service.Metrics[i].Half.of(side) = Tally{}
+		}
+	}
+	if r.State != traffic.Known {
+		return false
+	}
+	*until = in.To
+	*reset = *reset || r.Value.Resets > 0
+	for i := range service.Metrics {
+		m, cfg := &service.Metrics[i], &t.cfg.Services[in.Service].Metrics[i]
+		if cfg.Kind == Latency && m.Edge == 0 {
+			t.learn(s, in.Service, i, side, r.Value.Latency)
+			continue
+		}
+		tally := tallyOf(cfg, m.Edge, &r.Value)
+		half := m.Half.of(side)
+		*half = half.Plus(tally)
+	}
+	return true
+}
+
+func (p *Pair) of(side traffic.Side) *Tally {
+	if side == traffic.Source {
+		return &p.Source
+	}
+	return &p.Target
+}
+
+// tallyOf counts what is bad by a metric. A histogram that does not have the
+// edge says nothing.
+func tallyOf(m *Metric, edge time.Duration, c *traffic.Counts) Tally {
+	switch m.Kind {
+	case Latency:
+		return above(c.Latency, edge)
+	case Events:
+		if m.Event < len(c.Events) {
+			return Tally{c.Requests, min(c.Events[m.Event], c.Requests)}
+		}
+		return Tally{}
+	default:
+		return Tally{c.Requests, min(c.Errors, c.Requests)}
+	}
+}
+
+func above(h traffic.Histogram, edge time.Duration) (t Tally) {
+	found := false
+	for i, n := range h.Buckets {
+		t.N += n
+		if found {
+			t.Bad += n
+		}
+		found = found || i < len(h.Edges) && h.Edges[i] == edge
+	}
+	if !found {
+		return Tally{}
+	}
+	return t
+}
+
+// feed takes what both sides answered in the same span of time.
+func (t *Test) feed(s *State, in *Interval, span time.Duration) {
+	service, cfg := &s.Services[in.Service], &t.cfg.Services[in.Service]
+	if in.Step != service.Step {
+		t.beginStep(s, in.Service, in.Step)
+	}
+	service.Intended = in.Intended
+	if due := t.due(s, in.To); due > service.Restarts {
+		t.restart(service, due)
+	}
+	s.turn = s.turn.Plus(service.Metrics[0].Half.Source)
+	s.span = max(s.span, span)
+	for i := range service.Metrics {
+		m, kind := &service.Metrics[i], cfg.Metrics[i].Kind
+		m.Open, m.Step = m.Open.Plus(m.Half), m.Step.Plus(m.Half)
+		t.against(m, kind, in.Intended)
+		if !service.Resets.Target {
+			better(&m.Better, m.Half, t.cfg.Ratio, t.cfg.difference(kind), s.Phi)
+		}
+	}
+	service.Held += span
+	if service.Open += span; service.Open >= s.Unit {
+		t.closeUnit(s, in.Service)
+	}
+}
+
+// beginStep begins the tallies anew: sums over mixed shares compare nothing
+// (Simpson's paradox), so the open unit ends as well.
+func (t *Test) beginStep(s *State, service, step int) {
+	if s.Services[service].Open > 0 {
+		t.closeUnit(s, service)
+	}
+	st := &s.Services[service]
+	st.Step, st.Held = step, 0
+	for i := range st.Metrics {
+		m := &st.Metrics[i]
+		m.Step, m.Better = Pair{}, [len(fractions)]float64{}
+	}
+}
+
+// against adds what each interval says by itself: the forms without a unit, and
+// since when things look worse.
+func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share) {
+	p, eps := m.Half, t.cfg.difference(kind)
+	_, product, limit := t.cfg.forms(kind)
+	if product > 0 {
+		for j, theta := range thetas {
+			m.Compare[j] += bet(theta, t.cfg.Ratio, eps, p).product(p)
+		}
+	}
+	reference := bet(guardTheta, t.cfg.Ratio, eps, p).product(p)
+	if m.RunLog += reference; m.RunLog <= 0 {
+		m.Run, m.RunLog = Pair{}, 0
+	} else {
+		m.Run = m.Run.Plus(p)
+	}
+	if limit > 0 {
+		guard := reference
+		if intended >= traffic.All {
+			guard = math.Inf(1) // the source has no users to compare with
+		}
+		for j, b := range t.limits {
+			m.Limit[j] += min(b.factor(p.Target), guard)
+		}
+	}
+}
+
+// closeUnit takes the open unit as one observation.
+func (t *Test) closeUnit(s *State, service int) {
+	st, cfg := &s.Services[service], &t.cfg.Services[service]
+	for i := range st.Metrics {
+		m, kind := &st.Metrics[i], cfg.Metrics[i].Kind
+		if unit, _, _ := t.cfg.forms(kind); unit > 0 && m.Open.Target.N > 0 {
+			eps := t.cfg.difference(kind)
+			for j, theta := range thetas {
+				m.Compare[j] += bet(theta, t.cfg.Ratio, eps, m.Open).unit(m.Open)
+			}
+		}
+		m.Open = Pair{}
+	}
+	st.Open = 0
+}
+
+// due is how many restarts there should have been until at.
+func (t *Test) due(s *State, at time.Time) int {
+	if s.Began.IsZero() {
+		return 0
+	}
+	return int(max(0, at.Sub(s.Began)) / t.cfg.Restart)
+}
+
+// tailMass is the part of the mass that is kept for restarts after the horizon.
+const tailMass = 0.1
+
+// restart bets what the schedule puts on restarts up to the due-th. Until the
+// horizon they are equal; after it the k-th has tailMass/(k(k+1)), so that all
+// together never exceed one.
+func (t *Test) restart(st *ServiceState, due int) {
+	planned := max(1, int(t.cfg.Horizon/t.cfg.Restart))
+	mass := 0.0
+	for k := st.Restarts + 1; k <= due; k++ {
+		if k <= planned {
+			mass += (1 - startMass - tailMass) / float64(planned)
+		} else {
+			late := float64(k - planned)
+			mass += tailMass / (late * (late + 1))
+		}
+	}
+	st.Restarts = due
+	for i := range st.Metrics {
+		if m := &st.Metrics[i]; m.Compare != nil {
+			m.Compare.restart(mass)
+		}
+		if m := &st.Metrics[i]; m.Limit != nil {
+			m.Limit.restart(mass)
+		}
+	}
+}
+
+// Close weighs everything together, after the intervals of one moment were
+// added.
+func (t *Test) Close(s *State) {
+	if s.span > 0 {
+		s.Bursts.Add(s.span, s.turn)
+		s.turn, s.span = Tally{}, 0
+		s.Unit = s.Bursts.Unit(t.cfg.Unit, t.cfg.LongestUnit)
+		s.Phi = max(t.cfg.Dispersion, s.Bursts.Dispersion(s.Unit))
+	}
+	sum := math.Inf(-1)
+	for i := range s.Services {
+		for j := range s.Services[i].Metrics {
+			sum = logAdd(sum, t.weights[i][j]+t.evidence(&s.Services[i].Metrics[j], t.cfg.Services[i].Metrics[j].Kind))
+		}
+	}
+	s.LogE = sum
+	fired := s.Peak >= t.logUp
+	s.Peak = max(s.Peak, sum)
+	if !fired && s.Peak >= t.logUp {
+		worst := t.worst(s)
+		s.Fired = &worst
+	}
+}
+
+// evidence is ln E of one metric.
+func (t *Test) evidence(m *MetricState, kind Kind) float64 {
+	unit, product, limit := t.cfg.forms(kind)
+	e := math.Inf(-1)
+	if m.Compare != nil {
+		e = math.Log(unit+product) + m.Compare.value()
+	}
+	if m.Limit != nil {
+		e = logAdd(e, math.Log(limit)+m.Limit.value())
+	}
+	return e
+}

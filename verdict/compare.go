@@ -1,0 +1,73 @@
+package verdict
+
+import "math"
+
+// Tally is requests and those of them that were bad.
+type Tally struct {
+	N   int64 `json:"n"`
+	Bad int64 `json:"bad"`
+}
+
+// Plus returns the sum of both.
+func (t Tally) Plus(u Tally) Tally { return Tally{t.N + u.N, t.Bad + u.Bad} }
+
+// Ratio returns bad requests per request, 0 without any.
+func (t Tally) Ratio() float64 {
+	if t.N == 0 {
+		return 0
+	}
+	return float64(t.Bad) / float64(t.N)
+}
+
+// Pair is what both sides answered in the same span of time.
+type Pair struct {
+	Source Tally `json:"source"`
+	Target Tally `json:"target"`
+}
+
+// Plus returns the sum of both.
+func (p Pair) Plus(o Pair) Pair { return Pair{p.Source.Plus(o.Source), p.Target.Plus(o.Target)} }
+
+// thetas are the regressions that are bet on: how many times as often as the
+// source the target fails. What lies between is found nearly as fast.
+var thetas = [...]float64{2, 4, 8, 16, 64, 512}
+
+// terms is what one bet makes of a pair: the factor of an error of the target, of
+// one of the source, and what the tolerated difference costs.
+type terms struct {
+	up, down float64 // fr and f of the package comment
+	cost     float64 // f r eps Ng
+}
+
+func bet(theta, ratio, difference float64, p Pair) terms {
+	target, source := float64(p.Target.N), float64(p.Source.N)
+	if target <= 0 || theta <= ratio {
+		return terms{}
+	}
+	q := target / (target + source)
+	f := q * (theta - ratio) / (1 - q + q*theta)
+	r := source / (ratio * target)
+	return terms{up: f * r, down: f, cost: f * r * difference * target}
+}
+
+// unit is ln e of the unit form.
+func (t terms) unit(p Pair) float64 {
+	n := float64(p.Source.Bad + p.Target.Bad)
+	if n == 0 {
+		return -t.cost
+	}
+	y := float64(p.Target.Bad) / n
+	return math.Log(y*(1+t.up)+(1-y)*(1-t.down)) - t.cost/n
+}
+
+// product is ln e of the product form.
+func (t terms) product(p Pair) float64 {
+	e := -t.cost
+	if p.Target.Bad > 0 {
+		e += float64(p.Target.Bad) * math.Log1p(t.up)
+	}
+	if p.Source.Bad > 0 {
+		e += float64(p.Source.Bad) * math.Log1p(-t.down)
+	}
+	return e
+}

@@ -1,0 +1,171 @@
+package verdict
+
+import (
+	"time"
+)
+
+// Form is how the error ratio is tested.
+type Form string
+
+// The forms. See the package comment for what each promises.
+const (
+	Hybrid  Form = "hybrid"  // half of the mass on Unit, half on Limit; the default
+	Unit    Form = "unit"    // a span of time is one observation: robust against bursts
+	Product Form = "product" // every error is one: fast, and wrong where errors come in bursts
+	Limit   Form = "limit"   // against a service level objective, where the source is no worse
+)
+
+// Kind is what a metric counts as bad.
+type Kind string
+
+// The kinds of metrics.
+const (
+	Errors  Kind = "errors"
+	Latency Kind = "latency" // requests above an edge
+	Events  Kind = "events"  // a count of the query's own
+)
+
+// Config is what a verdict is told beforehand. It is plain data and complete:
+// WithDefaults fills in what is zero.
+type Config struct {
+	Alpha      float64 `json:"alpha"`      // chance of rolling back a target that is not worse, over the whole migration; 0..1
+	Advance    float64 `json:"advance"`    // chance of calling a target good enough that is worse, per step; 0..1
+	Ratio      float64 `json:"ratio"`      // psi0: how many times as often as the source the target may fail, at least 1
+	Difference float64 `json:"difference"` // eps: and how much more of its requests, 0..1; for errors and events
+
+	Form        Form          `json:"form"`
+	Unit        time.Duration `json:"unit"`        // span of one observation of the unit form
+	LongestUnit time.Duration `json:"longestUnit"` // how far bursts of the source may lengthen it
+	Limit       float64       `json:"limit"`       // p*: error ratio that uses up the error budget too fast, 0..1
+	Restart     time.Duration `json:"restart"`     // how often the tests begin anew beside what they know
+	Horizon     time.Duration `json:"horizon"`     // until when the mass for that is spread
+
+	Dispersion float64 `json:"dispersion"` // phi, measured beforehand with Dispersion; at least 1
+
+	SampleAlpha     float64 `json:"sampleAlpha"`     // chance of a false alarm about the split, per step; 0..1
+	SampleTolerance float64 `json:"sampleTolerance"` // by how much of the smaller share the split may differ, 0..1
+
+	HarmBudget float64 `json:"harmBudget"` // requests that an adaptive ramp may lose in one step
+	Adaptive   bool    `json:"adaptive,omitempty"`
+	Promote    bool    `json:"promote,omitempty"` // a step is left only with the evidence that Advance asks for
+
+	Services []Service `json:"services"`
+}
+
+// Service is one stream of counts: what one source of data says of one service.
+type Service struct {
+	Name    string        `json:"name"`
+	Route   string        `json:"route,omitempty"` // whose share says how requests should be split; empty for all
+	Weight  float64       `json:"weight"`          // relative to the other services
+	Every   time.Duration `json:"every"`           // how often its data come
+	Lag     time.Duration `json:"lag,omitempty"`   // how long after what they count they come
+	Split   float64       `json:"split,omitempty"` // SampleTolerance of a lever that does not split by request
+	Metrics []Metric      `json:"metrics"`         // the first one is Errors
+}
+
+// Metric is one kind of bad requests that is compared.
+type Metric struct {
+	Name     string        `json:"name"`
+	Kind     Kind          `json:"kind"`
+	Weight   float64       `json:"weight"`             // relative to the other metrics of the service
+	Quantile float64       `json:"quantile,omitempty"` // Latency: the edge is the source's quantile before the start
+	Edge     time.Duration `json:"edge,omitempty"`     // Latency: or this, instead
+	Event    int           `json:"event,omitempty"`    // Events: index into Counts.Events
+}
+
+// The defaults. Those that are not explained here are chosen with the figures of
+// the benchmark: docs/performance.md.
+const (
+	DefaultAlpha      = 0.01
+	DefaultAdvance    = 0.05
+	DefaultRatio      = 1.5
+	DefaultDifference = 5e-4
+	DefaultUnit       = 30 * time.Second // longer than the bursts that a retry storm or one restarting pod makes
+	DefaultLongest    = 5 * time.Minute
+	DefaultRestart    = 15 * time.Minute
+	DefaultHorizon    = 24 * time.Hour
+	DefaultSLO        = 0.995
+	// BurnRate is how many times as fast as the objective allows the error budget
+	// may be used before it is an emergency: 2 % of a month's budget in an hour
+	// (Google, The Site Reliability Workbook, chapter 5, "Alerting on SLOs").
+	BurnRate               = 14.4
+	DefaultSampleAlpha     = 0.001
+	DefaultSampleTolerance = 0.1
+	DefaultHarmBudget      = 20
+)
+
+// LimitOf returns p*, the error ratio at which a service level objective (0..1)
+// burns its budget BurnRate times too fast.
+func LimitOf(slo float64) float64 { return min(BurnRate*(1-slo), 0.5) }
+
+// WithDefaults returns c with its zero fields filled in. A Difference of exactly
+// zero is written as a negative one.
+func (c Config) WithDefaults() Config {
+	fill(&c.Alpha, DefaultAlpha)
+	fill(&c.Advance, DefaultAdvance)
+	fill(&c.Ratio, DefaultRatio)
+	fill(&c.Difference, DefaultDifference)
+	fill(&c.Form, Hybrid)
+	fill(&c.Unit, DefaultUnit)
+	fill(&c.LongestUnit, max(DefaultLongest, c.Unit))
+	fill(&c.Limit, LimitOf(DefaultSLO))
+	fill(&c.Restart, DefaultRestart)
+	fill(&c.Horizon, DefaultHorizon)
+	fill(&c.Dispersion, 1)
+	fill(&c.SampleAlpha, DefaultSampleAlpha)
+	fill(&c.SampleTolerance, DefaultSampleTolerance)
+	fill(&c.HarmBudget, DefaultHarmBudget)
+	services := make([]Service, len(c.Services))
+	for i, s := range c.Services {
+		fill(&s.Weight, 1)
+		fill(&s.Every, time.Second)
+		if len(s.Metrics) == 0 {
+			s.Metrics = []Metric{{Name: "errors", Kind: Errors}}
+		}
+		metrics := make([]Metric, len(s.Metrics))
+		for j, m := range s.Metrics {
+			fill(&m.Weight, 1)
+			metrics[j] = m
+		}
+		s.Metrics = metrics
+		services[i] = s
+	}
+	c.Services = services
+	return c
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// difference is eps for a metric: latency has none, because a slow request is
+// no failed one.
+func (c *Config) difference(k Kind) float64 {
+	if k == Latency {
+		return 0
+	}
+	return max(c.Difference, 0)
+}
+
+// forms returns the mass that the unit, product and limit forms have for a
+// metric. Only errors have an objective; the others are compared by unit.
+func (c *Config) forms(k Kind) (unit, product, limit float64) {
+	switch {
+	case k != Errors:
+		if c.Form == Product {
+			return 0, 1, 0
+		}
+		return 1, 0, 0
+	case c.Form == Unit:
+		return 1, 0, 0
+	case c.Form == Product:
+		return 0, 1, 0
+	case c.Form == Limit:
+		return 0, 0, 1
+	default:
+		return 0.5, 0, 0.5
+	}
+}

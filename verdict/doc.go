@@ -1,0 +1,128 @@
+// Package verdict says whether the target is worse than the source: at every
+// moment, from what both answered in the same moments, with a promise about how
+// often it is wrong. It is pure: no clock, no chance, no I/O. Its state is plain
+// data and small, and is fed with closed intervals of counts.
+//
+// # The promise
+//
+// Over a whole migration a target that is not worse is called degraded with a
+// chance of at most alpha (1 %), however often one looks. Not worse means: at
+// every moment it fails at most ratio (psi0, 1.5) times as often as the source
+// plus difference (eps, 0.05 % of requests). Nothing is assumed about how often
+// the source fails, how that changes, or how the share changes.
+//
+// # How
+//
+// Think of a gambler who bets on "the target is worse" at fair or unfair odds.
+// His money E starts at 1. Each interval multiplies it by a factor e >= 0 with
+// E[e | past] <= 1 while the target is not worse; then his money is a
+// non-negative supermartingale, and by Ville's inequality the chance that it ever
+// reaches 1/alpha is at most alpha (J. Ville, Étude critique de la notion de
+// collectif, 1939; A. Ramdas, P. Grünwald, V. Vovk and G. Shafer, Game-theoretic
+// statistics and safe anytime-valid inference, Statistical Science 2023). So
+// "roll back when E >= 1/alpha" may be asked every second for days.
+//
+// # The factors
+//
+// In an interval the source answered Nb requests with b errors, the target Ng
+// with g. q = Ng/(Nb+Ng), r = Nb/(psi0 Ng), and for a bet theta > psi0 ("the
+// target fails theta times as often") f = q(theta-psi0)/(1-q+q theta), so that
+// 0 <= f < 1. q and f use the numbers of requests of the very interval: these
+// say nothing about errors, so shares may change as they like.
+//
+// Product form, every error counts:
+//
+//	e = (1+fr)^g (1-f)^b exp(-f r eps Ng)
+//
+// Let requests fail independently, the target's with the mean probability pg, the
+// source's with pb. By 1+x <= exp(x), E[(1+fr)^g] <= exp(f r Ng pg) and
+// E[(1-f)^b] <= exp(-f Nb pb). Hence ln E[e] <= f (r Ng pg - Nb pb - r eps Ng),
+// and with pg <= psi0 pb + eps and r Ng psi0 = Nb that is at most 0.
+//
+// Unit form, a span of time is one observation (n = b+g, Y = g/n):
+//
+//	e = [Y(1+fr) + (1-Y)(1-f)] exp(-f r eps Ng / max(1,n)), the bracket 1 for n = 0
+//
+// The bracket is 1 + f((1+r)Y - 1). With eps = 0, not worse means that an error is
+// the target's with a chance of at most psi0 Ng/(psi0 Ng + Nb) = 1/(1+r): then
+// E[Y | n] <= 1/(1+r) and E[e] <= 1, however the n errors depend on each other,
+// as long as spans are judged by their own conditional mean. With psi0 = 1 that
+// is nothing but exchangeability. With psi0 > 1 it is a statement about the odds
+// of an error being the target's, which for bursts is not exactly the ratio of
+// risks. With eps > 0, E[Y | n] <= 1/(1+r) (1 + r eps Ng/E[n]), so the bracket's
+// mean is at most 1 + f r eps Ng/E[n]; with n in place of its mean the last factor
+// pays for it where n -> exp(-c/n) is concave (n >= c/2, Jensen's inequality).
+// For all other cases a test adds up the whole distribution.
+//
+// A unit that is longer than a burst is what makes this form robust: a burst of
+// a hundred errors is one observation and multiplies the money by less than 1+fr.
+//
+// Limit form, against a service level objective: p* is the error ratio that burns
+// the budget too fast, and for a bet p1 > p*
+//
+//	e = (p1/p*)^g ((1-p1)/(1-p*))^(Ng-g)
+//
+// has E[e] <= 1 for every pg <= p*: it is the likelihood ratio of p1 to p* and
+// its mean grows with pg. It alone would roll back when both sides fail together.
+// So each factor is the smaller one of it and of the product form. The smaller of
+// two has a mean of at most 1 if either of them has: the claim that is refuted
+// is "the target keeps the objective, or is no worse than the source". At a share
+// of 100 % there is no source with users to compare with, and the objective alone
+// decides.
+//
+// # Mixtures and restarts
+//
+// Nobody knows theta, so the money is spread over bets: E = sum of M_j. A mixture
+// of supermartingales with fixed weights is one. A regression that begins at hour
+// six would find most of the money lost on the hours before; so a half is bet at
+// the start and the rest at fixed times (every 15 minutes until the horizon, then
+// ever less), M_j <- M_j + w_j gamma, all gammas together at most 1. That is an
+// e-detector with a spending schedule (J. Shin, A. Ramdas and A. Rinaldo,
+// E-detectors: a nonparametric framework for sequential change detection, 2024).
+//
+// The hybrid form, the default, puts half of the money on the unit form with
+// units of 30 s and half on the limit form at each interval: quick when much
+// fails, patient when little does, and unimpressed by bursts.
+//
+// # Several metrics and services
+//
+// Each has its own E. The weighted mean of them is again such a bet, whatever
+// depends on what, so the whole is compared with 1/alpha once (V. Vovk and R.
+// Wang, E-values: calibration, combination and applications, Annals of Statistics
+// 2021). It is never weaker than a Bonferroni correction with the same weights.
+//
+// # Latency
+//
+// Before the start the edges of the source's histogram at or above its p50 and
+// p99 are fixed. A request above the edge is slow, and slow is compared like
+// failed, in the unit form with eps = 0. For the report there are bands for the
+// whole distribution (S. R. Howard and A. Ramdas, Sequential estimation of
+// quantiles with applications to A/B testing and best-arm identification,
+// Bernoulli 2022).
+//
+// # Good enough to go on
+//
+// That nothing was found is no proof. The promotion form turns the claim around;
+// for a bet 0 < h < 1,
+//
+//	e = [(1-h)^g (1 + h psi0 Ng/Nb)^b exp(h eps Ng)]^(1/phi)
+//
+// has E[e] <= 1 while pg >= psi0 pb + eps, by the same two inequalities; phi >= 1
+// is the measured dispersion. It begins anew with each step, because more traffic
+// may show what little did not. Every metric must reach 1/alpha_p by itself.
+//
+// # What is not known
+//
+// An interval that is not known of both sides multiplies by 1: it is no evidence.
+// The sides are compared only over the same span of time; what one side was not
+// known for is added up until it is. That is exact, because counts of adjacent
+// intervals add up. A counter that began again loses what it had counted since it
+// was last read: of the source, the span is left out; of the target, it counts
+// against the target and never for it.
+//
+// The extension of the published tests to changing shares with a tolerance is
+// this project's own; the published ones are N. Lindon and A. Malek,
+// Anytime-valid inference for multinomial count data (NeurIPS 2022), and M.
+// Lindon, C. Sanden and V. Shirikian, Rapid regression detection in software
+// deployments through sequential testing (KDD 2022).
+package verdict

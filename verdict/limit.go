@@ -1,0 +1,38 @@
+package verdict
+
+import "math"
+
+// burns are the regressions that the limit form bets on, in multiples of p*.
+var burns = [...]float64{2, 4, 8, 16, 32}
+
+// mostLimit is the highest error ratio that is bet on: with 1, a single success
+// would lose everything.
+const mostLimit = 0.95
+
+// limitBet is one of them, with its logarithms.
+type limitBet struct {
+	bad, good float64 // ln e of a bad and of a good request
+}
+
+// limitBets returns the bets against p*; those above mostLimit are left out, so
+// there may be fewer than burns.
+func limitBets(limit float64) []limitBet {
+	var out []limitBet
+	for _, k := range burns {
+		if p := k * limit; p <= mostLimit || len(out) == 0 {
+			p = min(p, mostLimit)
+			out = append(out, limitBet{bad: math.Log(p / limit), good: math.Log((1 - p) / (1 - limit))})
+		}
+	}
+	return out
+}
+
+// guardTheta is the regression that the guard of the limit form bets on. Any
+// value keeps its promise; this one lets a target that fails a hundred times as
+// often as the source through almost undamped.
+const guardTheta = 16
+
+// factor is ln e of t.
+func (b limitBet) factor(t Tally) float64 {
+	return float64(t.Bad)*b.bad + float64(t.N-t.Bad)*b.good
+}

@@ -1,0 +1,192 @@
+package verdict
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"watari.dev/traffic"
+)
+
+// State is what the tests know: plain data, part of a migration's status. It is
+// made by Test.New and changed by Test.Add and Test.Close only.
+type State struct {
+	Began    time.Time      `json:"began"`            // when the target could first have users; restarts count from here
+	Reset    time.Time      `json:"reset"`            // when an operator had the evidence begin anew
+	Services []ServiceState `json:"services"`         // in the order of Config.Services
+	Bursts   Bursts         `json:"bursts,omitempty"` // of the source's errors, all services together
+	Unit     time.Duration  `json:"unit"`             // span of one observation of the unit form at present
+	Phi      float64        `json:"phi"`              // dispersion that the promotion evidence is divided by
+	LogE     float64        `json:"logE"`             // ln of the weighted sum of all evidence against the target
+	Peak     float64        `json:"peak"`             // the highest LogE so far, which is what decides
+	Fired    *Finding       `json:"fired,omitempty"`  // what spoke most against the target when Peak passed the threshold
+	turn     Tally          // of the source since the last Close
+	span     time.Duration  // that it covers
+}
+
+// ServiceState is what is known of one service.
+type ServiceState struct {
+	Since  traffic.BySide[time.Time] `json:"since"` // where what is not aligned yet begins
+	Until  traffic.BySide[time.Time] `json:"until"` // up to when each side is known
+	Resets traffic.BySide[bool]      `json:"resets,omitzero"`
+
+	Step     int           `json:"step,omitempty"`     // the hold that the tallies belong to; 0 while shares move
+	Held     time.Duration `json:"held,omitempty"`     // what the tallies of the step cover
+	Open     time.Duration `json:"open,omitempty"`     // what the open unit covers
+	Restarts int           `json:"restarts,omitempty"` // that were done
+	Intended traffic.Share `json:"intended,omitempty"`
+
+	Metrics []MetricState `json:"metrics"`
+
+	Missed Missed `json:"missed,omitzero"`
+}
+
+// Missed counts the spans of time that were known of both sides and are no
+// evidence all the same.
+type Missed struct {
+	Resets int64     `json:"resets,omitempty"` // a counter of the source began again
+	Skewed int64     `json:"skewed,omitempty"` // the clocks of the sides' sources disagree
+	Gaps   int64     `json:"gaps,omitempty"`   // the sides are not known over the same span
+	At     time.Time `json:"at"`               // the newest of them
+}
+
+// MetricState is what is known of one metric of a service.
+type MetricState struct {
+	Edge    time.Duration           `json:"edge,omitempty"`    // Latency: slower is bad; 0 until the source has shown enough
+	Before  *traffic.Histogram      `json:"before,omitempty"`  // Latency: of the source, until the edge is fixed
+	Compare mixture                 `json:"compare,omitempty"` // ln M_j of the unit or product form
+	Limit   mixture                 `json:"limit,omitempty"`   // ln M_j of the limit form
+	Better  [len(fractions)]float64 `json:"better"`            // ln e of the promotion form, of the step
+	Half    Pair                    `json:"half"`              // known of one side, and not of the other yet
+	Open    Pair                    `json:"open"`              // of the open unit
+	Step    Pair                    `json:"step"`              // since the step's share is in place
+	Run     Pair                    `json:"run"`               // since things began to look worse
+	RunLog  float64                 `json:"runLog,omitempty"`
+}
+
+// MarshalJSON writes four numbers: requests and bad ones of the source, then of
+// the target. There are many pairs in a status that is written every second.
+func (p Pair) MarshalJSON() ([]byte, error) {
+	return json.Marshal([4]int64{p.Source.N, p.Source.Bad, p.Target.N, p.Target.Bad})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (p *Pair) UnmarshalJSON(data []byte) error {
+	var four []int64
+	if err := json.Unmarshal(data, &four); err != nil {
+		return fmt.Errorf("a pair of tallies: %w", err)
+	}
+	if len(four) != 4 {
+		return fmt.Errorf("a pair of tallies has 4 numbers, not %d", len(four))
+	}
+	*p = Pair{Tally{four[0], four[1]}, Tally{four[2], four[3]}}
+	return nil
+}
+
+// Clone returns a copy that shares nothing with s.
+func (s State) Clone() State {
+	s.Services = slices.Clone(s.Services)
+	for i := range s.Services {
+		metrics := slices.Clone(s.Services[i].Metrics)
+		for j := range metrics {
+			m := &metrics[j]
+			m.Compare, m.Limit = slices.Clone(m.Compare), slices.Clone(m.Limit)
+			if m.Before != nil {
+				h := traffic.Histogram{Edges: slices.Clone(m.Before.Edges), Buckets: slices.Clone(m.Before.Buckets)}
+				m.Before = &h
+			}
+		}
+		s.Services[i].Metrics = metrics
+	}
+	s.Bursts.Scales = slices.Clone(s.Bursts.Scales)
+	if s.Fired != nil {
+		f := *s.Fired
+		s.Fired = &f
+	}
+	return s
+}
+
+// Test is a Config made ready: it holds what need not be computed each time, and
+// no state.
+type Test struct {
+	cfg     Config
+	limits  []limitBet
+	weights [][]float64 // ln of each metric's part, by service
+	logUp   float64     // ln 1/alpha
+}
+
+// Prepare makes a test of a complete Config.
+func Prepare(cfg Config) *Test {
+	t := &Test{cfg: cfg, limits: limitBets(cfg.Limit), logUp: -math.Log(cfg.Alpha)}
+	total := 0.0
+	for _, s := range cfg.Services {
+		total += s.Weight
+	}
+	for _, s := range cfg.Services {
+		metrics, of := make([]float64, len(s.Metrics)), 0.0
+		for _, m := range s.Metrics {
+			of += m.Weight
+		}
+		for j, m := range s.Metrics {
+			metrics[j] = math.Log(s.Weight / total * m.Weight / of)
+		}
+		t.weights = append(t.weights, metrics)
+	}
+	return t
+}
+
+// Config returns what t was made of.
+func (t *Test) Config() Config { return t.cfg }
+
+// New returns the state before anything was seen.
+func (t *Test) New() State {
+	s := State{Unit: t.cfg.Unit, Phi: t.cfg.Dispersion, Services: make([]ServiceState, len(t.cfg.Services))}
+	for i, service := range t.cfg.Services {
+		metrics := make([]MetricState, len(service.Metrics))
+		for j, m := range service.Metrics {
+			t.open(&metrics[j], m.Kind)
+		}
+		s.Services[i].Metrics = metrics
+	}
+	return s
+}
+
+func (t *Test) open(m *MetricState, k Kind) {
+	unit, product, limit := t.cfg.forms(k)
+	m.Compare, m.Limit = nil, nil
+	if unit+product > 0 {
+		m.Compare = make(mixture, len(thetas))
+		m.Compare.open(startMass)
+	}
+	if limit > 0 {
+		m.Limit = make(mixture, len(t.limits))
+		m.Limit.open(startMass)
+	}
+}
+
+// Start says that the target may have users from now on. Before, only the source
+// is learnt from.
+func (t *Test) Start(s *State, at time.Time) {
+	s.Began = at
+	for i := range s.Services {
+		for j := range s.Services[i].Metrics {
+			t.fixEdge(s, i, j)
+		}
+	}
+}
+
+// Anew forgets the evidence against the target, and nothing else: an operator has
+// seen it and wants to go on.
+func (t *Test) Anew(s *State, at time.Time) {
+	s.Reset, s.LogE, s.Peak, s.Fired = at, 0, 0, nil
+	for i := range s.Services {
+		for j := range s.Services[i].Metrics {
+			m := &s.Services[i].Metrics[j]
+			t.open(m, t.cfg.Services[i].Metrics[j].Kind)
+			m.Run, m.RunLog, m.Open = Pair{}, 0, Pair{}
+		}
+		s.Services[i].Open, s.Services[i].Restarts = 0, t.due(s, at)
+	}
+}
