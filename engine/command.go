@@ -85,6 +85,11 @@ func (t *turn) obeyResume(c Command) string {
 		r.Drift = nil
 		resume = Shifting
 	}
+	if t.status.Verdict.State == Degraded && t.spec.Gate.Analysis != nil {
+		// Who resumes has seen it. What was found is not found again; what comes is.
+		t.judge.Anew(t.test(), t.now)
+		t.status.Verdict, t.status.Degraded = Verdict{State: NotKnown, Why: Unclear, Text: "the evidence begins anew"}, time.Time{}
+	}
 	t.status.Resume = ""
 	t.enter(resume, "resumed by %s", c.By)
 	return ""
@@ -120,7 +125,7 @@ func (t *turn) obeyRetry(c Command) string {
 		return "there is nothing to try again in phase " + string(p)
 	}
 	old := t.status
-	t.status = Status{Attempt: old.Attempt + 1, Consumed: old.Consumed, Sequence: old.Sequence, LastTurn: old.LastTurn, Routes: old.Routes}
+	t.status = Status{Attempt: old.Attempt + 1, Consumed: old.Consumed, Sequence: old.Sequence, Holds: old.Holds, LastTurn: old.LastTurn, Routes: old.Routes}
 	for i := range t.status.Routes {
 		r := &t.status.Routes[i]
 		r.Want, r.Written, r.Drift, r.Trouble = nil, nil, nil, ""

@@ -36,7 +36,7 @@ func (t *turn) degradedOrBlind() bool {
 		return true
 	}
 	policy := t.spec.Rollback
-	if v.Why.blind() && policy.OnUnknown == UnknownRollsBack && !t.status.BlindAt.IsZero() && t.now.Sub(t.status.BlindAt) >= policy.UnknownAfter {
+	if policy.on(v.Why) == UnknownRollsBack && !t.status.BlindAt.IsZero() && t.now.Sub(t.status.BlindAt) >= policy.UnknownAfter {
 		t.giveUp("the target cannot be judged for %s: %s", policy.UnknownAfter, v.Text)
 		return true
 	}

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // slowPart is the part of the requests that may be slower than MaxP99.
@@ -49,13 +49,15 @@ type SideTotal struct {
 	Errors   int64 `json:"errors"`
 }
 
-// Sample is one interval, reduced to what the gate needs.
+// Sample is one moment's intervals of all services, reduced to what the gate
+// needs.
 type Sample struct {
-	To       time.Time `json:"to"`
-	Source   int64     `json:"source"` // requests of the source
-	Requests int64     `json:"requests"`
-	Errors   int64     `json:"errors"`
-	Slow     float64   `json:"slow,omitempty"` // requests above MaxP99, interpolated inside a bucket
+	To           time.Time `json:"to"`
+	Source       int64     `json:"source"` // requests of the source
+	SourceErrors int64     `json:"sourceErrors,omitempty"`
+	Requests     int64     `json:"requests"`
+	Errors       int64     `json:"errors"`
+	Slow         float64   `json:"slow,omitempty"` // requests above MaxP99, interpolated inside a bucket
 }
 
 // VerdictState is what the evidence says of the target.
@@ -73,22 +75,37 @@ type Why string
 
 // The kinds of not knowing.
 const (
-	TooFew      Why = "too few requests"
-	NoTraffic   Why = "no traffic"
-	NoData      Why = "no data"
-	Unreachable Why = "source of data unreachable"
-	Silent      Why = "target is silent" // it has a share, the source has users, and nobody saw one on it
+	TooFew       Why = "too few requests"
+	NoTraffic    Why = "no traffic"
+	NoData       Why = "no data" // of either side
+	NoSourceData Why = "no data of the source"
+	NoTargetData Why = "no data of the target"
+	Unreachable  Why = "source of data unreachable"
+	Silent       Why = "target is silent" // it has a share, the source has users, and nobody saw one on it
+	Restarts     Why = "counters begin again"
+	ClockSkew    Why = "clocks disagree"
+	Missplit     Why = "not split as intended" // the sample-ratio test
+	Shared       Why = "both sides fail"
+	Unclear      Why = "not clear yet"
 )
 
-// blind reports whether w means that nobody can see the target, as opposed to
-// there being little to see.
-func (w Why) blind() bool { return w == NoData || w == Unreachable || w == Silent }
+// blind reports whether w means that nobody can see the target, or that what is
+// seen cannot be believed, as opposed to there being little to see.
+func (w Why) blind() bool {
+	switch w {
+	case NoData, NoSourceData, NoTargetData, Unreachable, Silent, ClockSkew, Missplit:
+		return true
+	default:
+		return false
+	}
+}
 
 // Verdict is what the evidence says, with a sentence for people.
 type Verdict struct {
-	State VerdictState `json:"state"`
-	Why   Why          `json:"why,omitempty"` // if State is NotKnown
-	Text  string       `json:"text,omitempty"`
+	State    VerdictState     `json:"state"`
+	Why      Why              `json:"why,omitempty"` // if State is NotKnown
+	Text     string           `json:"text,omitempty"`
+	Analysis *verdict.Verdict `json:"analysis,omitempty"` // the numbers, if the gate has an analysis
 }
 
 // String writes the state, and why it is not known.
@@ -103,10 +120,12 @@ func (v Verdict) String() string {
 // adds nothing to judge by; that it was not known is what remains of it.
 func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
 	for _, in := range counts {
-		e.Last.Source.take(in.Source, in.To)
-		e.Last.Target.take(in.Target, in.To)
 		e.Total.Source.add(in.Source)
 		e.Total.Target.add(in.Target)
+	}
+	for _, in := range moments(counts) {
+		e.Last.Source.take(in.Source, in.To)
+		e.Last.Target.take(in.Target, in.To)
 		source, sourceKnown := in.Source.Get()
 		target, targetKnown := in.Target.Get()
 		if !sourceKnown && !targetKnown {
@@ -114,11 +133,35 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
 		}
 		e.InStep += target.Requests
 		e.add(gate, Sample{
-			To: in.To, Source: source.Requests,
+			To: in.To, Source: source.Requests, SourceErrors: source.Errors,
 			Requests: target.Requests, Errors: target.Errors, Slow: slower(target.Latency, gate.MaxP99),
 		})
 	}
 	e.Intervals = slices.DeleteFunc(e.Intervals, func(s Sample) bool { return now.Sub(s.To) >= gate.Window })
+}
+
+// moments adds up the intervals of all services that end together. What one of
+// them does not know, nobody does.
+func moments(counts []Interval) []Interval {
+	var out []Interval
+	for _, in := range counts {
+		if n := len(out); n > 0 && out[n-1].To.Equal(in.To) {
+			out[n-1].Source, out[n-1].Target = bothOf(out[n-1].Source, in.Source), bothOf(out[n-1].Target, in.Target)
+			continue
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+func bothOf(a, b traffic.Reading[traffic.Counts]) traffic.Reading[traffic.Counts] {
+	switch {
+	case a.State == traffic.Failed || b.State == traffic.Known && a.State == traffic.Unknown:
+		return a
+	case b.State != traffic.Known:
+		return b
+	}
+	return traffic.KnownAt(a.Value.Plus(b.Value), a.At)
 }
 
 // add appends a sample. Those of a wide window are merged, so that their number
@@ -129,6 +172,7 @@ func (e *Evidence) add(gate Gate, s Sample) {
 		last := &e.Intervals[n-1]
 		last.To = s.To
 		last.Source += s.Source
+		last.SourceErrors += s.SourceErrors
 		last.Requests += s.Requests
 		last.Errors += s.Errors
 		last.Slow += s.Slow
@@ -166,10 +210,21 @@ func (s SideState) fresh(gate Gate, now time.Time) bool {
 	return s.State == traffic.Known || s.State == traffic.Unknown && s.recent(gate, now)
 }
 
-// recent reports whether the side was known less than half a window ago, so
-// that what is judged by is never mostly old.
+// recent reports whether the side was known a moment ago.
 func (s SideState) recent(gate Gate, now time.Time) bool {
-	return !s.KnownAt.IsZero() && now.Sub(s.KnownAt) < gate.Window/2
+	return !s.KnownAt.IsZero() && now.Sub(s.KnownAt) < gate.grace()
+}
+
+// grace is how long a side may go without news: half a window, so that what is
+// judged by is never mostly old, or three intervals of the slowest source.
+func (g Gate) grace() time.Duration {
+	grace := g.Window / 2
+	if g.Analysis != nil {
+		for _, s := range g.Analysis.Services {
+			grace = max(grace, 3*s.Every)
+		}
+	}
+	return grace
 }
 
 // judge decides what the evidence says of the target. A target that already has
@@ -186,15 +241,15 @@ func judge(gate Gate, e Evidence, now time.Time) Verdict {
 	switch {
 	case n > 0 && enough && float64(errors) > gate.MaxErrorRatio*base:
 		return Verdict{State: Degraded, Text: fmt.Sprintf("target fails %s of requests (%d of %d in %s), allowed is %s",
-			percent(float64(errors)/float64(n)), errors, n, gate.Window, percent(gate.MaxErrorRatio))}
+			verdict.Percent(float64(errors)/float64(n)), errors, n, gate.Window, verdict.Percent(gate.MaxErrorRatio))}
 	case gate.MaxP99 > 0 && slow > slowPart*base && (n >= gate.MinRequests || slow >= earlyErrors):
 		return Verdict{State: Degraded, Text: fmt.Sprintf("target answers %s of requests slower than %s (p99 limit) in %s",
-			percent(slow/float64(n)), gate.MaxP99, gate.Window)}
+			verdict.Percent(slow/float64(n)), gate.MaxP99, gate.Window)}
 	case n >= gate.MinRequests:
 		if why, text := e.unseen(gate, now); why != "" {
 			return Verdict{State: NotKnown, Why: why, Text: text}
 		}
-		return Verdict{State: Healthy, Text: fmt.Sprintf("target fails %s of %d requests", percent(float64(errors)/float64(n)), n)}
+		return Verdict{State: Healthy, Text: fmt.Sprintf("target fails %s of %d requests", verdict.Percent(float64(errors)/float64(n)), n)}
 	default:
 		return notKnown(gate, e, n, now)
 	}
@@ -217,18 +272,54 @@ func notKnown(gate Gate, e Evidence, n int64, now time.Time) Verdict {
 // normal. A source that has nothing new yet, or one answer that got lost, is not
 // blindness.
 func (e *Evidence) unseen(gate Gate, now time.Time) (Why, string) {
-	last := e.Last.Target
-	if last.State == traffic.Known || last.recent(gate, now) {
+	target, source := e.Last.Target, e.Last.Source
+	blindTo := func(s SideState) bool { return s.State != traffic.Known && !s.recent(gate, now) }
+	noSource := gate.Analysis != nil && blindTo(source)
+	switch {
+	case blindTo(target) && target.State == traffic.Failed:
+		return Unreachable, "signal cannot be read: " + target.Err
+	case blindTo(target) && noSource:
+		return NoData, "signal has no data of either side" + colon(target.Err)
+	case blindTo(target):
+		return NoTargetData, "signal has no data of the target" + colon(target.Err)
+	case noSource && source.State == traffic.Failed:
+		return Unreachable, "signal cannot be read: " + source.Err
+	case noSource:
+		return NoSourceData, "signal has no data of the source, so there is nothing to compare with" + colon(source.Err)
+	default:
 		return "", ""
 	}
-	if last.State == traffic.Failed {
-		return Unreachable, "signal cannot be read: " + last.Err
+}
+
+// ratio returns errors per request of one side within the window, 0 without any.
+func (e *Evidence) ratio(side traffic.Side) float64 {
+	var n, errors int64
+	for _, s := range e.Intervals {
+		if side == traffic.Source {
+			n, errors = n+s.Source, errors+s.SourceErrors
+		} else {
+			n, errors = n+s.Requests, errors+s.Errors
+		}
 	}
-	text := "signal has no data of the target"
-	if last.Err != "" {
-		text += ": " + last.Err
+	if n == 0 {
+		return 0
 	}
-	return NoData, text
+	return float64(errors) / float64(n)
+}
+
+// sharedTrouble reports whether both sides fail more than an error budget bears:
+// what they share is broken. That is no fault of the target, and no time to go
+// on.
+func (e *Evidence) sharedTrouble(gate Gate) (string, bool) {
+	var failed int64
+	for _, s := range e.Intervals {
+		failed += s.SourceErrors
+	}
+	source, target := e.ratio(traffic.Source), e.ratio(traffic.Target)
+	if failed < earlyErrors || min(source, target) <= gate.Analysis.Limit {
+		return "", false
+	}
+	return fmt.Sprintf("both sides fail, source %s of requests and target %s: not the target's doing, and no time to go on", verdict.Percent(source), verdict.Percent(target)), true
 }
 
 // silent reports whether the target should have had a whole evaluation of
@@ -268,20 +359,6 @@ func slower(h traffic.Histogram, limit time.Duration) float64 {
 		low = high
 	}
 	return slow
-}
-
-// percent writes a ratio so that a small one does not become zero.
-func percent(ratio float64) string {
-	switch p := ratio * 100; {
-	case p == 0:
-		return "0 %"
-	case p < 0.1:
-		return fmt.Sprintf("%.2g %%", p)
-	case p < 10:
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", p), ".0") + " %"
-	default:
-		return fmt.Sprintf("%.0f %%", p)
-	}
 }
 
 // Harmed estimates how many requests failed on the target that would not have

@@ -8,7 +8,7 @@ func (t *turn) holding() {
 	if t.endangered() || !t.heldEnough() {
 		return
 	}
-	if t.spec.Steps[t.step()].Approval && !t.status.Approved {
+	if t.stepWhole() && t.spec.Steps[t.step()].Approval && !t.status.Approved {
 		t.enter(WaitingForApproval, "%s held for %s; approve to go on to %s", t.goal(), t.spec.Steps[t.step()].Hold, t.spec.Steps[t.step()+1].Share)
 		return
 	}
@@ -24,7 +24,7 @@ func (t *turn) heldEnough() bool {
 		t.reason("%s left%s", left.Round(second(left)), t.unknownNote())
 		return false
 	}
-	if !t.healthyEnough() {
+	if !t.healthyEnough() || !t.convinced() {
 		return false
 	}
 	if r := t.unread(); r != nil {
@@ -66,8 +66,12 @@ func (t *turn) unknownNote() string {
 	return ", " + v.Text
 }
 
-// next goes to the next step.
+// next goes to the next step, or to what an adaptive ramp makes of it.
 func (t *turn) next() {
+	if a := t.spec.Gate.Analysis; a != nil && a.Adaptive && t.spec.Gate.Signals {
+		t.climb()
+		return
+	}
 	t.status.Step++
 	t.status.Approved = false
 	t.enter(Shifting, "step %d of %d, %s", t.status.Step+1, len(t.spec.Steps), t.goal())

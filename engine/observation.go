@@ -50,14 +50,20 @@ type Result struct {
 	Err     string        `json:"err,omitempty"`
 }
 
-// Interval is what both sides answered until To. Each side's begins where its
-// last known one ended, so that nothing is lost when a side was not known for a
-// while.
+// Interval is what both sides of one service answered until To. Each side's
+// begins where its last known one ended, so that nothing is lost when a side was
+// not known for a while. Intervals of one moment follow each other.
 type Interval struct {
-	To     time.Time                       `json:"to"`
-	From   traffic.BySide[time.Time]       `json:"from"`
-	Source traffic.Reading[traffic.Counts] `json:"source"`
-	Target traffic.Reading[traffic.Counts] `json:"target"`
+	Service string                          `json:"service,omitempty"` // which of the gate's services; empty for its only one
+	By      string                          `json:"by,omitempty"`      // the signal that counted
+	To      time.Time                       `json:"to"`
+	From    traffic.BySide[time.Time]       `json:"from"`
+	Source  traffic.Reading[traffic.Counts] `json:"source"`
+	Target  traffic.Reading[traffic.Counts] `json:"target"`
+
+	// What Placed adds, so that an interval can be judged by itself later.
+	Intended traffic.Share `json:"intended,omitempty"` // what the levers should have sent to the target
+	Step     int           `json:"step,omitempty"`     // the hold in which all of it was counted; 0 while shares moved
 }
 
 // Verb is what an operator can ask for.

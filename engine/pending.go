@@ -33,6 +33,10 @@ func (t *turn) pending() {
 	}
 	t.status.Step = t.firstStep()
 	t.status.Started = t.now
+	if t.spec.Gate.Signals && t.spec.Gate.Analysis != nil {
+		s := t.test()
+		t.judge.Start(s, t.now)
+	}
 	t.enter(Shifting, "step %d of %d, %s", t.status.Step+1, len(t.spec.Steps), t.goal())
 }
 

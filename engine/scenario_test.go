@@ -11,19 +11,21 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // TestScenarios runs the scripts of testdata. A script begins with a spec and
 // then lets things happen; what is printed is the journal and the state.
 //
-//	spec [deadline=5m] [manual] [on-unknown=rollback] [p99=100ms] [no-signals]
+//	spec [deadline=5m] [manual] [on-unknown=rollback] [unknown=KIND:rollback] [p99=100ms] [no-signals]
+//	     [analysis] [form=unit] [unit=1s] [latency] [services=web,api] [adaptive] [promote] [budget=20] [min=20]
 //	route NAME [settle-within=30s]
 //	step SHARE HOLD [approval]
 //	----
 //	run DURATION                  let time pass
 //	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, unreadable, never-settles, late=SHARE, cap=SHARE, ok
-//	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed
-//	signal ok|unreachable|no-target
+//	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed [service=web]
+//	signal ok|unreachable|no-target|no-source|none|skewed|restarting
 //	intrude NAME SHARE [who]
 //	command VERB                  pause, resume, approve, rollback, retry
 //	kill                          a new process takes over now
@@ -63,7 +65,9 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 			w.users(t, a)
 		}
 	case "signal":
-		w.signal, w.silent = d.CmdArgs[0].Key != "unreachable", d.CmdArgs[0].Key == "no-target"
+		how := d.CmdArgs[0].Key
+		w.signal, w.silent, w.sightless = how != "unreachable", how == "no-target" || how == "none", how == "no-source" || how == "none"
+		w.skewed, w.restarting = how == "skewed", how == "restarting"
 	case "intrude":
 		who := ""
 		if len(d.CmdArgs) > 2 {
@@ -125,6 +129,10 @@ func (w *world) users(t *testing.T, a datadriven.CmdArg) {
 		w.swallowed = true
 	case "latency":
 		w.latency = span(t, a.Vals[0])
+	case "leak":
+		w.leak = share(t, a.Vals[0])
+	case "service":
+		w.failingService = a.Vals[0]
 	default:
 		t.Fatalf("users have no %q", a.Key)
 	}
@@ -148,9 +156,20 @@ func readSpec(t *testing.T, d *datadriven.TestData) Spec {
 			spec.Gate.MaxP99 = span(t, a.Vals[0])
 		case "no-signals":
 			spec.Gate.Signals = false
+		case "unknown":
+			kind, do, _ := strings.Cut(a.Vals[0], ":")
+			spec.Rollback.Kinds = map[Why]OnUnknown{Why(strings.ReplaceAll(kind, "-", " ")): OnUnknown(do)}
+		case "min":
+			spec.Gate.MinRequests, _ = strconv.ParseInt(a.Vals[0], 10, 64)
+		case "analysis", "form", "unit", "latency", "services", "adaptive", "promote", "budget":
+			analysisOf(t, &spec, a)
 		default:
 			t.Fatalf("%s: a spec has no %q", d.Pos, a.Key)
 		}
+	}
+	if a := spec.Gate.Analysis; a != nil {
+		cfg := a.WithDefaults()
+		spec.Gate.Analysis, spec.Gate.MaxErrorRatio = &cfg, 1
 	}
 	for line := range strings.Lines(d.Input) {
 		words := strings.Fields(line)
@@ -168,6 +187,33 @@ func readSpec(t *testing.T, d *datadriven.TestData) Spec {
 		}
 	}
 	return spec
+}
+
+// analysisOf sets one thing of the analysis, which there is one of from then on.
+func analysisOf(t *testing.T, spec *Spec, a datadriven.CmdArg) {
+	if spec.Gate.Analysis == nil {
+		spec.Gate.Analysis = &verdict.Config{Services: []verdict.Service{{Name: "web", Metrics: []verdict.Metric{{Name: "errors", Kind: verdict.Errors}}}}}
+	}
+	cfg := spec.Gate.Analysis
+	switch a.Key {
+	case "form":
+		cfg.Form = verdict.Form(a.Vals[0])
+	case "unit":
+		cfg.Unit = span(t, a.Vals[0])
+	case "latency":
+		cfg.Services[0].Metrics = append(cfg.Services[0].Metrics, verdict.Metric{Name: "p99", Kind: verdict.Latency, Quantile: .99})
+	case "services":
+		cfg.Services = nil
+		for _, name := range a.Vals {
+			cfg.Services = append(cfg.Services, verdict.Service{Name: name, Metrics: []verdict.Metric{{Name: "errors", Kind: verdict.Errors}}})
+		}
+	case "adaptive":
+		cfg.Adaptive, cfg.Promote = true, true
+	case "promote":
+		cfg.Promote = true
+	case "budget":
+		cfg.HarmBudget, _ = strconv.ParseFloat(a.Vals[0], 64)
+	}
 }
 
 func span(t *testing.T, text string) time.Duration {

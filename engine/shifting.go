@@ -106,10 +106,11 @@ func (t *turn) waitingFor(goal traffic.Share) string {
 // reach begins the hold of the step.
 func (t *turn) reach() {
 	t.status.Held, t.status.Reached, t.status.Evidence.InStep = 0, t.now, 0
-	step := t.spec.Steps[t.step()]
+	t.status.Holds++
+	hold := t.spec.Steps[t.step()].Hold
 	if t.lastStep() {
-		t.enter(Soaking, "%s on every route, soaking for %s", step.Share, step.Hold)
+		t.enter(Soaking, "%s on every route, soaking for %s", t.goal(), hold)
 		return
 	}
-	t.enter(Holding, "%s on every route, holding for %s", step.Share, step.Hold)
+	t.enter(Holding, "%s on every route, holding for %s", t.goal(), hold)
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // Spec is what the user wants, resolved and complete: every default is filled
@@ -34,30 +35,47 @@ type StepSpec struct {
 	Approval bool          `json:"approval,omitempty"` // an operator must approve before the migration leaves the step
 }
 
-// Gate holds the thresholds that the target must keep.
+// Gate says what the target is judged by.
 type Gate struct {
-	Signals       bool          `json:"signals"`          // false: there is nothing to look at, approvals are the only gate
-	MaxErrorRatio float64       `json:"maxErrorRatio"`    // of the target's requests, 0..1
-	MaxP99        time.Duration `json:"maxP99,omitempty"` // of the target; 0 is no limit
-	MinRequests   int64         `json:"minRequests"`      // of the target, below which nothing is concluded
-	Window        time.Duration `json:"window"`           // how far back requests count
-	Interval      time.Duration `json:"interval"`         // how often to evaluate
+	Signals bool `json:"signals"` // false: there is nothing to look at, approvals are the only gate
+	// Analysis compares the target with the source; nil leaves the limits below
+	// alone, which hold in any case.
+	Analysis      *verdict.Config `json:"analysis,omitempty"`
+	MaxErrorRatio float64         `json:"maxErrorRatio"`    // of the target's requests, 0..1; 1 is no limit
+	MaxP99        time.Duration   `json:"maxP99,omitempty"` // of the target; 0 is no limit
+	MinRequests   int64           `json:"minRequests"`      // of the target, below which nothing is concluded: of the step with Analysis, else of the window
+	Window        time.Duration   `json:"window"`           // how far back requests count
+	Interval      time.Duration   `json:"interval"`         // how often to evaluate
 }
 
 // Rollback says who takes the share back, and when.
 type Rollback struct {
-	Manual       bool          `json:"manual,omitempty"`       // stop and tell, instead of taking back
-	OnUnknown    OnUnknown     `json:"onUnknown"`              // what to do when the target cannot be judged
-	UnknownAfter time.Duration `json:"unknownAfter,omitempty"` // how long not to know is normal
+	Manual       bool              `json:"manual,omitempty"`       // stop and tell, instead of taking back
+	OnUnknown    OnUnknown         `json:"onUnknown"`              // what to do when the target cannot be judged
+	UnknownAfter time.Duration     `json:"unknownAfter,omitempty"` // how long not to know is normal
+	Kinds        map[Why]OnUnknown `json:"kinds,omitempty"`        // what to do about one kind of not knowing, where that differs
+}
+
+// on returns what to do about a kind of not knowing.
+func (r Rollback) on(why Why) OnUnknown {
+	if do, differs := r.Kinds[why]; differs {
+		return do
+	}
+	if why.blind() {
+		return r.OnUnknown
+	}
+	return UnknownHolds
 }
 
 // OnUnknown is the policy for not knowing.
 type OnUnknown string
 
-// The policies: stay where we are, or take everything back.
+// The policies: stay where we are, take everything back, or go on as if nothing
+// were (which only Missplit allows).
 const (
 	UnknownHolds     OnUnknown = "hold"
 	UnknownRollsBack OnUnknown = "rollback"
+	UnknownIgnored   OnUnknown = "ignore"
 )
 
 // lookCalmly is how often routes are read while nothing is awaited: often

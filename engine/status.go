@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // Phase is where a migration is.
@@ -44,10 +45,14 @@ type Status struct {
 	Started  time.Time     `json:"started"`        // when the attempt's first rise was decided; zero before
 	LastTurn time.Time     `json:"lastTurn"`
 
-	Routes   []RouteStatus `json:"routes"`
-	Evidence Evidence      `json:"evidence"`
-	Verdict  Verdict       `json:"verdict"`
-	BlindAt  time.Time     `json:"blindAt"` // since when the target cannot be judged; zero if it can
+	Goal  traffic.Share `json:"goal,omitempty"`  // what an adaptive ramp chose within the step; 0 is the step's own share
+	Holds int           `json:"holds,omitempty"` // number of shares that were reached, tells holds apart
+
+	Routes   []RouteStatus  `json:"routes"`
+	Analysis *verdict.State `json:"analysis,omitempty"`
+	Evidence Evidence       `json:"evidence"`
+	Verdict  Verdict        `json:"verdict"`
+	BlindAt  time.Time      `json:"blindAt"` // since when the target cannot be judged; zero if it can
 
 	Cause     string    `json:"cause,omitempty"`     // why this attempt was taken back
 	Degraded  time.Time `json:"degraded"`            // when this attempt was found worse; zero if it was not
@@ -119,6 +124,10 @@ func (s Status) clone() Status {
 	}
 	s.Consumed = slices.Clone(s.Consumed)
 	s.Evidence.Intervals = slices.Clone(s.Evidence.Intervals)
+	if s.Analysis != nil {
+		a := s.Analysis.Clone()
+		s.Analysis = &a
+	}
 	return s
 }
 
@@ -138,6 +147,18 @@ func (s Status) Share() traffic.Share {
 		high = max(high, r.exposed())
 	}
 	return high
+}
+
+// Wanted is the share that the current step wants.
+func (s Status) Wanted(spec Spec) traffic.Share {
+	if len(spec.Steps) == 0 {
+		return traffic.None
+	}
+	share := spec.Steps[min(max(s.Step, 0), len(spec.Steps)-1)].Share
+	if s.Goal > traffic.None && s.Goal < share {
+		return s.Goal
+	}
+	return share
 }
 
 func (r RouteStatus) exposed() traffic.Share {

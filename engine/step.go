@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // maxPasses bounds the phases that one turn may go through.
@@ -41,7 +42,8 @@ type turn struct {
 	seen    Observation
 	now     time.Time
 	intents []Intent
-	again   bool // another turn is wanted at once, because what was missing has been asked for
+	judge   *verdict.Test // what compares the two sides; nil until it is used
+	again   bool          // another turn is wanted at once, because what was missing has been asked for
 }
 
 // begin fills in what a status that was never used lacks, and adds to the hold
@@ -120,12 +122,9 @@ func (t *turn) absorbCounts() {
 	s := &t.status
 	s.Evidence.absorb(t.spec.Gate, t.seen.Counts, t.now)
 	before := s.Verdict
-	s.Verdict = judge(t.spec.Gate, s.Evidence, t.now)
-	if text, silent := s.Evidence.silent(t.spec.Gate, t.goal()); silent && t.heldForAWindow() {
-		s.Verdict = Verdict{State: NotKnown, Why: Silent, Text: text}
-	}
+	s.Verdict = t.conclude(judge(t.spec.Gate, s.Evidence, t.now), t.analyse())
 	switch {
-	case !s.Verdict.Why.blind():
+	case !s.Verdict.Why.blind() && t.spec.Rollback.on(s.Verdict.Why) != UnknownRollsBack:
 		s.BlindAt = time.Time{}
 	case s.BlindAt.IsZero():
 		s.BlindAt = t.now
@@ -139,7 +138,7 @@ func (v Verdict) sentence() string {
 	if v.Text == "" {
 		return v.String()
 	}
-	return v.String() + ": " + v.Text
+	return string(v.State) + ": " + v.Text
 }
 
 // heldForAWindow reports whether the whole window lies within the hold of the
@@ -153,12 +152,17 @@ func (t *turn) heldForAWindow() bool {
 	}
 }
 
-// goal is the share that the current step wants.
-func (t *turn) goal() traffic.Share { return t.spec.Steps[t.step()].Share }
+// goal is the share that is wanted now.
+func (t *turn) goal() traffic.Share { return t.status.Wanted(t.spec) }
 
 func (t *turn) step() int { return min(max(t.status.Step, 0), len(t.spec.Steps)-1) }
 
-func (t *turn) lastStep() bool { return t.step() == len(t.spec.Steps)-1 }
+// lastStep reports whether everything is wanted on the target.
+func (t *turn) lastStep() bool { return t.step() == len(t.spec.Steps)-1 && t.stepWhole() }
+
+// stepWhole reports whether what is wanted is the step's own share, and not one
+// that an adaptive ramp stops at before it.
+func (t *turn) stepWhole() bool { return t.goal() == t.spec.Steps[t.step()].Share }
 
 func (t *turn) specOf(name string) RouteSpec {
 	for _, r := range t.spec.Routes {

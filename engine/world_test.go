@@ -18,15 +18,19 @@ type world struct {
 	now    time.Time
 	start  time.Time
 
-	levers  map[string]*lever
-	signal  bool // the signal can be read at all
-	silent  bool // the signal has no data of the target
-	rate    int64
-	failing traffic.BySide[float64] // error ratio of each side
-	latency time.Duration           // of the target
+	levers map[string]*lever
+	signal bool // the signal can be read at all
+	silent bool // the signal has no data of the target
+
+	sightless, skewed, restarting bool          // the signal has no data of the source; its clocks disagree; the source's counters begin again
+	failingService                string        // the only one that fails on the target; empty for all
+	leak                          traffic.Share // a part of all requests that reaches the source past the levers
+	rate                          int64
+	failing                       traffic.BySide[float64] // error ratio of each side
+	latency                       time.Duration           // of the target
 
 	counted  time.Time
-	carry    traffic.BySide[float64]
+	carry    map[string]*traffic.BySide[float64]
 	results  map[string]*Result
 	commands []Command
 	wake     Wake
@@ -59,7 +63,7 @@ type lever struct {
 var dawn = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func newWorld(spec Spec) *world {
-	w := &world{spec: spec, now: dawn, start: dawn, counted: dawn, levers: map[string]*lever{}, signal: true, rate: 200, latency: 20 * time.Millisecond}
+	w := &world{spec: spec, now: dawn, start: dawn, counted: dawn, levers: map[string]*lever{}, carry: map[string]*traffic.BySide[float64]{}, signal: true, rate: 200, latency: 20 * time.Millisecond}
 	for _, r := range spec.Routes {
 		w.levers[r.Name] = &lever{settles: 2 * time.Second, cap: traffic.All}
 	}
@@ -182,26 +186,59 @@ func (w *world) count() []Interval {
 	}
 	from := w.counted
 	w.counted = from.Add(time.Duration(seconds) * time.Second)
-	in := Interval{From: traffic.BySide[time.Time]{Source: from, Target: from}, To: w.counted}
+	services := []string{""}
+	if a := w.spec.Gate.Analysis; a != nil {
+		services = nil
+		for _, s := range a.Services {
+			services = append(services, s.Name)
+		}
+	}
+	var out []Interval
+	for _, name := range services {
+		in := w.countService(name, float64(w.rate*seconds)/float64(len(services)))
+		in.From, in.To = traffic.BySide[time.Time]{Source: from, Target: from}, w.counted
+		out = append(out, in)
+	}
+	return out
+}
+
+func (w *world) countService(name string, total float64) Interval {
+	in := Interval{Service: name}
 	if !w.signal {
 		failed := traffic.FailedAt[traffic.Counts](errors.New("connection refused"), w.now)
 		in.Source, in.Target = failed, failed
-		return []Interval{in}
+		return in
 	}
 	var share float64
 	for _, l := range w.levers {
 		share += l.share.Ratio() / float64(len(w.levers))
 	}
-	total := float64(w.rate * seconds)
-	in.Source = w.answered(total*(1-share), w.failing.Source, &w.carry.Source)
-	in.Target = w.answered(total*share, w.failing.Target, &w.carry.Target)
+	share *= 1 - w.leak.Ratio()
+	if w.carry[name] == nil {
+		w.carry[name] = &traffic.BySide[float64]{}
+	}
+	failing := w.failing.Target
+	if w.failingService != "" && name != w.failingService {
+		failing = 0
+	}
+	in.Source = w.answered(total*(1-share), w.failing.Source, &w.carry[name].Source)
+	in.Target = w.answered(total*share, failing, &w.carry[name].Target)
 	if w.swallowed {
 		in.Target = traffic.KnownAt(traffic.Counts{}, w.now)
+	}
+	if w.skewed {
+		in.Source.Value.Skew = 40 * time.Second
+	}
+	if w.restarting {
+		in.Source.Value.Resets = 1
 	}
 	if w.silent {
 		in.Target = traffic.Reading[traffic.Counts]{}
 	}
-	return []Interval{in}
+	if w.sightless {
+		in.Source = traffic.Reading[traffic.Counts]{}
+	}
+	return in
 }
 
 func (w *world) answered(requests, failing float64, carry *float64) traffic.Reading[traffic.Counts] {

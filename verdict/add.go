@@ -41,11 +41,13 @@ func (t *Test) Add(s *State, in *Interval) {
 	span := in.To.Sub(service.Since.Source)
 	switch skew := in.Source.Value.Skew - in.Target.Value.Skew; {
 	case !together:
-		service.miss(&service.Missed.Gaps, in.To)
-	case skew.Abs() > mostSkew || in.Source.At.Sub(in.Target.At).Abs() > max(mostApart, 2*t.cfg.Services[in.Service].Every):
-		service.miss(&service.Missed.Skewed, in.To)
+		service.miss(&service.Missed.Gaps, Apart, in.To, "")
+	case skew.Abs() > mostSkew:
+		service.miss(&service.Missed.Skewed, Skewed, in.To, "the clock of who counts the source is "+skew.String()+" ahead of the target's")
+	case in.Source.At.Sub(in.Target.At).Abs() > max(mostApart, 2*t.cfg.Services[in.Service].Every):
+		service.miss(&service.Missed.Skewed, Skewed, in.To, "the counts of the source end "+in.Source.At.Sub(in.Target.At).Round(time.Second).String()+" after those of the target")
 	case service.Resets.Source:
-		service.miss(&service.Missed.Resets, in.To)
+		service.miss(&service.Missed.Resets, Restarted, in.To, "")
 	default:
 		t.feed(s, in, span)
 	}
@@ -56,9 +58,9 @@ func (t *Test) Add(s *State, in *Interval) {
 	}
 }
 
-func (s *ServiceState) miss(counter *int64, at time.Time) {
+func (s *ServiceState) miss(counter *int64, kind Miss, at time.Time, text string) {
 	*counter++
-	s.Missed.At = at
+	s.Missed.Kind, s.Missed.Text, s.Missed.At = kind, text, at
 }
 
 // take adds one side's counts to what is not aligned yet, and reports whether the
@@ -138,7 +140,8 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	if in.Step != service.Step {
 		t.beginStep(s, in.Service, in.Step)
 	}
-	service.Intended = in.Intended
+	service.Intended, service.Compared = in.Intended, in.To
+	service.Missed.Kind, service.Missed.Text = "", ""
 	if due := t.due(s, in.To); due > service.Restarts {
 		t.restart(service, due)
 	}
@@ -217,7 +220,7 @@ func (t *Test) closeUnit(s *State, service int) {
 
 // due is how many restarts there should have been until at.
 func (t *Test) due(s *State, at time.Time) int {
-	if s.Began.IsZero() {
+	if s.Began.IsZero() || t.cfg.Restart <= 0 {
 		return 0
 	}
 	return int(max(0, at.Sub(s.Began)) / t.cfg.Restart)

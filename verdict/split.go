@@ -12,7 +12,7 @@ const priorSplit = 100
 // 2022); with a tolerance the least of all claims within it.
 func SplitEvidence(source, target int64, intended, tolerance float64) float64 {
 	n := float64(source + target)
-	if n == 0 {
+	if n == 0 || intended <= 0 || intended >= 1 {
 		return 0
 	}
 	give := tolerance * min(intended, 1-intended)
@@ -20,9 +20,6 @@ func SplitEvidence(source, target int64, intended, tolerance float64) float64 {
 	claim := min(max(float64(target)/n, low), high)
 	if (claim <= 0 && target > 0) || (claim >= 1 && source > 0) {
 		return math.Inf(1)
-	}
-	if intended <= 0 || intended >= 1 {
-		return 0
 	}
 	a, b := priorSplit*intended, priorSplit*(1-intended)
 	return logBeta(a+float64(target), b+float64(source)) - logBeta(a, b) -

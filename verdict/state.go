@@ -40,7 +40,8 @@ type ServiceState struct {
 
 	Metrics []MetricState `json:"metrics"`
 
-	Missed Missed `json:"missed,omitzero"`
+	Missed   Missed    `json:"missed,omitzero"`
+	Compared time.Time `json:"compared"` // up to when both sides were compared
 }
 
 // Missed counts the spans of time that were known of both sides and are no
@@ -49,8 +50,20 @@ type Missed struct {
 	Resets int64     `json:"resets,omitempty"` // a counter of the source began again
 	Skewed int64     `json:"skewed,omitempty"` // the clocks of the sides' sources disagree
 	Gaps   int64     `json:"gaps,omitempty"`   // the sides are not known over the same span
-	At     time.Time `json:"at"`               // the newest of them
+	Kind   Miss      `json:"kind,omitempty"`   // the newest, until something is compared again
+	Text   string    `json:"text,omitempty"`   // about it
+	At     time.Time `json:"at"`               // when
 }
+
+// Miss is why a span of time is no evidence.
+type Miss string
+
+// The kinds of Miss.
+const (
+	Restarted Miss = "restarted"
+	Skewed    Miss = "skewed"
+	Apart     Miss = "apart"
+)
 
 // MetricState is what is known of one metric of a service.
 type MetricState struct {
@@ -164,6 +177,26 @@ func (t *Test) open(m *MetricState, k Kind) {
 		m.Limit = make(mixture, len(t.limits))
 		m.Limit.open(startMass)
 	}
+}
+
+// Fits reports whether s is a state of this test, and not of another one.
+func (t *Test) Fits(s *State) bool {
+	if len(s.Services) != len(t.cfg.Services) {
+		return false
+	}
+	for i, service := range t.cfg.Services {
+		if len(s.Services[i].Metrics) != len(service.Metrics) {
+			return false
+		}
+		for j, m := range service.Metrics {
+			want, have := MetricState{}, &s.Services[i].Metrics[j]
+			t.open(&want, m.Kind)
+			if len(want.Compare) != len(have.Compare) || len(want.Limit) != len(have.Limit) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Start says that the target may have users from now on. Before, only the source

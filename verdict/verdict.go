@@ -18,12 +18,13 @@ type Verdict struct {
 	Threshold  float64 `json:"threshold"`  // ln 1/alpha
 	Worst      Finding `json:"worst"`      // what speaks most against the target
 
-	Good    Promotion `json:"good"`
-	Split   Split     `json:"split"`
-	Missed  Missed    `json:"missed"`  // of the service that missed last
-	Unit    string    `json:"unit"`    // span of one observation, in words
-	Phi     float64   `json:"phi"`     // dispersion
-	Compare bool      `json:"compare"` // there is a source with users to compare with
+	Good     Promotion `json:"good"`
+	Split    Split     `json:"split"`
+	Missed   Missed    `json:"missed"`   // of the service that missed last
+	Compared time.Time `json:"compared"` // up to when every service was compared
+	Unit     string    `json:"unit"`     // span of one observation, in words
+	Phi      float64   `json:"phi"`      // dispersion
+	Compare  bool      `json:"compare"`  // there is a source with users to compare with
 }
 
 // Finding is one metric of one service on both sides.
@@ -77,9 +78,12 @@ func (t *Test) Verdict(s *State) Verdict {
 	} else {
 		v.Worst = t.worst(s)
 	}
-	for _, service := range s.Services {
+	for i, service := range s.Services {
 		if service.Missed.At.After(v.Missed.At) {
 			v.Missed = service.Missed
+		}
+		if i == 0 || service.Compared.Before(v.Compared) {
+			v.Compared = service.Compared
 		}
 		v.Compare = v.Compare || service.Metrics[0].Step.Source.N > 0
 	}
@@ -183,7 +187,7 @@ func (t *Test) split(s *State) Split {
 		st, cfg := &s.Services[i], &t.cfg.Services[i]
 		p := st.Metrics[0].Step
 		n := p.Source.N + p.Target.N
-		if st.Step == 0 || n == 0 {
+		if st.Step == 0 || n == 0 || st.Intended <= traffic.None || st.Intended >= traffic.All {
 			continue
 		}
 		tolerance := t.cfg.SampleTolerance
