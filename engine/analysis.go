@@ -154,7 +154,7 @@ func (t *turn) compared(limits Verdict, a *verdict.Verdict) Verdict {
 	if v, few := t.tooFew(); few {
 		return v
 	}
-	if a.Suspicious {
+	if a.Suspicious && a.Compare { // without a source doubts neither grow nor fade
 		return Verdict{State: NotKnown, Why: Unclear, Text: fmt.Sprintf("%s; not enough to say: %s", a.Worst, verdict.Chance(a.LogE))}
 	}
 	return Verdict{State: Healthy, Text: t.comparison(a)}
@@ -231,7 +231,7 @@ func (t *turn) convinced() bool {
 }
 
 // leastRise is how much an adaptive ramp must rise to be worth a write.
-const leastRise = 1.1
+const leastRise = 1.25
 
 // climb chooses the next share of an adaptive ramp: the largest that the harm
 // budget allows, up to the next step that needs an approval. It returns false if

@@ -87,7 +87,9 @@ func (t *turn) obeyResume(c Command) string {
 	}
 	if t.status.Verdict.State == Degraded && t.spec.Gate.Analysis != nil {
 		// Who resumes has seen it. What was found is not found again; what comes is.
-		t.judge.Anew(t.test(), t.now)
+		test := t.test()
+		t.judge.Anew(test, t.now)
+		t.status.Evidence.Intervals = nil
 		t.status.Verdict, t.status.Degraded = Verdict{State: NotKnown, Why: Unclear, Text: "the evidence begins anew"}, time.Time{}
 	}
 	t.status.Resume = ""

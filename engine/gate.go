@@ -330,7 +330,7 @@ func (e *Evidence) silent(gate Gate, share traffic.Share) (string, bool) {
 	for _, s := range e.Intervals {
 		source, target = source+s.Source, target+s.Requests
 	}
-	if target > 0 || share <= traffic.None || share >= traffic.All {
+	if target > 0 || e.Last.Target.State != traffic.Known || share <= traffic.None || share >= traffic.All {
 		return "", false
 	}
 	expected := source * int64(share) / int64(traffic.All-share)

@@ -221,8 +221,8 @@ func (w *world) countService(name string, total float64) Interval {
 	if w.failingService != "" && name != w.failingService {
 		failing = 0
 	}
-	in.Source = w.answered(total*(1-share), w.failing.Source, &w.carry[name].Source)
-	in.Target = w.answered(total*share, failing, &w.carry[name].Target)
+	in.Source = w.answered(total*(1-share), w.failing.Source, 20*time.Millisecond, &w.carry[name].Source)
+	in.Target = w.answered(total*share, failing, w.latency, &w.carry[name].Target)
 	if w.swallowed {
 		in.Target = traffic.KnownAt(traffic.Counts{}, w.now)
 	}
@@ -241,14 +241,14 @@ func (w *world) countService(name string, total float64) Interval {
 	return in
 }
 
-func (w *world) answered(requests, failing float64, carry *float64) traffic.Reading[traffic.Counts] {
+func (w *world) answered(requests, failing float64, latency time.Duration, carry *float64) traffic.Reading[traffic.Counts] {
 	*carry += requests * failing
 	errs := int64(*carry)
 	*carry -= float64(errs)
 	n := int64(requests + 0.5)
 	h := traffic.Histogram{Edges: []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second}, Buckets: make([]int64, 4)}
 	for i := range h.Buckets {
-		if i == len(h.Edges) || w.latency <= h.Edges[i] {
+		if i == len(h.Edges) || latency <= h.Edges[i] {
 			h.Buckets[i] = n
 			break
 		}

@@ -138,37 +138,54 @@ func above(h traffic.Histogram, edge time.Duration) (t Tally) {
 func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	service, cfg := &s.Services[in.Service], &t.cfg.Services[in.Service]
 	if in.Step != service.Step {
-		t.beginStep(s, in.Service, in.Step)
+		t.beginStep(s, in)
 	}
 	service.Intended, service.Compared = in.Intended, in.To
 	service.Missed.Kind, service.Missed.Text = "", ""
-	if due := t.due(s, in.To); due > service.Restarts {
-		t.restart(service, due)
-	}
+	mass := t.spend(&service.Bet, s.since(in.To))
 	s.turn = s.turn.Plus(service.Metrics[0].Half.Source)
 	s.span = max(s.span, span)
 	for i := range service.Metrics {
 		m, kind := &service.Metrics[i], cfg.Metrics[i].Kind
 		m.Open, m.Step = m.Open.Plus(m.Half), m.Step.Plus(m.Half)
-		t.against(m, kind, in.Intended)
+		t.against(m, kind, in.Intended, mass)
 		if !service.Resets.Target {
 			better(&m.Better, m.Half, t.cfg.Ratio, t.cfg.difference(kind), s.Phi)
 		}
 	}
 	service.Held += span
+	service.countSplit(service.Metrics[0].Half, span)
 	if service.Open += span; service.Open >= s.Unit {
-		t.closeUnit(s, in.Service)
+		t.closeUnit(s, in.Service, in.To)
 	}
+}
+
+// splitAnew is how often the sample-ratio test begins anew within a step, so that
+// what was wrong once does not stay wrong.
+const splitAnew = 5 * time.Minute
+
+func (s *ServiceState) countSplit(p Pair, span time.Duration) {
+	if s.SplitFor >= splitAnew {
+		s.Split, s.SplitFor = Pair{}, 0
+	}
+	s.Split, s.SplitFor = s.Split.Plus(p), s.SplitFor+span
 }
 
 // beginStep begins the tallies anew: sums over mixed shares compare nothing
 // (Simpson's paradox), so the open unit ends as well.
-func (t *Test) beginStep(s *State, service, step int) {
-	if s.Services[service].Open > 0 {
-		t.closeUnit(s, service)
+func (t *Test) beginStep(s *State, in *Interval) {
+	st := &s.Services[in.Service]
+	if st.Open > 0 {
+		t.closeUnit(s, in.Service, st.Compared)
 	}
-	st := &s.Services[service]
-	st.Step, st.Held = step, 0
+	if st.Step > 0 && !s.Began.IsZero() {
+		st.Moves++
+		for i := range st.Metrics {
+			st.Metrics[i].Compare.restart(moveSpending(st.Moves))
+			st.Metrics[i].Limit.restart(moveSpending(st.Moves))
+		}
+	}
+	st.Step, st.Held, st.Split, st.SplitFor = in.Step, 0, Pair{}, 0
 	for i := range st.Metrics {
 		m := &st.Metrics[i]
 		m.Step, m.Better = Pair{}, [len(fractions)]float64{}
@@ -177,10 +194,11 @@ func (t *Test) beginStep(s *State, service, step int) {
 
 // against adds what each interval says by itself: the forms without a unit, and
 // since when things look worse.
-func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share) {
+func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, mass float64) {
 	p, eps := m.Half, t.cfg.difference(kind)
 	_, product, limit := t.cfg.forms(kind)
 	if product > 0 {
+		m.Compare.restart(mass)
 		for j, theta := range thetas {
 			m.Compare[j] += bet(theta, t.cfg.Ratio, eps, p).product(p)
 		}
@@ -192,6 +210,7 @@ func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share) {
 		m.Run = m.Run.Plus(p)
 	}
 	if limit > 0 {
+		m.Limit.restart(mass)
 		guard := reference
 		if intended >= traffic.All {
 			guard = math.Inf(1) // the source has no users to compare with
@@ -203,11 +222,13 @@ func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share) {
 }
 
 // closeUnit takes the open unit as one observation.
-func (t *Test) closeUnit(s *State, service int) {
+func (t *Test) closeUnit(s *State, service int, at time.Time) {
 	st, cfg := &s.Services[service], &t.cfg.Services[service]
+	mass := t.spend(&st.BetUnits, s.since(at))
 	for i := range st.Metrics {
 		m, kind := &st.Metrics[i], cfg.Metrics[i].Kind
 		if unit, _, _ := t.cfg.forms(kind); unit > 0 && m.Open.Target.N > 0 {
+			m.Compare.restart(mass)
 			eps := t.cfg.difference(kind)
 			for j, theta := range thetas {
 				m.Compare[j] += bet(theta, t.cfg.Ratio, eps, m.Open).unit(m.Open)
@@ -218,40 +239,22 @@ func (t *Test) closeUnit(s *State, service int) {
 	st.Open = 0
 }
 
-// due is how many restarts there should have been until at.
-func (t *Test) due(s *State, at time.Time) int {
-	if s.Began.IsZero() || t.cfg.Restart <= 0 {
+// since is how long the target could have had users at a time.
+func (s *State) since(at time.Time) time.Duration {
+	if s.Began.IsZero() {
 		return 0
 	}
-	return int(max(0, at.Sub(s.Began)) / t.cfg.Restart)
+	return max(0, at.Sub(s.Began))
 }
 
-// tailMass is the part of the mass that is kept for restarts after the horizon.
-const tailMass = 0.1
-
-// restart bets what the schedule puts on restarts up to the due-th. Until the
-// horizon they are equal; after it the k-th has tailMass/(k(k+1)), so that all
-// together never exceed one.
-func (t *Test) restart(st *ServiceState, due int) {
-	planned := max(1, int(t.cfg.Horizon/t.cfg.Restart))
-	mass := 0.0
-	for k := st.Restarts + 1; k <= due; k++ {
-		if k <= planned {
-			mass += (1 - startMass - tailMass) / float64(planned)
-		} else {
-			late := float64(k - planned)
-			mass += tailMass / (late * (late + 1))
-		}
+// spend returns the money for new bets between two times, and moves spent.
+func (t *Test) spend(spent *time.Duration, now time.Duration) float64 {
+	if now <= *spent {
+		return 0
 	}
-	st.Restarts = due
-	for i := range st.Metrics {
-		if m := &st.Metrics[i]; m.Compare != nil {
-			m.Compare.restart(mass)
-		}
-		if m := &st.Metrics[i]; m.Limit != nil {
-			m.Limit.restart(mass)
-		}
-	}
+	mass := t.spending(now) - t.spending(*spent)
+	*spent = now
+	return mass
 }
 
 // Close weighs everything together, after the intervals of one moment were

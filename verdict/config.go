@@ -37,12 +37,11 @@ type Config struct {
 	Unit        time.Duration `json:"unit"`        // span of one observation of the unit form
 	LongestUnit time.Duration `json:"longestUnit"` // how far bursts of the source may lengthen it
 	Limit       float64       `json:"limit"`       // p*: error ratio that uses up the error budget too fast, 0..1
-	Restart     time.Duration `json:"restart"`     // how often the tests begin anew beside what they know
-	Horizon     time.Duration `json:"horizon"`     // until when the mass for that is spread
+	Horizon     time.Duration `json:"horizon"`     // over which the tests begin anew, again and again, beside what they know
 
 	Dispersion float64 `json:"dispersion"` // phi, measured beforehand with Dispersion; at least 1
 
-	SampleAlpha     float64 `json:"sampleAlpha"`     // chance of a false alarm about the split, per step; 0..1
+	SampleAlpha     float64 `json:"sampleAlpha"`     // chance of a false alarm about the split, in five minutes; 0..1
 	SampleTolerance float64 `json:"sampleTolerance"` // by how much of the smaller share the split may differ, 0..1
 
 	HarmBudget float64 `json:"harmBudget"` // requests that an adaptive ramp may lose in one step
@@ -82,7 +81,6 @@ const (
 	DefaultDifference = 5e-4
 	DefaultUnit       = 30 * time.Second // longer than the bursts that a retry storm or one restarting pod makes
 	DefaultLongest    = 5 * time.Minute
-	DefaultRestart    = 15 * time.Minute
 	DefaultHorizon    = 24 * time.Hour
 	DefaultSLO        = 0.995
 	// BurnRate is how many times as fast as the objective allows the error budget
@@ -109,7 +107,6 @@ func (c Config) WithDefaults() Config {
 	fill(&c.Unit, DefaultUnit)
 	fill(&c.LongestUnit, max(DefaultLongest, c.Unit))
 	fill(&c.Limit, LimitOf(DefaultSLO))
-	fill(&c.Restart, DefaultRestart)
 	fill(&c.Horizon, DefaultHorizon)
 	fill(&c.Dispersion, 1)
 	fill(&c.SampleAlpha, DefaultSampleAlpha)

@@ -74,9 +74,14 @@
 //
 // Nobody knows theta, so the money is spread over bets: E = sum of M_j. A mixture
 // of supermartingales with fixed weights is one. A regression that begins at hour
-// six would find most of the money lost on the hours before; so a half is bet at
-// the start and the rest at fixed times (every 15 minutes until the horizon, then
-// ever less), M_j <- M_j + w_j gamma, all gammas together at most 1. That is an
+// six would find most of the money lost on the hours before, or even on the first
+// minute: a bet on "half of the requests fail" loses nearly all of it in a second
+// in which none does. So a half is bet at the start, a fifth whenever shares begin
+// to move again, and the rest with each observation, evenly until the horizon and
+// ever less after it: M_j <- (M_j + w_j gamma) e_j, all gammas together at most 1,
+// each known before what it is bet on. A schedule that fine costs ln(number of
+// observations), 11 for the seconds of a day, which a real outage earns back in
+// two seconds; waiting for a rarer restart would cost minutes. That is an
 // e-detector with a spending schedule (J. Shin, A. Ramdas and A. Rinaldo,
 // E-detectors: a nonparametric framework for sequential change detection, 2024).
 //

@@ -1,14 +1,38 @@
 package verdict
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // mixture holds ln M_j of some bets: what a gambler owns who put a part of one
 // unit of money on each.
 type mixture []float64
 
-// startMass is how much of the money is bet at the start; the rest is kept for
-// restarts.
-const startMass = 0.5
+// How the money is spent: startMass at the start, moveMass when shares begin to
+// move again, which is when things are likely to break, tailMass after the
+// horizon, and the rest evenly until then. Together they are one.
+const (
+	startMass = 0.5
+	moveMass  = 0.2
+	tailMass  = 0.1
+	evenMass  = 1 - startMass - moveMass - tailMass
+)
+
+// moveSpending is what is bet on the k-th move after the start, k from 1: all of
+// them together bet moveMass.
+func moveSpending(k int) float64 { return moveMass / (float64(k) * float64(k+1)) }
+
+// spending returns how much of the rest is bet until a time since the start. It
+// never reaches evenMass+tailMass.
+func (t *Test) spending(since time.Duration) float64 {
+	part := float64(since) / float64(max(t.cfg.Horizon, 1))
+	mass := evenMass * min(part, 1)
+	if part > 1 {
+		mass += tailMass * (1 - 1/part)
+	}
+	return mass
+}
 
 // open bets mass, spread evenly.
 func (m mixture) open(mass float64) {
@@ -24,7 +48,9 @@ func (m mixture) restart(mass float64) {
 	}
 	each := math.Log(mass / float64(len(m)))
 	for j := range m {
-		m[j] = logAdd(m[j], each)
+		if each-m[j] > -40 { // less is below the precision of the sum
+			m[j] = logAdd(m[j], each)
+		}
 	}
 }
 

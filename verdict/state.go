@@ -13,7 +13,7 @@ import (
 // State is what the tests know: plain data, part of a migration's status. It is
 // made by Test.New and changed by Test.Add and Test.Close only.
 type State struct {
-	Began    time.Time      `json:"began"`            // when the target could first have users; restarts count from here
+	Began    time.Time      `json:"began"`            // when the target could first have users; new bets are counted from here
 	Reset    time.Time      `json:"reset"`            // when an operator had the evidence begin anew
 	Services []ServiceState `json:"services"`         // in the order of Config.Services
 	Bursts   Bursts         `json:"bursts,omitempty"` // of the source's errors, all services together
@@ -35,8 +35,12 @@ type ServiceState struct {
 	Step     int           `json:"step,omitempty"`     // the hold that the tallies belong to; 0 while shares move
 	Held     time.Duration `json:"held,omitempty"`     // what the tallies of the step cover
 	Open     time.Duration `json:"open,omitempty"`     // what the open unit covers
-	Restarts int           `json:"restarts,omitempty"` // that were done
+	Moves    int           `json:"moves,omitempty"`    // how often shares began to move, after the start
+	Bet      time.Duration `json:"bet,omitempty"`      // up to when the money for new bets of intervals was spent, since State.Began
+	BetUnits time.Duration `json:"betUnits,omitempty"` // and for those of units
 	Intended traffic.Share `json:"intended,omitempty"`
+	Split    Pair          `json:"split"`              // requests of both sides, for the sample-ratio test
+	SplitFor time.Duration `json:"splitFor,omitempty"` // what they cover
 
 	Metrics []MetricState `json:"metrics"`
 
@@ -220,6 +224,7 @@ func (t *Test) Anew(s *State, at time.Time) {
 			t.open(m, t.cfg.Services[i].Metrics[j].Kind)
 			m.Run, m.RunLog, m.Open = Pair{}, 0, Pair{}
 		}
-		s.Services[i].Open, s.Services[i].Restarts = 0, t.due(s, at)
+		spent := max(0, at.Sub(s.Began))
+		s.Services[i].Open, s.Services[i].Bet, s.Services[i].BetUnits = 0, spent, spent
 	}
 }

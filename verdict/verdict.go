@@ -31,7 +31,8 @@ type Verdict struct {
 type Finding struct {
 	Service string   `json:"service"`
 	Metric  string   `json:"metric"`
-	Text    string   `json:"text"` // what is compared, such as "slower than 500ms"
+	Text    string   `json:"text"`         // what is compared, such as "is slower than 500ms"
+	To      string   `json:"to,omitempty"` // Service, where there are several
 	Source  Estimate `json:"source"`
 	Target  Estimate `json:"target"`
 	LogE    float64  `json:"logE"` // of this metric alone
@@ -114,8 +115,12 @@ func (t *Test) finding(s *State, service, metric int) Finding {
 	if m.Run.Target.Bad > 0 {
 		p = m.Run // since it began, not diluted by what was before
 	}
+	to := ""
+	if len(s.Services) > 1 {
+		to = " to " + cfg.Name
+	}
 	return Finding{
-		Service: cfg.Name, Metric: of.Name, Text: badness(of, m.Edge), LogE: t.evidence(m, of.Kind), Peak: s.Peak,
+		Service: cfg.Name, To: to, Metric: of.Name, Text: badness(of, m.Edge), LogE: t.evidence(m, of.Kind), Peak: s.Peak,
 		Source: t.estimate(p.Source), Target: t.estimate(p.Target),
 	}
 }
@@ -185,7 +190,7 @@ func (t *Test) split(s *State) Split {
 	worst := Split{LogE: math.Inf(-1)}
 	for i := range s.Services {
 		st, cfg := &s.Services[i], &t.cfg.Services[i]
-		p := st.Metrics[0].Step
+		p := st.Split
 		n := p.Source.N + p.Target.N
 		if st.Step == 0 || n == 0 || st.Intended <= traffic.None || st.Intended >= traffic.All {
 			continue
@@ -228,11 +233,11 @@ func (f Finding) String() string {
 	if f.Text == "fails" {
 		verb = "target fails "
 	}
-	text := verb + fmt.Sprintf("%s of requests (%d of %d), source %s", Percent(f.Target.Ratio()), f.Target.Bad, f.Target.N, Percent(f.Source.Ratio()))
+	text := verb + fmt.Sprintf("%s of requests%s (%d of %d)", Percent(f.Target.Ratio()), f.To, f.Target.Bad, f.Target.N)
 	if f.Source.N == 0 {
-		text = verb + fmt.Sprintf("%s of requests (%d of %d); the source has no users to compare with", Percent(f.Target.Ratio()), f.Target.Bad, f.Target.N)
+		return text + "; the source has no users to compare with"
 	}
-	return text
+	return text + ", source " + Percent(f.Source.Ratio())
 }
 
 // Chance says how rarely evidence as strong as e (ln E) comes up in a whole
