@@ -94,7 +94,20 @@ func entries(notes []engine.Note, seen engine.Observation, now time.Time) []stor
 	for _, n := range notes {
 		out = append(out, store.Entry{At: now, Kind: journalKind[n.Kind], Text: n.Text, Data: noteData(n, seen)})
 	}
-	return out
+	return append(out, counted(seen, now)...)
+}
+
+// counted keeps every interval, so that another verdict can be tried on what was
+// seen: "watari analyze".
+func counted(seen engine.Observation, now time.Time) []store.Entry {
+	if len(seen.Counts) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(map[string]any{"intervals": seen.Counts})
+	if err != nil {
+		return nil // nothing that was decided depends on it
+	}
+	return []store.Entry{{At: now, Kind: store.Counts, Data: data}}
 }
 
 // journalKind maps what the engine notes to what a journal line is: something
@@ -103,15 +116,15 @@ var journalKind = map[string]string{
 	"phase": "decision", "command": "command", "verdict": "observation", "route": "observation", "write": "observation",
 }
 
-// noteData keeps what the sentence was made of: the evidence behind a verdict or
-// decision, the reading behind a remark on a route.
+// noteData keeps what the sentence was made of: the reading behind a remark on a
+// route, the commands that were obeyed.
 func noteData(n engine.Note, seen engine.Observation) json.RawMessage {
 	var data any
 	switch {
 	case n.Route != "":
 		data = map[string]any{"route": n.Route, "seen": seen.Routes[n.Route]}
 	case n.Kind == "verdict", n.Kind == "phase":
-		data = map[string]any{"counts": seen.Counts}
+		return nil // the counts of the turn have a line of their own
 	default:
 		data = map[string]any{"commands": seen.Commands}
 	}

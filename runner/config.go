@@ -18,7 +18,9 @@ type Config struct {
 	Record json.RawMessage // the plan as it is stored, opaque to the runner; another process builds its own Config from it
 	Routes map[string]Route
 	// Signals may be empty, as it is for a rollback that needs the router alone.
-	// Several signals add up; if one of them does not know a side, nobody does.
+	// Several services add up; if one of them does not know a side, nobody does.
+	// Several signals of one service say the same in other words: the first one
+	// that knows both sides counts, for each interval anew.
 	Signals []Signal
 	Store   store.Store
 	Holder  store.Holder
@@ -48,8 +50,10 @@ type Route struct {
 
 // Signal is one source with what to ask of it.
 type Signal struct {
-	Source signal.Source
-	Query  signal.Query
+	Service string // whose requests it counts
+	Source  signal.Source
+	Query   signal.Query
+	Every   time.Duration // how often it has something new; 0 is each time it is asked
 }
 
 // Turn is what one turn saw and decided, for those who watch.

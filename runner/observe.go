@@ -38,11 +38,23 @@ func (r *run) observe(ctx context.Context) (engine.Observation, error) {
 		return seen, err // a question that nobody can answer: say so before anything begins
 	}
 	if err != nil {
-		failed := traffic.FailedAt[traffic.Counts](err, time.Now())
-		counts = []engine.Interval{{To: time.Now(), From: r.counted, Source: failed, Target: failed}}
+		counts = r.uncounted(err)
+	}
+	for i, in := range counts {
+		counts[i] = engine.Placed(r.Spec, r.status, in)
 	}
 	seen.Counts = counts
 	return seen, nil
+}
+
+// uncounted is what a signal says that cannot be asked any more.
+func (r *run) uncounted(err error) (out []engine.Interval) {
+	now := time.Now()
+	failed := traffic.FailedAt[traffic.Counts](err, now)
+	for _, s := range r.services {
+		out = append(out, engine.Interval{Service: s.name, To: now, From: traffic.BySide[time.Time]{Source: now, Target: now}, Source: failed, Target: failed})
+	}
+	return out
 }
 
 // commands reads what operators want. A store that does not answer is no reason
@@ -144,16 +156,43 @@ func (r *run) unsettled(name string) *engine.Written {
 
 // longestGap bounds how far back a window may reach after a side was not known
 // for a while: signals remember only so much, and what lies further back is no
-// evidence any more.
+// evidence any more. A source that is slow by itself may take five of its
+// intervals.
 const longestGap = 2 * time.Minute
 
-// count asks every signal about each side, from where its last known window
-// ended. The first turn of a process only opens the windows: what happened
-// before it, it did not watch.
+// service is what is counted of one service: the signals that can do it, in the
+// order of preference, and up to when each side is counted.
+type service struct {
+	name    string
+	signals []Signal
+	gap     time.Duration
+	counted traffic.BySide[time.Time]
+	seen    traffic.BySide[bool] // whether this process has known a side at all
+}
+
+// servicesOf groups signals by what they count.
+func servicesOf(signals []Signal) (out []*service) {
+	for _, s := range signals {
+		i := slices.IndexFunc(out, func(have *service) bool { return have.name == s.Service })
+		if i < 0 {
+			i, out = len(out), append(out, &service{name: s.Service, gap: longestGap})
+		}
+		out[i].signals = append(out[i].signals, s)
+		out[i].gap = max(out[i].gap, 5*s.Every)
+	}
+	return out
+}
+
+// count asks about each side of every service, from where its last known window
+// ended. The first turn of a process only opens the windows: what happened before
+// it, it did not watch.
 func (r *run) count(ctx context.Context) ([]engine.Interval, error) {
 	now := time.Now()
-	if len(r.Signals) == 0 || r.asked.IsZero() {
-		r.asked, r.counted = now, traffic.BySide[time.Time]{Source: now, Target: now}
+	if len(r.services) == 0 || r.asked.IsZero() {
+		r.asked = now
+		for _, s := range r.services {
+			s.counted = traffic.BySide[time.Time]{Source: now, Target: now}
+		}
 		return nil, nil
 	}
 	if now.Sub(r.asked) < r.Spec.Gate.Interval/2 {
@@ -162,51 +201,62 @@ func (r *run) count(ctx context.Context) ([]engine.Interval, error) {
 	r.asked = now
 	ctx, cancel := context.WithTimeout(ctx, r.Deadline)
 	defer cancel()
-	in := engine.Interval{From: r.counted, To: now}
+	intervals, errs := make([]engine.Interval, len(r.services)), make([]error, len(r.services))
+	var wg sync.WaitGroup
+	for i, s := range r.services {
+		wg.Go(func() { intervals[i], errs[i] = s.count(ctx, now) })
+	}
+	wg.Wait()
+	return intervals, errors.Join(errs...)
+}
+
+// count asks the service's signals until one knows both sides. Where none does,
+// the first one says what is known.
+func (s *service) count(ctx context.Context, to time.Time) (engine.Interval, error) {
+	var in engine.Interval
+	for i, sig := range s.signals {
+		got, err := s.ask(ctx, sig, to)
+		if err != nil {
+			return got, err
+		}
+		both := got.Source.State == traffic.Known && got.Target.State == traffic.Known
+		if i == 0 || both {
+			in = got
+		}
+		if both {
+			break
+		}
+	}
+	s.move(&s.counted.Source, &s.seen.Source, in.Source.State, to)
+	s.move(&s.counted.Target, &s.seen.Target, in.Target.State, to)
+	return in, nil
+}
+
+// ask asks one signal about both sides, each in its own window.
+func (s *service) ask(ctx context.Context, sig Signal, to time.Time) (engine.Interval, error) {
+	in := engine.Interval{Service: s.name, By: sig.Query.Name, From: s.counted, To: to}
 	var errs [2]error
 	var wg sync.WaitGroup
-	wg.Go(func() { in.Source, errs[0] = r.countSide(ctx, traffic.Source, now) })
-	wg.Go(func() { in.Target, errs[1] = r.countSide(ctx, traffic.Target, now) })
+	wg.Go(func() {
+		counts, err := sig.Source.Counts(ctx, only(traffic.Source, sig.Query), s.counted.Source, to)
+		in.Source, errs[0] = counts.Source, err
+	})
+	wg.Go(func() {
+		counts, err := sig.Source.Counts(ctx, only(traffic.Target, sig.Query), s.counted.Target, to)
+		in.Target, errs[1] = counts.Target, err
+	})
 	wg.Wait()
-	return []engine.Interval{in}, errors.Join(errs[:]...)
+	return in, errors.Join(errs[:]...)
 }
 
-// countSide adds up what all signals saw of one side until to, and begins the
-// next window where what is known now ends. Before a side is known for the first
-// time its windows begin anew each time: no signal remembers what it did not see.
-func (r *run) countSide(ctx context.Context, side traffic.Side, to time.Time) (traffic.Reading[traffic.Counts], error) {
-	from, seen := &r.counted.Source, &r.seen.Source
-	if side == traffic.Target {
-		from, seen = &r.counted.Target, &r.seen.Target
-	}
-	sum, err := r.sum(ctx, side, *from, to)
-	if err != nil {
-		return sum, err
-	}
-	*seen = *seen || sum.State == traffic.Known
-	if sum.State == traffic.Known || !*seen || to.Sub(*from) > longestGap {
+// move begins the next window of a side where what is known now ends. Before a
+// side is known for the first time its windows begin anew each time: no signal
+// remembers what it did not see.
+func (s *service) move(from *time.Time, seen *bool, state traffic.State, to time.Time) {
+	*seen = *seen || state == traffic.Known
+	if state == traffic.Known || !*seen || to.Sub(*from) > s.gap {
 		*from = to
 	}
-	return sum, nil
-}
-
-// sum asks all signals about one side.
-func (r *run) sum(ctx context.Context, side traffic.Side, from, to time.Time) (traffic.Reading[traffic.Counts], error) {
-	answers := make([]traffic.Reading[traffic.Counts], len(r.Signals))
-	errs := make([]error, len(r.Signals))
-	var wg sync.WaitGroup
-	for i, s := range r.Signals {
-		wg.Go(func() {
-			counts, err := s.Source.Counts(ctx, only(side, s.Query), from, to)
-			answers[i], errs[i] = counts.Of(side), err
-		})
-	}
-	wg.Wait()
-	total := answers[0]
-	for _, a := range answers[1:] {
-		total = plus(total, a)
-	}
-	return total, errors.Join(errs...)
 }
 
 // only returns the query with nothing asked of the other side.
@@ -221,19 +271,4 @@ func only(side traffic.Side, q signal.Query) signal.Query {
 	}
 	q.Requests, q.Errors, q.Latency = keep(q.Requests), keep(q.Errors), keep(q.Latency)
 	return q
-}
-
-// plus adds two readings. What one of them does not know, the sum does not know.
-func plus(a, b traffic.Reading[traffic.Counts]) traffic.Reading[traffic.Counts] {
-	switch {
-	case a.State == traffic.Failed || b.State == traffic.Known && a.State == traffic.Unknown:
-		return a
-	case b.State != traffic.Known:
-		return b
-	}
-	at := a.At
-	if b.At.Before(at) {
-		at = b.At
-	}
-	return traffic.KnownAt(a.Value.Plus(b.Value), at)
 }

@@ -31,7 +31,7 @@ func Run(ctx context.Context, cfg Config) (engine.Status, error) {
 			cfg.Log.Warn("lease not given back, it ends by itself", "at", lease.Expires(), "err", err)
 		}
 	}()
-	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}, looking: newLooks(len(cfg.Routes)), obeyed: map[string]bool{}}
+	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}, looking: newLooks(len(cfg.Routes)), services: servicesOf(cfg.Signals), obeyed: map[string]bool{}}
 	defer r.looking.wait()
 	if err := r.load(ctx); err != nil {
 		return engine.Status{}, err
@@ -48,10 +48,9 @@ type run struct {
 	lease    store.Lease
 	status   engine.Status
 	revision store.Revision
-	counted  traffic.BySide[time.Time] // up to when each side was counted
-	seen     traffic.BySide[bool]      // whether this process has known a side at all
-	asked    time.Time                 // when the signals were asked last
-	results  map[string]engine.Result  // of the writes of the last turn, by route
+	services []*service
+	asked    time.Time                // when the signals were asked last
+	results  map[string]engine.Result // of the writes of the last turn, by route
 	wake     engine.Wake
 	entries  []store.Entry   // of the journal, not saved yet
 	failed   bool            // the last save did
@@ -178,9 +177,7 @@ func foreign(err error) bool {
 func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observation, notes []engine.Note, now time.Time) error {
 	r.status = status
 	r.entries = append(r.entries, entries(notes, seen, now)...)
-	if extra := len(r.entries) - keepEntries; extra > 0 {
-		r.entries = slices.Delete(r.entries, 0, extra)
-	}
+	r.entries = bounded(r.entries)
 	if err := r.holdLease(ctx, now); err != nil {
 		return err
 	}
@@ -205,6 +202,15 @@ func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observ
 // keepEntries bounds the journal lines that wait for a store that does not take
 // them.
 const keepEntries = 1000
+
+// bounded keeps the newest lines, and of those that nobody reads fewer.
+func bounded(entries []store.Entry) []store.Entry {
+	if len(entries) <= keepEntries {
+		return entries
+	}
+	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return e.Kind == store.Counts })
+	return entries[max(0, len(entries)-keepEntries):]
+}
 
 // saveAgain saves after an earlier save was said to have failed and had not: the
 // record is ours, because the lease was ours all the time.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -424,27 +425,119 @@ func TestAnswersThatNeverComeAreNotWaitedFor(t *testing.T) {
 	})
 }
 
-func TestSeveralSignalsAddUp(t *testing.T) {
+// says is a signal that always answers the same, and remembers what it was asked.
+type says struct {
+	counts signal.Counts
+	err    error
+	mu     sync.Mutex
+	from   []time.Time
+}
+
+func (s *says) Counts(_ context.Context, q signal.Query, from, _ time.Time) (signal.Counts, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from = append(s.from, from)
+	c := s.counts
+	if q.Requests.Source == "" {
+		c.Source = traffic.Reading[traffic.Counts]{}
+	}
+	if q.Requests.Target == "" {
+		c.Target = traffic.Reading[traffic.Counts]{}
+	}
+	return c, s.err
+}
+
+func TestFirstSignalThatKnowsBothSidesCounts(t *testing.T) {
 	at := time.Unix(100, 0)
 	known := func(n int64) traffic.Reading[traffic.Counts] {
 		return traffic.KnownAt(traffic.Counts{Requests: n}, at)
 	}
-	failed := traffic.FailedAt[traffic.Counts](errors.New("refused"), at)
 	var unknown traffic.Reading[traffic.Counts]
-	for _, c := range []struct {
-		a, b traffic.Reading[traffic.Counts]
-		want traffic.State
-		n    int64
+	failed := traffic.FailedAt[traffic.Counts](errors.New("refused"), at)
+	for name, c := range map[string]struct {
+		first, second signal.Counts
+		by            string
+		source        traffic.State
+		target        traffic.State
 	}{
-		{known(1), known(2), traffic.Known, 3},
-		{known(1), unknown, traffic.Unknown, 0}, {unknown, known(1), traffic.Unknown, 0},
-		{known(1), failed, traffic.Failed, 0}, {failed, known(1), traffic.Failed, 0},
-		{unknown, failed, traffic.Failed, 0}, {failed, unknown, traffic.Failed, 0}, {unknown, unknown, traffic.Unknown, 0},
+		"the first knows":       {signal.Counts{Source: known(1), Target: known(2)}, signal.Counts{Source: known(3), Target: known(4)}, "first", traffic.Known, traffic.Known},
+		"only the second knows": {signal.Counts{Source: known(1), Target: unknown}, signal.Counts{Source: known(3), Target: known(4)}, "second", traffic.Known, traffic.Known},
+		"the first is down":     {signal.Counts{Source: failed, Target: failed}, signal.Counts{Source: known(3), Target: known(4)}, "second", traffic.Known, traffic.Known},
+		"none knows both":       {signal.Counts{Source: known(1), Target: failed}, signal.Counts{Source: unknown, Target: known(4)}, "first", traffic.Known, traffic.Failed},
 	} {
-		if got := plus(c.a, c.b); got.State != c.want || got.Value.Requests != c.n {
-			t.Errorf("%v + %v = %v", c.a.State, c.b.State, got)
+		q := func(name string) signal.Query {
+			return signal.Query{Name: name, Requests: traffic.BySide[string]{Source: "s", Target: "t"}}
+		}
+		services := servicesOf([]Signal{{Service: "web", Source: &says{counts: c.first}, Query: q("first")}, {Service: "web", Source: &says{counts: c.second}, Query: q("second")}})
+		in, err := services[0].count(t.Context(), at)
+		if err != nil || len(services) != 1 || in.By != c.by || in.Source.State != c.source || in.Target.State != c.target {
+			t.Errorf("%s: %+v, %v", name, in, err)
 		}
 	}
+}
+
+// TestSidesAreCaughtUpWith follows the windows of a side that is not known for a
+// while: nothing is lost until the gap is too long.
+func TestSidesAreCaughtUpWith(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
+	source := &says{counts: signal.Counts{Source: traffic.KnownAt(traffic.Counts{}, at(0)), Target: traffic.KnownAt(traffic.Counts{}, at(0))}}
+	q := signal.Query{Name: "q", Requests: traffic.BySide[string]{Source: "s", Target: "t"}}
+	svc := servicesOf([]Signal{{Source: source, Query: q}})[0]
+	svc.counted = traffic.BySide[time.Time]{Source: at(0), Target: at(0)}
+	step := func(to int, target traffic.State) engine.Interval {
+		t.Helper()
+		source.counts.Target.State = target
+		in, err := svc.count(t.Context(), at(to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	step(1, traffic.Known)
+	step(2, traffic.Unknown)
+	if in := step(3, traffic.Known); !in.From.Target.Equal(at(1)) || !in.From.Source.Equal(at(2)) {
+		t.Errorf("the target's window begins at %v", in.From)
+	}
+	step(4, traffic.Failed)
+	step(200, traffic.Failed) // longer than longestGap
+	if in := step(201, traffic.Known); !in.From.Target.Equal(at(200)) {
+		t.Errorf("after a gap that is too long the window begins at %v", in.From.Target)
+	}
+}
+
+// TestEveryIntervalIsInTheJournal is what "watari analyze" lives on.
+func TestEveryIntervalIsInTheJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		if _, err := s.run(t); err != nil {
+			t.Fatal(err)
+		}
+		entries, err := s.store.Journal(t.Context(), s.cfg.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var target, seen int64
+		for _, turn := range s.turns {
+			for _, in := range turn.Seen.Counts {
+				seen += in.Target.Value.Requests
+			}
+		}
+		for _, e := range entries {
+			if e.Kind != store.Counts {
+				continue
+			}
+			var line struct{ Intervals []engine.Interval }
+			if err := json.Unmarshal(e.Data, &line); err != nil || len(line.Intervals) == 0 {
+				t.Fatalf("%s: %v", e.Data, err)
+			}
+			for _, in := range line.Intervals {
+				target += in.Target.Value.Requests
+			}
+		}
+		if target == 0 || target != seen {
+			t.Errorf("the journal has %d requests of the target, the turns saw %d", target, seen)
+		}
+	})
 }
 
 func TestWhatMayHaveHappenedCountsAsLost(t *testing.T) {

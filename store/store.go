@@ -38,10 +38,14 @@ type Record struct {
 // decision with its reason, or an effect with its receipt.
 type Entry struct {
 	At   time.Time       `json:"at"`
-	Kind string          `json:"kind"`           // observation, decision, effect, command, note
-	Text string          `json:"text"`           // a calm sentence
+	Kind string          `json:"kind"`           // observation, decision, effect, command, note, counts
+	Text string          `json:"text"`           // a calm sentence; empty for Counts
 	Data json.RawMessage `json:"data,omitempty"` // what the sentence was made of
 }
+
+// Counts is the kind of the entries that hold what was counted, one for each
+// look: for those who analyse, not for those who read.
+const Counts = "counts"
 
 // Command is what an operator wants, handed to whoever runs the migration.
 type Command struct {
