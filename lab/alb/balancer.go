@@ -31,6 +31,10 @@ type Options struct {
 	Seed      uint64       // of every random choice, and of the cookies' key
 	Logger    *slog.Logger // nil for none
 
+	// Observe is told of every request after it ended; nil for nobody. It is
+	// called from many goroutines and must not block.
+	Observe func(Observation)
+
 	// Dial connects to targets; nil means podnet.DialContext.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -45,6 +49,7 @@ type Balancer struct {
 	dice      *dice
 	sealer    sealer
 	accessLog accessLog
+	observe   func(Observation)
 	metrics   *metrics
 	snapshot  atomic.Pointer[snapshot]
 
@@ -67,6 +72,7 @@ func New(opts Options) *Balancer {
 		dice:      newDice(opts.Seed),
 		sealer:    newSealer(opts.Seed),
 		accessLog: accessLog{out: opts.AccessLog},
+		observe:   opts.Observe,
 		listeners: make(map[string]*listener),
 		groups:    make(map[string]*group),
 	}
@@ -278,6 +284,9 @@ func (b *Balancer) present() ([]*listener, []*group) {
 func (b *Balancer) finish(r *record) {
 	r.finished = time.Now()
 	b.metrics.request(r)
+	if b.observe != nil {
+		b.observe(r.observation())
+	}
 	if err := b.accessLog.write(r); err != nil {
 		b.log.Warn("access log line lost", "cause", err)
 	}

@@ -160,6 +160,7 @@ func (l *listener) connect(ctx context.Context, g *group, rec *record, idle time
 			return x, nil
 		}
 		if !errors.Is(err, errCut) || choice == maxChoices {
+			rec.refused = true
 			l.balancer.metrics.connectionError(l.conf().LoadBalancer, g)
 			return nil, decideTargetFault(ctx, err)
 		}

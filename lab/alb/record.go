@@ -23,7 +23,8 @@ type record struct {
 	target       *target
 	group        *group
 	elbStatus    int
-	targetStatus int // 0 if the target gave none
+	targetStatus int  // 0 if the target gave none
+	refused      bool // no connection to the target could be established
 	received     int64
 	sent         int64
 	method       string

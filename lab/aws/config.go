@@ -25,6 +25,7 @@ type Config struct {
 	PropagationDelay time.Duration `json:"propagationDelay"` // of load balancers; 0: 500 ms, negative: none
 	InsyncDelay      time.Duration `json:"insyncDelay"`      // of Route 53 changes; 0: 2 s, negative: none
 	ProcessingTime   time.Duration `json:"processingTime"`   // of a Route 53 batch; 0: 20 ms, negative: none
+	PublishDelay     time.Duration `json:"publishDelay"`     // from a minute's end until CloudWatch shows it; 0: 20 s, negative: none
 
 	// Throttle overrides token buckets by service/group; see DefaultThrottle.
 	Throttle    map[string]wire.Rate `json:"throttle"`
@@ -34,12 +35,13 @@ type Config struct {
 }
 
 // Delays of a Config that says nothing. AWS publishes no propagation time for
-// load balancers, and says that Route 53 is generally INSYNC within 60 s; the
-// lab is quicker so that a demonstration is short.
+// load balancers nor of their metrics, and says that Route 53 is generally INSYNC
+// within 60 s; the lab is quicker so that a demonstration is short.
 const (
 	defaultPropagationDelay = 500 * time.Millisecond
 	defaultInsyncDelay      = 2 * time.Second
 	defaultProcessingTime   = 20 * time.Millisecond
+	defaultPublishDelay     = 20 * time.Second
 )
 
 // DefaultThrottle is the token bucket of each service/group. Route 53: five
@@ -47,12 +49,16 @@ const (
 // balancers, describing: 40 tokens, 10 per second ("Request throttling for the
 // ELB API"). AWS publishes no numbers for the other two; they are the rates that
 // the AWS Load Balancer Controller allows itself (its flag aws-api-throttle).
+// CloudWatch: transactions per second and region ("CloudWatch service quotas").
 func DefaultThrottle() map[string]wire.Rate {
 	return map[string]wire.Rate{
-		"route53/requests":              {Burst: 5, PerSecond: 5},
-		"elasticloadbalancing/describe": {Burst: 40, PerSecond: 10},
-		"elasticloadbalancing/register": {Burst: 20, PerSecond: 4},
-		"elasticloadbalancing/modify":   {Burst: 20, PerSecond: 3},
+		"route53/requests":               {Burst: 5, PerSecond: 5},
+		"elasticloadbalancing/describe":  {Burst: 40, PerSecond: 10},
+		"elasticloadbalancing/register":  {Burst: 20, PerSecond: 4},
+		"elasticloadbalancing/modify":    {Burst: 20, PerSecond: 3},
+		"monitoring/GetMetricData":       {Burst: 50, PerSecond: 50},
+		"monitoring/GetMetricStatistics": {Burst: 400, PerSecond: 400},
+		"monitoring/ListMetrics":         {Burst: 25, PerSecond: 25},
 	}
 }
 
@@ -72,6 +78,7 @@ func (c Config) withDefaults() Config {
 	c.PropagationDelay = delay(c.PropagationDelay, defaultPropagationDelay)
 	c.InsyncDelay = delay(c.InsyncDelay, defaultInsyncDelay)
 	c.ProcessingTime = delay(c.ProcessingTime, defaultProcessingTime)
+	c.PublishDelay = delay(c.PublishDelay, defaultPublishDelay)
 	return c
 }
 

@@ -1,6 +1,6 @@
 // Package aws is the lab's AWS: one HTTP endpoint that speaks the wire
-// protocols of Elastic Load Balancing, Route 53, STS and EKS, with a data plane
-// of real load balancers and a real DNS server behind it.
+// protocols of Elastic Load Balancing, Route 53, CloudWatch, STS and EKS, with a
+// data plane of real load balancers and a real DNS server behind it.
 //
 // It promises AWS's documented validation, limits, error codes and signatures,
 // and that a change reaches the data plane only after the configured delay. It

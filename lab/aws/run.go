@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"watari.dev/lab/alb"
+	"watari.dev/lab/aws/cloudwatch"
 	"watari.dev/lab/aws/wire"
 	"watari.dev/lab/dnsserver"
 )
@@ -69,7 +70,8 @@ func Run(ctx context.Context, conf Config) (err error) {
 		return fmt.Errorf("run the lab's AWS: %w", err)
 	}
 	defer func() { err = errors.Join(err, accessLog.Close()) }()
-	balancer := alb.New(alb.Options{AccessLog: accessLog, Seed: conf.Seed, Logger: log})
+	numbers := cloudwatch.NewRecorder()
+	balancer := alb.New(alb.Options{AccessLog: accessLog, Seed: conf.Seed, Logger: log, Observe: numbers.Observe})
 	defer balancer.Close()
 	names, err := listenAgain(conf.DNSListen, before.DNS, func(addr string) (*dnsserver.Server, error) { return dnsserver.New(addr, conf.Seed) })
 	if err != nil {
@@ -78,7 +80,7 @@ func Run(ctx context.Context, conf Config) (err error) {
 	defer func() { err = errors.Join(err, names.Close()) }()
 	dnsAddr := names.Addr().String()
 
-	server, err := New(conf, Planes{Balancer: balancer, DNS: names, DNSAddr: dnsAddr, Metrics: balancer.Metrics()}, log)
+	server, err := New(conf, Planes{Balancer: balancer, DNS: names, DNSAddr: dnsAddr, Metrics: balancer.Metrics(), Numbers: numbers}, log)
 	if err != nil {
 		return fmt.Errorf("run the lab's AWS: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"watari.dev/lab/aws/cloudwatch"
 	"watari.dev/lab/aws/eks"
 	"watari.dev/lab/aws/elbv2"
 	"watari.dev/lab/aws/route53"
@@ -27,6 +28,12 @@ type Planes struct {
 	DNS      Names
 	DNSAddr  string       // host:port, for /_lab/endpoints
 	Metrics  http.Handler // of the balancer; nil: /_lab/metrics is empty
+
+	Numbers *cloudwatch.Recorder // what the balancer reports to CloudWatch; nil: nothing but the numbers of targets
+
+	// Now is the clock of signatures, token buckets, CloudWatch and, if it is
+	// given, of every answer's Date; nil: time.Now.
+	Now func() time.Time
 }
 
 // Server is the emulator's endpoint. Run must run while it serves.
@@ -36,6 +43,7 @@ type Server struct {
 	services map[string]wire.Service
 	elb      *elbv2.Service
 	dns      *route53.Service
+	numbers  *cloudwatch.Service
 	names    publisher
 	buckets  *wire.Buckets
 	calls    calls
@@ -50,7 +58,10 @@ func New(conf Config, planes Planes, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	conf = conf.withDefaults()
-	s := &Server{conf: conf, planes: planes, buckets: wire.NewBuckets(conf.rates()), now: time.Now, log: log}
+	s := &Server{conf: conf, planes: planes, buckets: wire.NewBuckets(conf.rates()), now: planes.Now, log: log}
+	if s.now == nil {
+		s.now = time.Now
+	}
 	services, err := s.newServices()
 	if err != nil {
 		return nil, err
@@ -77,12 +88,25 @@ func (s *Server) newServices() ([]wire.Service, error) {
 	}); err != nil {
 		return nil, err
 	}
+	s.numbers = cloudwatch.New(cloudwatch.Options{
+		Account: s.conf.Account, Numbers: s.planes.Numbers, PublishDelay: s.conf.PublishDelay, Hosts: s.hosts, Now: s.now,
+	})
 	return []wire.Service{
 		s.elb,
 		s.dns,
+		s.numbers,
 		&sts.Service{Account: s.conf.Account, User: "lab"},
 		&eks.Service{Account: s.conf.Account, Region: s.conf.Region, Clusters: s.conf.Clusters},
 	}, nil
+}
+
+// hosts says how many targets of each group are healthy.
+func (s *Server) hosts() []cloudwatch.Hosts {
+	var all []cloudwatch.Hosts
+	for _, g := range s.elb.Hosts() {
+		all = append(all, cloudwatch.Hosts(g))
+	}
+	return all
 }
 
 func (s *Server) state(service string) wire.StateFile {
@@ -98,6 +122,7 @@ func (s *Server) Run(ctx context.Context) {
 	running.Go(func() { s.elb.Run(ctx) })
 	running.Go(func() { s.dns.Run(ctx) })
 	running.Go(func() { s.watchHealth(ctx) })
+	running.Go(func() { s.numbers.Run(ctx) })
 	running.Wait()
 }
 
@@ -187,6 +212,9 @@ func (s *Server) answer(w http.ResponseWriter, requestID string, reply wire.Repl
 	header := w.Header()
 	header.Set("Content-Type", reply.ContentType)
 	header.Set("x-amzn-RequestId", requestID)
+	if s.planes.Now != nil {
+		header.Set("Date", s.now().UTC().Format(http.TimeFormat))
+	}
 	for name, value := range reply.Header {
 		header.Set(name, value)
 	}

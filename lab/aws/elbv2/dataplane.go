@@ -187,6 +187,39 @@ func (s *Service) Names() []Name {
 	return names
 }
 
+// Hosts says how many targets of a group that a load balancer uses are healthy.
+type Hosts struct {
+	LoadBalancer, TargetGroup string // ARNs
+	Healthy, Unhealthy        int    // draining and unused targets are neither
+}
+
+// Hosts counts the targets of every group that has any and that a load balancer
+// of the data plane forwards to, by any weight.
+func (s *Service) Hosts() []Hosts {
+	s.mu.Lock()
+	m := s.served
+	s.mu.Unlock()
+	var all []Hosts
+	for group, balancers := range m.groupUsers() {
+		one := Hosts{TargetGroup: group}
+		for _, h := range s.opts.Plane.Health(group) {
+			switch h.State {
+			case alb.Healthy:
+				one.Healthy++
+			case alb.Initial, alb.Unhealthy:
+				one.Unhealthy++
+			}
+		}
+		if one.Healthy+one.Unhealthy == 0 {
+			continue
+		}
+		for _, one.LoadBalancer = range balancers {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
 // HasName says whether a load balancer of the control plane has the DNS name,
 // which may begin with dualstack and may end with a dot.
 func (s *Service) HasName(name string) bool {
