@@ -25,6 +25,7 @@ type World struct {
 	Restart   func(traffic.Side)                 // side's counters are zero again
 	Break     func(why string)                   // from now on the source cannot read
 	Heal      func()                             // and now it can again
+	Remembers bool                               // the source also knows what was served before it first looked
 	// Look makes the source look now, while it is broken too. It returns an
 	// instant, not in the future, that lies after everything served before the call
 	// and before everything served after it, as the source sees them; while the
