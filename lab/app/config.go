@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -33,6 +34,9 @@ type Config struct {
 	DrainTimeout time.Duration // how long running requests may take after that
 	BadShutdown  bool          // ends at once when told to, and cuts running requests
 
+	Database        string        // URL that is asked for each request to a user; empty: none is asked
+	DatabaseTimeout time.Duration // how long that may take; after it the answer is 504
+
 	Faults Faults // those it starts with
 }
 
@@ -51,6 +55,8 @@ type Config struct {
 //	LAME_DUCK         duration of answering on after TERM (2s)
 //	DRAIN_TIMEOUT     duration that running requests may take after that (10s)
 //	BAD_SHUTDOWN      1 or true: end at once on TERM
+//	DATABASE          URL on loopback to ask for each request, such as http://127.0.0.1:5432 (none)
+//	DATABASE_TIMEOUT  duration that the database may take (1s)
 //	FAULTS            JSON as for POST /faults
 func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	r := envReader{getenv: getenv}
@@ -66,7 +72,10 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		LameDuck:      r.duration("LAME_DUCK", 2*time.Second),
 		DrainTimeout:  r.duration("DRAIN_TIMEOUT", 10*time.Second),
 		BadShutdown:   r.flag("BAD_SHUTDOWN"),
+		Database:      r.text("", "DATABASE"),
 		Faults:        r.faults("FAULTS"),
+
+		DatabaseTimeout: r.duration("DATABASE_TIMEOUT", time.Second),
 	}
 	return cfg, errors.Join(append(r.errs, cfg.check())...)
 }
@@ -96,10 +105,23 @@ func (c Config) check() error {
 			errs = append(errs, fmt.Errorf("app: %s %s is negative", d.name, d.value))
 		}
 	}
-	if err := c.Faults.check(); err != nil {
-		errs = append(errs, err)
+	return errors.Join(append(errs, c.checkDatabase(), c.Faults.check())...)
+}
+
+func (c Config) checkDatabase() error {
+	if c.Database == "" {
+		return nil
 	}
-	return errors.Join(errs...)
+	if c.DatabaseTimeout <= 0 {
+		return fmt.Errorf("app: database timeout %s is not positive", c.DatabaseTimeout)
+	}
+	u, err := url.Parse(c.Database)
+	if err == nil && u.Scheme == "http" {
+		if at, err := netip.ParseAddrPort(u.Host); err == nil && at.Addr().IsLoopback() {
+			return nil
+		}
+	}
+	return fmt.Errorf("app: database %q is not a URL on loopback such as http://127.0.0.1:5432", c.Database)
 }
 
 // envReader reads variables and collects what is wrong with them.

@@ -25,7 +25,8 @@ type Answer struct {
 	Side    string `json:"side"`
 	Version string `json:"version"`
 	Pod     string `json:"pod"`
-	N       int64  `json:"n"` // which request of this process it was, from 1
+	N       int64  `json:"n"`               // which request of this process it was, from 1
+	Error   string `json:"error,omitempty"` // why it is no good answer, if that is not a fault of its own
 }
 
 // service answers requests. It knows nothing of processes and listeners.
@@ -34,6 +35,7 @@ type service struct {
 	dice     *dice
 	metrics  metrics
 	leak     *leak
+	database *databaseClient // nil: there is none
 	draining atomic.Bool
 	served   atomic.Int64
 	running  sync.WaitGroup // requests that have a handler
@@ -46,9 +48,9 @@ type service struct {
 }
 
 func newService(cfg Config) *service {
-	s := &service{cfg: cfg, dice: newDice(cfg.Seed, cfg.Pod), leak: &leak{}, crash: make(chan struct{}, 1)}
+	s := &service{cfg: cfg, dice: newDice(cfg.Seed, cfg.Pod), leak: &leak{}, database: newDatabase(cfg), crash: make(chan struct{}, 1)}
 	s.metrics = newMetrics(s.leak.size)
-	s.metrics.announce(cfg.Side)
+	s.metrics.announce(cfg.Side, s.database != nil)
 	s.setFaults(cfg.Faults)
 	return s
 }
@@ -92,8 +94,11 @@ func (s *service) close() {
 	s.mu.Unlock()
 	s.setFaults(Faults{})
 	s.running.Wait()
+	s.database.close()
 }
 
+// serveReady does not ask the database: it stands behind every pod of both sides,
+// and when it fails a balancer would find no pod left to send anybody to.
 func (s *service) serveReady(w http.ResponseWriter, _ *http.Request) {
 	if s.draining.Load() {
 		http.Error(w, "shutting down", http.StatusServiceUnavailable)
@@ -119,21 +124,37 @@ func (s *service) serveUser(w http.ResponseWriter, r *http.Request) {
 	if !pause(r, decideLatency(s.cfg.LatencyBase, s.cfg.LatencyJitter, time.Duration(faults.ExtraLatency), normal)) {
 		panic(http.ErrAbortHandler)
 	}
-	code := http.StatusOK
-	if outcome == fail {
-		code = decideStatus(faults)
+	code, why := decideStatus(faults), ""
+	if outcome != fail {
+		code, why = s.askDatabase(r)
 	}
-	s.writeAnswer(w, code)
+	s.writeAnswer(w, code, why)
 	s.metrics.observe(s.cfg.Side, code, time.Since(start))
 }
 
-func (s *service) writeAnswer(w http.ResponseWriter, code int) {
+// askDatabase returns the status code for a user, and why it is no good one.
+func (s *service) askDatabase(r *http.Request) (code int, why string) {
+	if s.database == nil {
+		return http.StatusOK, ""
+	}
+	ended, err := s.database.ask(r.Context())
+	if r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // the client left, and the database is not to blame
+	}
+	s.metrics.asked(s.cfg.Side, ended)
+	if err != nil {
+		why = err.Error()
+	}
+	return decideAnswer(ended), why
+}
+
+func (s *service) writeAnswer(w http.ResponseWriter, code int, why string) {
 	if s.draining.Load() { // it may have begun while the request waited
 		w.Header().Set("Connection", "close")
 	}
 	w.Header().Set(HeaderSide, s.cfg.Side)
 	w.Header().Set(HeaderPod, s.cfg.Pod)
-	writeJSON(w, code, Answer{Side: s.cfg.Side, Version: s.cfg.Version, Pod: s.cfg.Pod, N: s.served.Add(1)})
+	writeJSON(w, code, Answer{Side: s.cfg.Side, Version: s.cfg.Version, Pod: s.cfg.Pod, N: s.served.Add(1), Error: why})
 }
 
 func (s *service) serveFaults(w http.ResponseWriter, _ *http.Request) {
