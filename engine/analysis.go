@@ -178,7 +178,7 @@ func (t *turn) distrust(a *verdict.Verdict) (Verdict, bool) {
 // tooFew says how long the requests of the step take to be enough, at the rate
 // that they have come with.
 func (t *turn) tooFew() (Verdict, bool) {
-	n, need := t.status.Evidence.InStep, t.spec.Gate.MinRequests
+	n, need := t.status.Evidence.InStep, t.spec.Gate.least()
 	switch {
 	case n >= need:
 		return Verdict{}, false

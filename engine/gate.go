@@ -334,7 +334,7 @@ func (e *Evidence) silent(gate Gate, share traffic.Share) (string, bool) {
 		return "", false
 	}
 	expected := source * int64(share) / int64(traffic.All-share)
-	if expected < gate.MinRequests {
+	if expected < gate.least() {
 		return "", false
 	}
 	return fmt.Sprintf("target should have got about %d requests in %s and the signal saw none", expected, gate.Window), true

@@ -45,8 +45,8 @@ func (t *turn) healthyEnough() bool {
 	case v.State != Healthy:
 		t.reason("held long enough, but the target is %s", v.sentence())
 		return false
-	case e.InStep < t.spec.Gate.MinRequests:
-		t.reason("held long enough, but the target got only %d of %d requests in this step", e.InStep, t.spec.Gate.MinRequests)
+	case e.InStep < t.spec.Gate.least():
+		t.reason("held long enough, but the target got only %d of %d requests in this step", e.InStep, t.spec.Gate.least())
 		return false
 	case !e.fresh(t.spec.Gate, true, t.now):
 		t.reason("held long enough, but %s", t.usersMissing())

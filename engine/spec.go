@@ -41,11 +41,20 @@ type Gate struct {
 	// Analysis compares the target with the source; nil leaves the limits below
 	// alone, which hold in any case.
 	Analysis      *verdict.Config `json:"analysis,omitempty"`
-	MaxErrorRatio float64         `json:"maxErrorRatio"`    // of the target's requests, 0..1; 1 is no limit
-	MaxP99        time.Duration   `json:"maxP99,omitempty"` // of the target; 0 is no limit
-	MinRequests   int64           `json:"minRequests"`      // of the target, below which nothing is concluded: of the step with Analysis, else of the window
-	Window        time.Duration   `json:"window"`           // how far back requests count
-	Interval      time.Duration   `json:"interval"`         // how often to evaluate
+	MaxErrorRatio float64         `json:"maxErrorRatio"`          // of the target's requests, 0..1; 1 is no limit
+	MaxP99        time.Duration   `json:"maxP99,omitempty"`       // of the target; 0 is no limit
+	MinRequests   int64           `json:"minRequests"`            // of the target in one window, below which the limits say nothing
+	StepRequests  int64           `json:"stepRequests,omitempty"` // of the target in one step, before which it is not left; 0 is MinRequests
+	Window        time.Duration   `json:"window"`                 // how far back requests count
+	Interval      time.Duration   `json:"interval"`               // how often to evaluate
+}
+
+// least is how many requests of the target a step needs.
+func (g Gate) least() int64 {
+	if g.StepRequests > 0 {
+		return g.StepRequests
+	}
+	return g.MinRequests
 }
 
 // Rollback says who takes the share back, and when.

@@ -143,8 +143,17 @@ func (p Plan) Foresee(features map[string]router.Features, snapshots map[string]
 
 func (p Plan) gates(s engine.StepSpec) []string {
 	var out []string
-	if p.Spec.Gate.Signals {
-		out = append(out, "thresholds")
+	if g := p.Spec.Gate; g.Signals {
+		switch {
+		case g.Analysis == nil:
+		case g.Analysis.Adaptive:
+			out = append(out, "analysis (adaptive)")
+		default:
+			out = append(out, "analysis")
+		}
+		if g.MaxErrorRatio < 1 || g.MaxP99 > 0 {
+			out = append(out, "thresholds")
+		}
 	}
 	if s.Approval {
 		out = append(out, "approval")

@@ -21,8 +21,9 @@ type Plan struct {
 	Environments traffic.BySide[Environment] `json:"environments"`
 }
 
-// formatVersion changes when an older watari could misread a stored plan.
-const formatVersion = 1
+// formatVersion changes when an older watari could misread a stored plan. Plans
+// of version 1 have thresholds and no analysis; they are read as they were meant.
+const formatVersion = 2
 
 // Lever is one route with how its data plane is reached.
 type Lever struct {
@@ -41,11 +42,16 @@ type AWS struct {
 	EndpointURL string `json:"endpointURL,omitempty"`
 }
 
-// Signal is one source of counts: exactly one of Scrape and Prometheus.
+// Signal is one source of counts; exactly one kind is set.
 type Signal struct {
-	Query      signal.Query `json:"query"`
-	Scrape     *Scrape      `json:"scrape,omitempty"`
-	Prometheus *Prometheus  `json:"prometheus,omitempty"`
+	Service    string        `json:"service,omitempty"` // what it counts; a service of the gate's analysis
+	Every      time.Duration `json:"every,omitempty"`   // how often it has something new
+	Query      signal.Query  `json:"query"`
+	Scrape     *Scrape       `json:"scrape,omitempty"`
+	Prometheus *Prometheus   `json:"prometheus,omitempty"`
+	CloudWatch *CloudWatch   `json:"cloudWatch,omitempty"`
+	AccessLog  *AccessLog    `json:"accessLog,omitempty"`
+	Datadog    *Datadog      `json:"datadog,omitempty"`
 }
 
 // Scrape reads metrics endpoints.
@@ -55,9 +61,34 @@ type Scrape struct {
 	Timeout   time.Duration `json:"timeout"`
 }
 
-// Prometheus asks a Prometheus server.
+// Prometheus asks a Prometheus server, or one for each side.
 type Prometheus struct {
-	URL string `json:"url"`
+	URL    string `json:"url"`              // of the source's server
+	Target string `json:"target,omitempty"` // of the target's, if it is another one
+}
+
+// CloudWatch asks Amazon CloudWatch about target groups.
+type CloudWatch struct {
+	AWS   AWS           `json:"aws"`
+	Delay time.Duration `json:"delay"`
+}
+
+// AccessLog reads a load balancer's access log.
+type AccessLog struct {
+	Path         string        `json:"path"` // - is standard input
+	All          bool          `json:"all,omitempty"`
+	AttemptField string        `json:"attemptField,omitempty"`
+	Delay        time.Duration `json:"delay,omitempty"`
+}
+
+// Datadog asks Datadog. Keys are not part of a plan.
+type Datadog struct {
+	Site       string        `json:"site,omitempty"`
+	URL        string        `json:"url,omitempty"`
+	Every      time.Duration `json:"every"`
+	Delay      time.Duration `json:"delay"`
+	APIKeyFile string        `json:"apiKeyFile,omitempty"`
+	AppKeyFile string        `json:"appKeyFile,omitempty"`
 }
 
 // Environment is one side; exactly one kind is set.
@@ -81,8 +112,8 @@ func Decode(data json.RawMessage) (Plan, error) {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return Plan{}, fmt.Errorf("read the stored plan: %w", err)
 	}
-	if p.Version != formatVersion {
-		return Plan{}, fmt.Errorf("read the stored plan: it has format %d and this watari reads %d; use the version that wrote it", p.Version, formatVersion)
+	if p.Version < 1 || p.Version > formatVersion {
+		return Plan{}, fmt.Errorf("read the stored plan: it has format %d and this watari reads up to %d; use the version that wrote it", p.Version, formatVersion)
 	}
 	return p, nil
 }

@@ -23,9 +23,10 @@ func Resolve(bundle *v1alpha1.Bundle, m *v1alpha1.Migration) Plan {
 		p.Levers = append(p.Levers, lever(r))
 		p.Spec.Routes = append(p.Spec.Routes, engine.RouteSpec{Name: r.Name})
 	}
-	for i, s := range m.Spec.Signals {
-		p.Signals = append(p.Signals, counted(i, s, m.Spec.Source, m.Spec.Target))
+	for i := range m.Spec.Signals {
+		p.Signals = append(p.Signals, counted(i, m))
 	}
+	p.Spec.Gate.Analysis = analysis(m, p.Signals)
 	return p
 }
 
@@ -35,16 +36,21 @@ func spec(m *v1alpha1.Migration) engine.Spec {
 		Name: m.Name, Source: m.Spec.Source, Target: m.Spec.Target,
 		Gate: engine.Gate{
 			Signals:       len(m.Spec.Signals) > 0,
-			MaxErrorRatio: float64(*t.MaxErrorRatio) / 1e6,
+			MaxErrorRatio: 1,
 			MinRequests:   int64(*t.MinRequests),
+			StepRequests:  int64(*m.Spec.Gate.Analysis.MinRequests),
 			Window:        t.Window.Duration,
 			Interval:      evaluateEvery,
 		},
 		Rollback: engine.Rollback{
 			Manual:       m.Spec.Rollback.Mode == v1alpha1.RollbackManual,
-			OnUnknown:    engine.OnUnknown(m.Spec.Rollback.OnUnknown),
+			OnUnknown:    engine.UnknownHolds,
 			UnknownAfter: m.Spec.Rollback.UnknownAfter.Duration,
+			Kinds:        unknowns(m.Spec.Rollback.OnUnknown),
 		},
+	}
+	if t.MaxErrorRatio != nil {
+		s.Gate.MaxErrorRatio = t.MaxErrorRatio.Float64()
 	}
 	if t.MaxP99 != nil {
 		s.Gate.MaxP99 = t.MaxP99.Duration

@@ -12,6 +12,7 @@ import (
 	"watari.dev/router"
 	"watari.dev/signal"
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 const fixtures = "../api/v1alpha1/testdata/"
@@ -50,8 +51,13 @@ func TestEverythingIsResolved(t *testing.T) {
 	shared := AWS{Profile: "shop", Region: "eu-west-1"}
 	special := shared
 	special.RoleARN, special.EndpointURL = "arn:aws:iam::123456789012:role/watari", "https://elb.internal:8443/aws"
+	slow := []verdict.Metric{
+		{Name: "errors", Kind: verdict.Errors, Weight: 3}, {Name: "p99", Kind: verdict.Latency, Weight: 1, Edge: 300 * time.Millisecond},
+		{Name: "1s", Kind: verdict.Latency, Weight: 1, Edge: time.Second},
+	}
+	webGroups := bySide(elb+"targetgroup/web-1-33/73e2d6bc24d8a067", elb+"targetgroup/web-1-36/73e2d6bc24d8a067")
 	want := Plan{
-		Version: 1,
+		Version: 2,
 		Spec: engine.Spec{
 			Name: "shop-to-1-36", Source: "eks-1-33", Target: "eks-1-36",
 			Routes: []engine.RouteSpec{{Name: "public"}, {Name: "fallback"}, {Name: "partners"}, {Name: "partners-v6"}, {Name: "status"}},
@@ -60,9 +66,26 @@ func TestEverythingIsResolved(t *testing.T) {
 				{Share: 5000, Hold: time.Hour, Approval: true}, {Share: 10000, Hold: 24 * time.Hour},
 			},
 			Gate: engine.Gate{
-				Signals: true, MaxErrorRatio: 0.005, MaxP99: 300 * time.Millisecond, MinRequests: 100, Window: time.Minute, Interval: time.Second,
+				Signals: true, MaxErrorRatio: 0.005, MaxP99: 300 * time.Millisecond, MinRequests: 100, StepRequests: 200, Window: time.Minute, Interval: time.Second,
+				Analysis: &verdict.Config{
+					Alpha: 0.005, Advance: 0.02, Ratio: 1.2, Difference: 0.001, Form: verdict.Hybrid, Unit: time.Minute, LongestUnit: 4 * time.Minute,
+					Limit: verdict.LimitOf(0.999), Horizon: 26 * time.Hour, Dispersion: 1.8, SampleAlpha: verdict.DefaultSampleAlpha,
+					SampleTolerance: verdict.DefaultSampleTolerance, HarmBudget: 50, Adaptive: true, Promote: true,
+					Services: []verdict.Service{
+						{Name: "checkout", Route: "public", Weight: 12, Every: 30 * time.Second, Lag: 30 * time.Second, Split: 0.2, Metrics: []verdict.Metric{
+							{Name: "errors", Kind: verdict.Errors, Weight: 3}, {Name: "p99", Kind: verdict.Latency, Weight: 1, Edge: 300 * time.Millisecond},
+							{Name: "1s", Kind: verdict.Latency, Weight: 1, Edge: time.Second}, {Name: "declined", Kind: verdict.Events, Weight: 2},
+						}},
+						{Name: "signals[1]", Weight: 1, Every: 2 * time.Second, Split: 0.2, Metrics: slow},
+						{Name: "web", Route: "fallback", Weight: 2, Every: time.Minute, Lag: 7 * time.Minute, Split: 0.2, Metrics: slow},
+						{Name: "signals[4]", Weight: 1, Every: 30 * time.Second, Lag: 2 * time.Minute, Split: 0.2, Metrics: slow[:1]},
+					},
+				},
 			},
-			Rollback: engine.Rollback{OnUnknown: engine.UnknownRollsBack, UnknownAfter: 2 * time.Minute},
+			Rollback: engine.Rollback{OnUnknown: engine.UnknownHolds, UnknownAfter: 2 * time.Minute, Kinds: map[engine.Why]engine.OnUnknown{
+				engine.NoTraffic: engine.UnknownHolds, engine.NoTargetData: engine.UnknownRollsBack, engine.NoSourceData: engine.UnknownHolds, engine.NoData: engine.UnknownHolds,
+				engine.Unreachable: engine.UnknownRollsBack, engine.Silent: engine.UnknownHolds, engine.ClockSkew: engine.UnknownRollsBack, engine.Missplit: engine.UnknownIgnored,
+			}},
 			Deadline: 2 * time.Hour,
 		},
 		Levers: []Lever{
@@ -90,21 +113,48 @@ func TestEverythingIsResolved(t *testing.T) {
 		},
 		Signals: []Signal{
 			{
-				Prometheus: &Prometheus{URL: "http://prometheus:9090"},
+				Service: "checkout", Every: 30 * time.Second,
+				Prometheus: &Prometheus{URL: "http://prometheus.eks-1-33:9090", Target: "http://prometheus.eks-1-36:9090"},
 				Query: signal.Query{
 					Name:     "signals[0] prometheus",
 					Requests: bySide(`http_requests_total{cluster="eks-1-33"}`, `http_requests_total{cluster="eks-1-36"}`),
 					Errors:   bySide(`http_requests_total{cluster="eks-1-33",code=~"5.."}`, `http_requests_total{cluster="eks-1-36",code=~"5.."}`),
 					Latency:  bySide(`http_request_duration_seconds_bucket{cluster="eks-1-33"}`, `http_request_duration_seconds_bucket{cluster="eks-1-36"}`),
+					Events:   []signal.Event{{Name: "declined", Count: bySide(`payments_total{cluster="eks-1-33",result="declined"}`, `payments_total{cluster="eks-1-36",result="declined"}`)}},
 				},
 			},
 			{
+				Service: "signals[1]", Every: 2 * time.Second,
 				Scrape: &Scrape{Endpoints: []string{"http://10.0.3.7:9100/metrics", "http://10.0.4.7:9100/metrics"}, Interval: 2 * time.Second, Timeout: time.Second},
 				Query: signal.Query{
 					Name:     "signals[1] scrape",
 					Requests: bySide(`requests_total{group="shop-1-33"}`, `requests_total{group="shop-1-36"}`),
 					Errors:   bySide(`errors_total{group="shop-1-33"}`, `errors_total{group="shop-1-36"}`),
 					Latency:  bySide(`latency_seconds_bucket{group="shop-1-33"}`, `latency_seconds_bucket{group="shop-1-36"}`),
+				},
+			},
+			{
+				Service: "web", Every: time.Minute,
+				CloudWatch: &CloudWatch{AWS: shared, Delay: 3 * time.Minute},
+				Query:      signal.Query{Name: "signals[2] cloudWatch", Requests: webGroups, Errors: bySide("5xx", "5xx"), Latency: bySide("300ms,1s", "300ms,1s")},
+			},
+			{
+				Service: "web", Every: time.Second,
+				AccessLog: &AccessLog{Path: filepath.Join(fixtures, "logs/alb"), All: true, AttemptField: "Attempt", Delay: 7 * time.Minute},
+				Query: signal.Query{
+					Name: "signals[3] accessLog", Requests: webGroups, Errors: bySide("502,503", "502,503"), Latency: bySide("target_processing_time", "target_processing_time"),
+				},
+			},
+			{
+				Service: "signals[4]", Every: 30 * time.Second,
+				Datadog: &Datadog{
+					Site: "datadoghq.eu", Every: 30 * time.Second, Delay: 90 * time.Second,
+					APIKeyFile: filepath.Join(fixtures, "keys/api"), AppKeyFile: filepath.Join(fixtures, "keys/app"),
+				},
+				Query: signal.Query{
+					Name:     "signals[4] datadog",
+					Requests: bySide("sum:trace.http.request.hits{cluster:eks-1-33}.as_count()", "sum:trace.http.request.hits{cluster:eks-1-36}.as_count()"),
+					Errors:   bySide("sum:trace.http.request.errors{cluster:eks-1-33}.as_count()", "sum:trace.http.request.errors{cluster:eks-1-36}.as_count()"),
 				},
 			},
 		},
@@ -122,12 +172,17 @@ func TestEverythingIsResolved(t *testing.T) {
 // is left out.
 func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	p := resolved(t, "valid-minimal.yaml")
-	want := engine.Gate{Signals: true, MaxErrorRatio: 0.01, MinRequests: 50, Window: 30 * time.Second, Interval: time.Second}
+	cfg := verdict.Config{Services: []verdict.Service{{Name: "signals[0]", Every: 15 * time.Second, Lag: 15 * time.Second, Split: splitByRequest}}}.WithDefaults()
+	want := engine.Gate{Signals: true, MaxErrorRatio: 1, MinRequests: 50, StepRequests: 50, Window: 30 * time.Second, Interval: time.Second, Analysis: &cfg}
 	if diff := cmp.Diff(want, p.Spec.Gate); diff != "" {
 		t.Errorf("want -, have +\n%s", diff)
 	}
-	if want := (engine.Rollback{OnUnknown: engine.UnknownHolds, UnknownAfter: time.Minute}); p.Spec.Rollback != want || p.Spec.Deadline != 0 {
-		t.Errorf("rollback %+v, deadline %s", p.Spec.Rollback, p.Spec.Deadline)
+	kinds := map[engine.Why]engine.OnUnknown{
+		engine.NoTraffic: engine.UnknownHolds, engine.NoTargetData: engine.UnknownRollsBack, engine.NoSourceData: engine.UnknownHolds, engine.NoData: engine.UnknownHolds,
+		engine.Unreachable: engine.UnknownHolds, engine.Silent: engine.UnknownRollsBack, engine.ClockSkew: engine.UnknownHolds, engine.Missplit: engine.UnknownHolds,
+	}
+	if diff := cmp.Diff(engine.Rollback{OnUnknown: engine.UnknownHolds, UnknownAfter: time.Minute, Kinds: kinds}, p.Spec.Rollback); diff != "" || p.Spec.Deadline != 0 {
+		t.Errorf("deadline %s, rollback want -, have +\n%s", p.Spec.Deadline, diff)
 	}
 	if q := p.Signals[0].Query; q.Latency != bySide("", "") || p.Levers[0].Ref.Create != nil || p.Levers[0].AWS != (AWS{Region: "eu-west-1"}) {
 		t.Errorf("latency %+v, lever %+v", q.Latency, p.Levers[0])

@@ -2,35 +2,93 @@ package plan
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"watari.dev/api/v1alpha1"
 	"watari.dev/signal"
 	"watari.dev/traffic"
 )
 
-func counted(i int, s v1alpha1.Signal, source, target string) Signal {
-	if s.Scrape != nil {
-		return Signal{
-			Query:  query(fmt.Sprintf("signals[%d] scrape", i), s.Scrape.Counters, source, target),
-			Scrape: &Scrape{Endpoints: s.Scrape.Endpoints, Interval: s.Scrape.Interval.Duration, Timeout: s.Scrape.Timeout.Duration},
+// counted resolves the i-th signal.
+func counted(i int, m *v1alpha1.Migration) Signal {
+	s := m.Spec.Signals[i]
+	out := Signal{Service: serviceName(i, s), Every: time.Second}
+	name := func(kind string) string { return fmt.Sprintf("signals[%d] %s", i, kind) }
+	switch {
+	case s.Scrape != nil:
+		out.Every = s.Scrape.Interval.Duration
+		out.Query = query(name("scrape"), s.Scrape.Counters, m)
+		out.Scrape = &Scrape{Endpoints: s.Scrape.Endpoints, Interval: s.Scrape.Interval.Duration, Timeout: s.Scrape.Timeout.Duration}
+	case s.Prometheus != nil:
+		out.Every = s.Prometheus.Interval.Duration
+		out.Query = query(name("prometheus"), s.Prometheus.Counters, m)
+		url := both(s.Prometheus.URL, m)
+		out.Prometheus = &Prometheus{URL: url.Source}
+		if url.Target != url.Source {
+			out.Prometheus.Target = url.Target
 		}
+	case s.CloudWatch != nil:
+		out.Every = time.Minute
+		out.Query = balancerQuery(name("cloudWatch"), s, m)
+		out.Query.Errors = bothSame("5xx")
+		out.Query.Latency = bothSame(strings.Join(s.CloudWatch.Latencies, ","))
+		out.CloudWatch = &CloudWatch{AWS: aws(s.CloudWatch.AWS), Delay: s.CloudWatch.Delay.Duration}
+	case s.AccessLog != nil:
+		out.Query = balancerQuery(name("accessLog"), s, m)
+		out.Query.Errors = bothSame(s.AccessLog.Errors)
+		out.Query.Latency = bothSame("target_processing_time")
+		out.AccessLog = &AccessLog{Path: s.AccessLog.Path, All: s.AccessLog.Attempts == v1alpha1.AttemptsAll, AttemptField: s.AccessLog.AttemptField}
+		if s.AccessLog.Delay != nil {
+			out.AccessLog.Delay = s.AccessLog.Delay.Duration
+		}
+	default:
+		d := s.Datadog
+		out.Every = d.Every.Duration
+		out.Query = query(name("datadog"), d.Counters, m)
+		out.Datadog = &Datadog{Site: d.Site, URL: d.URL, Every: d.Every.Duration, Delay: d.Delay.Duration, APIKeyFile: d.APIKeyFile, AppKeyFile: d.AppKeyFile}
 	}
-	return Signal{
-		Query:      query(fmt.Sprintf("signals[%d] prometheus", i), s.Prometheus.Counters, source, target),
-		Prometheus: &Prometheus{URL: s.Prometheus.URL},
-	}
+	return out
 }
 
-func query(name string, c v1alpha1.Counters, source, target string) signal.Query {
-	q := signal.Query{Name: name, Requests: both(c.Requests, source, target), Errors: both(c.Errors, source, target)}
+// serviceName is what a signal counts; one that does not say is a service of its
+// own.
+func serviceName(i int, s v1alpha1.Signal) string {
+	if s.Service != "" {
+		return s.Service
+	}
+	return fmt.Sprintf("signals[%d]", i)
+}
+
+func query(name string, c v1alpha1.Counters, m *v1alpha1.Migration) signal.Query {
+	q := signal.Query{Name: name, Requests: both(c.Requests, m), Errors: both(c.Errors, m)}
 	if c.Latency != nil {
-		q.Latency = both(*c.Latency, source, target)
+		q.Latency = both(*c.Latency, m)
+	}
+	for _, e := range c.Events {
+		q.Events = append(q.Events, signal.Event{Name: e.Name, Count: both(e.Count, m)})
 	}
 	return q
 }
 
-func both(e v1alpha1.Expression, source, target string) traffic.BySide[string] {
+// balancerQuery asks about the target groups of the signal's route. Validation
+// has seen that it is a load balancer's.
+func balancerQuery(name string, s v1alpha1.Signal, m *v1alpha1.Migration) signal.Query {
+	q := signal.Query{Name: name}
+	for _, r := range m.Spec.Routes {
+		if r.Name == s.Route && r.ALB != nil {
+			q.Requests = traffic.BySide[string]{Source: r.ALB.Source.TargetGroupARN, Target: r.ALB.Target.TargetGroupARN}
+		}
+	}
+	return q
+}
+
+func both(e v1alpha1.Expression, m *v1alpha1.Migration) traffic.BySide[string] {
 	var out traffic.BySide[string]
-	out.Source, out.Target = e.For(source, target)
+	out.Source, out.Target = e.For(m.Spec.Source, m.Spec.Target)
 	return out
+}
+
+func bothSame(text string) traffic.BySide[string] {
+	return traffic.BySide[string]{Source: text, Target: text}
 }

@@ -147,7 +147,9 @@ func TestCustomResourcesRefuseWhatTheirSchemaSays(t *testing.T) {
 		"invalid-later.yaml":          "ecs",
 		"invalid-gate.yaml":           "minRequests",
 		"invalid-namespaces.yaml":     "Duplicate value",
-		"invalid-signals.yaml":        "spec.signals[0].prometheus.url",
+		"invalid-signals.yaml":        "spec.signals[2].scrape.endpoints",
+		"invalid-analysis.yaml":       "spec.gate.analysis.ramp",
+		"invalid-signals-more.yaml":   "spec.signals[1].accessLog.errors",
 	} {
 		refused := ""
 		for _, document := range documents(t, all[name]) {

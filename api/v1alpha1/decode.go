@@ -106,6 +106,17 @@ func (d *decoder) decodeSpecial(n *yaml.Node, v reflect.Value, path *field.Path)
 		if d.scalar(n, path, "a percentage such as 1%") {
 			*into, err = parseRatio(n.Value, quoted)
 		}
+	case *Factor:
+		if d.scalar(n, path, "a percentage such as 150%") {
+			*into, err = parseFactor(n.Value)
+		}
+	case *OnUnknown:
+		if n.Kind != yaml.ScalarNode {
+			return false
+		}
+		var word Reaction
+		d.decode(n, reflect.ValueOf(&word).Elem(), path)
+		*into = OnUnknown{}.Everything(word)
 	case *Rollback:
 		if n.Kind != yaml.ScalarNode {
 			return false
@@ -295,6 +306,9 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 			}
 			continue
 		}
+		if name == "-" {
+			continue
+		}
 		fields[name] = v.Field(i)
 	}
 	return fields
@@ -315,7 +329,7 @@ func fieldNames(t reflect.Type) []string {
 			names = append(names, fieldNames(t.Field(i).Type)...)
 			continue
 		}
-		if !writtenByKubernetes(t, name) {
+		if name != "-" && !writtenByKubernetes(t, name) {
 			names = append(names, name)
 		}
 	}

@@ -20,15 +20,27 @@ func parsed(t testing.TB, name string) *Bundle {
 
 func TestDefaultsOfAMinimalMigration(t *testing.T) {
 	m := parsed(t, "valid-minimal.yaml").Migrations[0]
-	ratio, requests, window, unknown := DefaultMaxErrorRatio, int32(50), metav1.Duration{Duration: 30 * time.Second}, metav1.Duration{Duration: time.Minute}
-	want := Gate{Thresholds: Thresholds{MaxErrorRatio: &ratio, MinRequests: &requests, Window: &window}}
+	duration := func(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
+	requests, budget := int32(50), int32(20)
+	alpha, promotion, difference, slo := Ratio(10_000), Ratio(50_000), Ratio(500), Ratio(995_000)
+	ratio, dispersion := Factor(1_500_000), Factor(1_000_000)
+	want := Gate{
+		Thresholds: Thresholds{MinRequests: &requests, Window: duration(30 * time.Second)},
+		Analysis: Analysis{
+			Alpha: &alpha, PromotionAlpha: &promotion, Tolerance: Tolerance{Ratio: &ratio, Difference: &difference},
+			Errors:  ErrorAnalysis{Form: "hybrid", Unit: duration(30 * time.Second), LongestUnit: duration(5 * time.Minute), SLO: &slo},
+			Latency: LatencyAnalysis{P50: "source", P99: "source"}, MinRequests: &requests, Evidence: "optional", Ramp: "fixed",
+			HarmBudget: &budget, Dispersion: &dispersion,
+		},
+	}
 	if diff := cmp.Diff(want, m.Spec.Gate); diff != "" {
 		t.Error(diff)
 	}
-	if got := m.Spec.Gate.Thresholds.MaxErrorRatio.Float64(); got != 0.01 {
-		t.Error("the default error ratio is", got)
+	unknown := OnUnknown{
+		NoTraffic: "hold", NoTargetData: "rollback", NoSourceData: "hold", NoData: "hold", Unreachable: "hold", SilentTarget: "rollback",
+		ClockSkew: "hold", SampleRatio: "hold",
 	}
-	if diff := cmp.Diff(Rollback{Mode: "automatic", OnUnknown: "hold", UnknownAfter: &unknown}, m.Spec.Rollback); diff != "" {
+	if diff := cmp.Diff(Rollback{Mode: "automatic", OnUnknown: unknown, UnknownAfter: duration(time.Minute)}, m.Spec.Rollback); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(&AWSAccess{Region: "eu-west-1"}, m.Spec.Routes[0].ALB.AWS); diff != "" {

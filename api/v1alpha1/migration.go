@@ -59,8 +59,8 @@ type MigrationSpec struct {
 	// +kubebuilder:validation:XValidation:rule="string(self[size(self)-1].share).matches('^(10000|100([.]0{1,2})? ?%)$')",message="the last step must be 100%"
 	Steps []Step `json:"steps"`
 
-	// What must hold before the share rises; empty means the defaults of the
-	// thresholds.
+	// What must hold before the share rises; empty means that both sides are
+	// compared, with good defaults.
 	// +optional
 	Gate Gate `json:"gate,omitempty,omitzero"`
 
@@ -111,44 +111,6 @@ type Approval string
 
 // ApprovalRequired is the one value of Approval; empty asks nobody.
 const ApprovalRequired Approval = "required"
-
-// Gate is the condition for going on.
-type Gate struct {
-	// Limits that the target must keep.
-	// +optional
-	Thresholds Thresholds `json:"thresholds,omitempty,omitzero"`
-}
-
-// Thresholds are limits of the target over a sliding window.
-type Thresholds struct {
-	// The largest part of the target's requests that may fail: "1%" or "0.01".
-	// By default 1%.
-	// +optional
-	MaxErrorRatio *Ratio `json:"maxErrorRatio,omitempty"`
-
-	// The largest 99th percentile of the target's latency, such as 300ms; by
-	// default there is no limit.
-	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
-	MaxP99 *metav1.Duration `json:"maxP99,omitempty"`
-
-	// Fewer requests of the target than this in one window say nothing, and
-	// nothing rises on them. Only when three or more of them fail, or are too
-	// slow, and that is above the limit even for this many, the target is called
-	// degraded earlier. By default 50.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	MinRequests *int32 `json:"minRequests,omitempty"`
-
-	// The window over which requests are counted; by default 30s.
-	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
-	Window *metav1.Duration `json:"window,omitempty"`
-}
 
 // MigrationList is a list of Migrations, as Kubernetes returns it.
 //

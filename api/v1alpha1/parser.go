@@ -151,6 +151,9 @@ func (p *parser) bundle() *Bundle {
 			}
 			b.Environments = append(b.Environments, *o.environment)
 		} else {
+			for _, s := range o.migration.Spec.Signals {
+				s.inDirectoryOf(o.file)
+			}
 			o.migration.Default()
 			b.Migrations = append(b.Migrations, *o.migration)
 		}

@@ -15,10 +15,11 @@ type Rollback struct {
 	Mode RollbackMode `json:"mode,omitempty"`
 
 	// What happens when nothing is known of the target for longer than
-	// unknownAfter: "hold" keeps the share, "rollback" takes the traffic back. By
-	// default hold.
+	// unknownAfter: "hold" keeps the share, "rollback" takes the traffic back; or
+	// one of them for each kind of not knowing. By default the share is held, and
+	// taken back where users should be on the target and nobody sees them.
 	// +optional
-	OnUnknown OnUnknown `json:"onUnknown,omitempty"`
+	OnUnknown OnUnknown `json:"onUnknown,omitempty,omitzero"`
 
 	// How long the target may stay unknown before onUnknown applies; by default
 	// 60s.
@@ -38,17 +39,6 @@ type RollbackMode string
 const (
 	RollbackAutomatic RollbackMode = "automatic"
 	RollbackManual    RollbackMode = "manual"
-)
-
-// OnUnknown says what to do when nothing is known of the target.
-//
-// +kubebuilder:validation:Enum=hold;rollback
-type OnUnknown string
-
-// What may be done when nothing is known.
-const (
-	OnUnknownHold     OnUnknown = "hold"
-	OnUnknownRollback OnUnknown = "rollback"
 )
 
 // UnmarshalJSON reads a string or an object. Any other shape becomes a mode that

@@ -27,6 +27,9 @@ func choice(word string, candidates []string) string {
 }
 
 func thereAre(words []string) string {
+	if len(words) == 0 {
+		return "there is none"
+	}
 	if len(words) == 1 {
 		return "there is: " + words[0]
 	}

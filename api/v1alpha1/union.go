@@ -22,17 +22,21 @@ var unions = map[reflect.Type]union{
 		later: []string{"nlb", "fastly", "gatewayAPI", "haproxy", "lattice", "cloudMap"},
 	},
 	reflect.TypeFor[Signal](): {
-		now:   []string{"scrape", "prometheus"},
-		later: []string{"cloudWatch", "datadog", "accessLog"},
+		now: []string{"scrape", "prometheus", "cloudWatch", "accessLog", "datadog"},
 	},
 }
 
 // words are the values of the types that are one of a few words.
 var words = map[reflect.Type][]string{
-	reflect.TypeFor[Approval]():     {string(ApprovalRequired)},
-	reflect.TypeFor[RollbackMode](): {string(RollbackAutomatic), string(RollbackManual)},
-	reflect.TypeFor[OnUnknown]():    {string(OnUnknownHold), string(OnUnknownRollback)},
-	reflect.TypeFor[RecordType]():   {string(RecordA), string(RecordAAAA), string(RecordCNAME)},
+	reflect.TypeFor[Approval]():            {string(ApprovalRequired)},
+	reflect.TypeFor[RollbackMode]():        {string(RollbackAutomatic), string(RollbackManual)},
+	reflect.TypeFor[Reaction]():            {string(ReactionHold), string(ReactionRollback)},
+	reflect.TypeFor[SampleRatioReaction](): {string(ReactionHold), string(ReactionRollback), string(SampleRatioIgnore)},
+	reflect.TypeFor[AnalysisForm]():        {"hybrid", "unit", "product", "limit"},
+	reflect.TypeFor[Ramp]():                {string(RampFixed), string(RampAdaptive)},
+	reflect.TypeFor[EvidenceMode]():        {string(EvidenceRequired), string(EvidenceOptional)},
+	reflect.TypeFor[Attempts]():            {string(AttemptsFirst), string(AttemptsAll)},
+	reflect.TypeFor[RecordType]():          {string(RecordA), string(RecordAAAA), string(RecordCNAME)},
 }
 
 func (u union) isLater(word string) bool { return slices.Contains(u.later, word) }

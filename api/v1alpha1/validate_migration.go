@@ -1,7 +1,6 @@
 package v1alpha1
 
 import (
-	"reflect"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -14,7 +13,7 @@ func (m *Migration) problems() (ps problems) {
 	checkAWS(&ps, spec.Child("aws"), m.Spec.AWS)
 	checkRoutes(&ps, spec.Child("routes"), m.Spec.Routes)
 	checkSignals(&ps, spec, &m.Spec)
-	checkGate(&ps, spec.Child("gate", "thresholds"), &m.Spec)
+	checkGate(&ps, spec.Child("gate"), &m.Spec)
 	checkSteps(&ps, spec.Child("steps"), &m.Spec)
 	checkRollback(&ps, spec.Child("rollback"), &m.Spec.Rollback)
 	checkDeadline(&ps, spec.Child("deadline"), &m.Spec)
@@ -84,33 +83,6 @@ func checkHold(ps *problems, path *field.Path, hold, window time.Duration, count
 	case counted && hold < window:
 		ps.add(path, "%s is shorter than the gate's window (%s): hold at least %s, or make spec.gate.thresholds.window shorter",
 			readable(hold), readable(window), readable(window))
-	}
-}
-
-func checkGate(ps *problems, path *field.Path, s *MigrationSpec) {
-	t := &s.Gate.Thresholds
-	checkPositive(ps, path.Child("maxP99"), t.MaxP99)
-	checkPositive(ps, path.Child("window"), t.Window)
-	if t.MinRequests != nil && *t.MinRequests < 1 {
-		ps.add(path.Child("minRequests"), "%d is below 1: without requests nothing is known; write at least 1", *t.MinRequests)
-	}
-	if r := t.MaxErrorRatio; r != nil && (*r < 0 || *r > wholeRatio) {
-		ps.add(path.Child("maxErrorRatio"), "%s is not between 0 %% and 100 %%", r)
-	}
-	if t.MaxP99 != nil && len(s.Signals) > 0 && !hasLatency(s.Signals) {
-		ps.add(path.Child("maxP99"), "no signal counts latency: add latency to a signal, or remove the limit")
-	}
-	if len(s.Signals) == 0 && len(stepsWithoutApproval(s.Steps)) == 0 && !reflect.DeepEqual(t.defaulted(), Thresholds{}.defaulted()) {
-		ps.add(path, "there is nothing to hold against the thresholds: add signals, or remove the thresholds")
-	}
-}
-
-func checkRollback(ps *problems, path *field.Path, r *Rollback) {
-	checkWord(ps, path.Child("mode"), r.Mode)
-	checkWord(ps, path.Child("onUnknown"), r.OnUnknown)
-	checkPositive(ps, path.Child("unknownAfter"), r.UnknownAfter)
-	if r.Mode == RollbackManual && r.OnUnknown == OnUnknownRollback {
-		ps.add(path.Child("onUnknown"), "mode manual never takes traffic back by itself: write hold, or mode: automatic")
 	}
 }
 

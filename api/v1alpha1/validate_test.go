@@ -31,7 +31,10 @@ func TestValidateTypedObjects(t *testing.T) {
 			[]string{"spec.routes[0].route53.target.alias.dnsName: is missing: write the DNS name of the resource, such as the load balancer's"},
 		},
 		"a URL with a fragment": {
-			func(s *MigrationSpec) { s.Signals[0].Prometheus.URL += "/#graph" },
+			func(s *MigrationSpec) {
+				s.Signals[0].Prometheus.URL.Source += "/#graph"
+				s.Signals[0].Prometheus.URL.Target += "/#graph"
+			},
 			[]string{"spec.signals[0].prometheus.url: the URL ends in a #fragment, which servers never see: remove it"},
 		},
 		"too many names": {

@@ -102,7 +102,7 @@ func TestRollbackJSON(t *testing.T) {
 	for text, want := range map[string]Rollback{
 		`"manual"`: {Mode: RollbackManual},
 		`{"mode":"automatic","onUnknown":"rollback","unknownAfter":"2m"}`: {
-			Mode: RollbackAutomatic, OnUnknown: OnUnknownRollback, UnknownAfter: &metav1.Duration{Duration: 2 * time.Minute},
+			Mode: RollbackAutomatic, OnUnknown: OnUnknown{}.Everything(ReactionRollback), UnknownAfter: &metav1.Duration{Duration: 2 * time.Minute},
 		},
 		`{}`: {},
 	} {

@@ -19,11 +19,18 @@ var shortForms = []struct {
 	fields      []string
 	short       func(long object) object
 }{
+	{"Migration", "spec.rollback", []string{"onUnknown"}, func(object) object {
+		return object{"type": "string", "enum": []any{"hold", "rollback"}}
+	}},
 	{"Migration", "spec", []string{"rollback"}, func(long object) object {
 		return object{"type": "string", "enum": at(long, "properties", "mode")["enum"]}
 	}},
 	{"Migration", "spec.signals.scrape", []string{"requests", "errors", "latency"}, anyText},
-	{"Migration", "spec.signals.prometheus", []string{"requests", "errors", "latency"}, anyText},
+	{"Migration", "spec.signals.prometheus", []string{"url", "requests", "errors", "latency"}, anyText},
+	{"Migration", "spec.signals.datadog", []string{"requests", "errors", "latency"}, anyText},
+	{"Migration", "spec.signals.scrape.events", []string{"count"}, anyText},
+	{"Migration", "spec.signals.prometheus.events", []string{"count"}, anyText},
+	{"Migration", "spec.signals.datadog.events", []string{"count"}, anyText},
 }
 
 func anyText(object) object { return object{"type": "string", "minLength": 1} }
