@@ -123,7 +123,7 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
 		e.Total.Source.add(in.Source)
 		e.Total.Target.add(in.Target)
 	}
-	for _, in := range moments(counts) {
+	for _, in := range Moments(counts) {
 		e.Last.Source.take(in.Source, in.To)
 		e.Last.Target.take(in.Target, in.To)
 		source, sourceKnown := in.Source.Get()
@@ -140,9 +140,9 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
 	e.Intervals = slices.DeleteFunc(e.Intervals, func(s Sample) bool { return now.Sub(s.To) >= gate.Window })
 }
 
-// moments adds up the intervals of all services that end together. What one of
+// Moments adds up the intervals of all services that end together. What one of
 // them does not know, nobody does.
-func moments(counts []Interval) []Interval {
+func Moments(counts []Interval) []Interval {
 	var out []Interval
 	for _, in := range counts {
 		if n := len(out); n > 0 && out[n-1].To.Equal(in.To) {

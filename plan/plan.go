@@ -69,13 +69,14 @@ type Prometheus struct {
 
 // CloudWatch asks Amazon CloudWatch about target groups.
 type CloudWatch struct {
-	AWS   AWS           `json:"aws"`
-	Delay time.Duration `json:"delay"`
+	AWS      AWS           `json:"aws"`
+	Listener string        `json:"listener"` // ARN of the listener or rule, which names the load balancer
+	Delay    time.Duration `json:"delay"`
 }
 
 // AccessLog reads a load balancer's access log.
 type AccessLog struct {
-	Path         string        `json:"path"` // - is standard input
+	Path         string        `json:"path"` // a file or a directory; - is standard input
 	All          bool          `json:"all,omitempty"`
 	AttemptField string        `json:"attemptField,omitempty"`
 	Delay        time.Duration `json:"delay,omitempty"`

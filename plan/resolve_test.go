@@ -77,7 +77,7 @@ func TestEverythingIsResolved(t *testing.T) {
 							{Name: "1s", Kind: verdict.Latency, Weight: 1, Edge: time.Second}, {Name: "declined", Kind: verdict.Events, Weight: 2},
 						}},
 						{Name: "signals[1]", Weight: 1, Every: 2 * time.Second, Split: 0.2, Metrics: slow},
-						{Name: "web", Route: "fallback", Weight: 2, Every: time.Minute, Lag: 7 * time.Minute, Split: 0.2, Metrics: slow},
+						{Name: "web", Route: "fallback", Weight: 2, Every: 5 * time.Minute, Lag: 7 * time.Minute, Split: 0.2, Metrics: slow},
 						{Name: "signals[4]", Weight: 1, Every: 30 * time.Second, Lag: 2 * time.Minute, Split: 0.2, Metrics: slow[:1]},
 					},
 				},
@@ -135,11 +135,11 @@ func TestEverythingIsResolved(t *testing.T) {
 			},
 			{
 				Service: "web", Every: time.Minute,
-				CloudWatch: &CloudWatch{AWS: shared, Delay: 3 * time.Minute},
+				CloudWatch: &CloudWatch{AWS: shared, Listener: elb + "listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2", Delay: 3 * time.Minute},
 				Query:      signal.Query{Name: "signals[2] cloudWatch", Requests: webGroups, Errors: bySide("5xx", "5xx"), Latency: bySide("300ms,1s", "300ms,1s")},
 			},
 			{
-				Service: "web", Every: time.Second,
+				Service: "web", Every: 5 * time.Minute,
 				AccessLog: &AccessLog{Path: filepath.Join(fixtures, "logs/alb"), All: true, AttemptField: "Attempt", Delay: 7 * time.Minute},
 				Query: signal.Query{
 					Name: "signals[3] accessLog", Requests: webGroups, Errors: bySide("502,503", "502,503"), Latency: bySide("target_processing_time", "target_processing_time"),

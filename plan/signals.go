@@ -33,14 +33,15 @@ func counted(i int, m *v1alpha1.Migration) Signal {
 		out.Query = balancerQuery(name("cloudWatch"), s, m)
 		out.Query.Errors = bothSame("5xx")
 		out.Query.Latency = bothSame(strings.Join(s.CloudWatch.Latencies, ","))
-		out.CloudWatch = &CloudWatch{AWS: aws(s.CloudWatch.AWS), Delay: s.CloudWatch.Delay.Duration}
+		out.CloudWatch = &CloudWatch{AWS: aws(s.CloudWatch.AWS), Listener: listenerOf(s.Route, m), Delay: s.CloudWatch.Delay.Duration}
 	case s.AccessLog != nil:
 		out.Query = balancerQuery(name("accessLog"), s, m)
 		out.Query.Errors = bothSame(s.AccessLog.Errors)
 		out.Query.Latency = bothSame("target_processing_time")
-		out.AccessLog = &AccessLog{Path: s.AccessLog.Path, All: s.AccessLog.Attempts == v1alpha1.AttemptsAll, AttemptField: s.AccessLog.AttemptField}
-		if s.AccessLog.Delay != nil {
-			out.AccessLog.Delay = s.AccessLog.Delay.Duration
+		l := s.AccessLog
+		out.AccessLog = &AccessLog{Path: l.File, All: l.Attempts == v1alpha1.AttemptsAll, AttemptField: l.AttemptField, Delay: l.Delay.Duration}
+		if l.Directory != "" {
+			out.AccessLog.Path, out.Every = l.Directory, logPeriod
 		}
 	default:
 		d := s.Datadog
@@ -49,6 +50,20 @@ func counted(i int, m *v1alpha1.Migration) Signal {
 		out.Datadog = &Datadog{Site: d.Site, URL: d.URL, Every: d.Every.Duration, Delay: d.Delay.Duration, APIKeyFile: d.APIKeyFile, AppKeyFile: d.AppKeyFile}
 	}
 	return out
+}
+
+// logPeriod is how often a load balancer publishes a log file (Elastic Load
+// Balancing User Guide, "Access logs for your Application Load Balancer").
+const logPeriod = 5 * time.Minute
+
+// listenerOf returns the ARN of a route's listener or rule.
+func listenerOf(route string, m *v1alpha1.Migration) string {
+	for _, r := range m.Spec.Routes {
+		if r.Name == route && r.ALB != nil {
+			return lever(r).Ref.ID
+		}
+	}
+	return ""
 }
 
 // serviceName is what a signal counts; one that does not say is a service of its

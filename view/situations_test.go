@@ -8,6 +8,7 @@ import (
 	"watari.dev/runner"
 	"watari.dev/store"
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // noon is when everything on the pages happens.
@@ -80,6 +81,15 @@ func taken(p engine.Phase, reason string) engine.Status {
 	})
 }
 
+// compared gives a status what an analysis says.
+func compared(state engine.VerdictState, why engine.Why, text string, logE float64, good verdict.Promotion) func(*engine.Status) {
+	return func(s *engine.Status) {
+		s.Verdict = engine.Verdict{State: state, Why: why, Text: text, Analysis: &verdict.Verdict{
+			LogE: logE, Peak: logE, Threshold: 4.6, Suspicious: logE > 2.3, Good: good, Compare: true,
+		}}
+	}
+}
+
 func counted(source, target traffic.Reading[traffic.Counts]) *engine.Interval {
 	from := noon.Add(-time.Second)
 	return &engine.Interval{To: noon, From: traffic.BySide[time.Time]{Source: from, Target: from}, Source: source, Target: target}
@@ -126,6 +136,14 @@ func situations() []situation {
 		{name: "holding, no data of the target", holder: anna, counts: counted(answers(1802, 2, 212*time.Millisecond), traffic.Reading[traffic.Counts]{}), status: in(engine.Holding, "50 %, 18m12s left, not counting: signal has no data of the target", func(s *engine.Status) {
 			s.Verdict = engine.Verdict{State: engine.NotKnown, Why: engine.NoData, Text: "signal has no data of the target"}
 		})},
+		{name: "compared, nothing unusual", holder: anna, counts: busy, status: in(engine.Holding, "50 %, 18m12s left", compared(engine.Healthy, "", "target fails 0.1 % of requests, source 0.11 %", -0.7,
+			verdict.Promotion{LogE: 3.2, Threshold: 3, Enough: true, Metric: "errors"}))},
+		{name: "compared, a doubt", holder: anna, counts: busy, status: in(engine.Holding, "held long enough, but the target is not known: target fails 0.4 % of requests (13 of 3012), source 0.11 %; not enough to say: would be chance once in 24 migrations",
+			compared(engine.NotKnown, engine.Unclear, "target fails 0.4 % of requests (13 of 3012), source 0.11 %; not enough to say: would be chance once in 24 migrations", 3.2, verdict.Promotion{LogE: -1, Threshold: 3, Metric: "errors", Why: "it fails more"}))},
+		{name: "compared, not proven yet", holder: anna, counts: busy, status: in(engine.Holding, "held long enough, but not proven good enough: errors needs about 3529 more requests of the target, 1m11s at this rate",
+			compared(engine.Healthy, "", "target fails 0.1 % of requests, source 0.11 %", 1.5, verdict.Promotion{LogE: 1.9, Threshold: 3, Metric: "errors", Requests: 3529, Left: 71 * time.Second}))},
+		{name: "both sides fail", holder: anna, counts: counted(answers(1802, 890, 212*time.Millisecond), answers(196, 101, 187*time.Millisecond)), status: in(engine.Holding, "50 %, 12m3s left, both sides fail, source 49 % of requests and target 52 %: not the target's doing, and no time to go on",
+			compared(engine.NotKnown, engine.Shared, "both sides fail, source 49 % of requests and target 52 %: not the target's doing, and no time to go on", 0.2, verdict.Promotion{Threshold: 3, Metric: "errors"}))},
 		{name: "waiting for approval", holder: anna, counts: busy, status: in(engine.WaitingForApproval, "50 % held for 1h0m0s; approve to go on to 100 %")},
 		{name: "waiting for approval, nobody runs it", status: in(engine.WaitingForApproval, "50 % held for 1h0m0s; approve to go on to 100 %")},
 		{name: "paused by an operator", holder: anna, counts: busy, status: in(engine.Paused, "paused by anna@bastion; the share stays")},

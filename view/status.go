@@ -9,6 +9,7 @@ import (
 	"watari.dev/engine"
 	"watari.dev/runner"
 	"watari.dev/store"
+	"watari.dev/traffic"
 )
 
 // Status writes where a migration stands. holder is nil if nobody runs it.
@@ -24,6 +25,9 @@ func Status(w io.Writer, spec engine.Spec, s engine.Status, holder *store.Holder
 	}
 	if t := s.Evidence.Total; t.Target.Requests > 0 {
 		fmt.Fprintf(w, "  target     %s in this attempt, %s\n", plural(int(t.Target.Requests), "request"), Harm(spec, s.Evidence))
+	}
+	if spec.Gate.Signals && s.Share() > traffic.None && !s.Phase.Ended() && s.Verdict.Text != "" {
+		fmt.Fprintf(w, "  verdict    %s   %s\n", mark(s.Verdict), s.Verdict.Text)
 	}
 	if !s.LastTurn.IsZero() {
 		fmt.Fprintf(w, "  watched    %s\n", ago(now.Sub(s.LastTurn)))
@@ -103,6 +107,8 @@ type JSONEvent struct {
 	Share  int              `json:"share"` // basis points that the target may be getting
 	Counts *engine.Interval `json:"counts,omitempty"`
 	Effect *runner.Effect   `json:"effect,omitempty"`
+
+	Verdict *engine.Verdict `json:"verdict,omitempty"` // with the evidence, in status events
 }
 
 // Line writes the event as the plain log does.
@@ -135,8 +141,11 @@ func JSON(w io.Writer, t runner.Turn, beat bool) error {
 	}
 	return write(func(e *JSONEvent) {
 		e.Kind, e.Text = "status", t.Status.Reason
-		if n := len(t.Seen.Counts); n > 0 {
-			e.Counts = &t.Seen.Counts[n-1]
+		if all := engine.Moments(t.Seen.Counts); len(all) > 0 {
+			e.Counts = &all[len(all)-1]
+		}
+		if t.Status.Verdict.State != "" {
+			e.Verdict = &t.Status.Verdict
 		}
 	})
 }

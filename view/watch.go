@@ -2,12 +2,14 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"watari.dev/engine"
 	"watari.dev/runner"
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // keepEvents is how many of the last events the live frame shows.
@@ -17,9 +19,13 @@ const keepEvents = 8
 type Watch struct {
 	spec   engine.Spec
 	last   runner.Turn
-	counts *engine.Interval
+	counts *engine.Interval // of all services together
+	trail  []float64        // how far the evidence was from the threshold, oldest first
 	events []string
 }
+
+// keepTrail is how many turns the line of evidence shows.
+const keepTrail = 20
 
 // NewWatch watches a migration.
 func NewWatch(spec engine.Spec) *Watch { return &Watch{spec: spec} }
@@ -27,8 +33,12 @@ func NewWatch(spec engine.Spec) *Watch { return &Watch{spec: spec} }
 // Add takes over one turn and returns its events as plain lines.
 func (w *Watch) Add(t runner.Turn) []string {
 	w.last = t
-	if n := len(t.Seen.Counts); n > 0 {
-		w.counts = &t.Seen.Counts[n-1]
+	if all := engine.Moments(t.Seen.Counts); len(all) > 0 {
+		w.counts = &all[len(all)-1]
+	}
+	if a := t.Status.Verdict.Analysis; a != nil {
+		w.trail = append(w.trail, a.LogE/a.Threshold)
+		w.trail = w.trail[max(0, len(w.trail)-keepTrail):]
 	}
 	var lines []string
 	for _, n := range t.Notes {
@@ -63,7 +73,7 @@ func where(spec engine.Spec, s engine.Status) string {
 	// Before the first rise and on the way back a step's share would mislead.
 	if n := len(spec.Steps); n > 0 && !s.Phase.Ended() && s.Phase != engine.RollingBack && !s.Started.IsZero() {
 		i := min(max(s.Step, 0), n-1)
-		line += fmt.Sprintf("   step %d of %d   %s", i+1, n, spec.Steps[i].Share)
+		line += fmt.Sprintf("   step %d of %d   %s", i+1, n, s.Wanted(spec))
 	}
 	if s.Reason != "" {
 		line += "   " + stated(s.Phase, s.Reason)
@@ -83,7 +93,7 @@ func (w *Watch) Frame() []string {
 			"             target "+side(w.counts.Target, w.counts.To.Sub(w.counts.From.Target)))
 	}
 	if w.spec.Gate.Signals {
-		lines = append(lines, "  gate       "+w.gate())
+		lines = append(lines, w.gate()...)
 	}
 	for _, e := range w.events {
 		lines = append(lines, "  "+e)
@@ -140,14 +150,83 @@ func (w *Watch) observed() (string, bool) {
 	return fmt.Sprintf("%.1f %%", 100*float64(target)/float64(source+target)), true
 }
 
-func (w *Watch) gate() string {
-	v, g := w.last.Status.Verdict, w.spec.Gate
-	limit := fmt.Sprintf("allowed %s errors", Percent(g.MaxErrorRatio))
+// gate says what the target is judged by, and how it stands.
+func (w *Watch) gate() []string {
+	s, limits := w.last.Status, limits(w.spec.Gate)
+	if s.Share() == traffic.None {
+		return []string{"  gate       " + joined("; ", limits, "the target has no users yet")}
+	}
+	lines := []string{"  gate       " + mark(s.Verdict) + "   " + joined("   ", s.Verdict.Text, inBrackets(limits))}
+	if a := s.Verdict.Analysis; a != nil {
+		lines = append(lines, "  evidence   "+w.evidence(a))
+	}
+	return lines
+}
+
+// limits writes the hard limits; empty if there are none.
+func limits(g engine.Gate) string {
+	var parts []string
+	if g.Analysis == nil || g.MaxErrorRatio < 1 {
+		parts = append(parts, "allowed "+Percent(g.MaxErrorRatio)+" errors")
+	}
 	if g.MaxP99 > 0 {
-		limit += ", p99 " + Span(g.MaxP99)
+		parts = append(parts, "p99 "+Span(g.MaxP99))
 	}
-	if w.last.Status.Share() == traffic.None {
-		return limit + "; the target has no users yet"
+	if len(parts) == 0 {
+		return ""
 	}
-	return mark(v) + "   " + v.Text + "   (" + limit + " in " + Span(g.Window) + ", " + Count(w.last.Status.Evidence.InStep) + " requests in this step)"
+	return strings.Join(parts, ", ") + " in " + Span(g.Window)
+}
+
+// evidence says how near the target is to being taken back, and whether it has
+// shown enough to go on.
+func (w *Watch) evidence(a *verdict.Verdict) string {
+	text := spark(w.trail) + "   " + nearness(a)
+	g := a.Good
+	switch {
+	case !a.Compare:
+		return text + "   nothing to compare with"
+	case g.Enough:
+		return text + "   proven good enough: yes"
+	case g.Requests > 0 && g.Left > 0:
+		return text + fmt.Sprintf("   proven good enough: not yet, about %s more requests of the target, %s", Count(g.Requests), Span(g.Left))
+	default:
+		return text + "   proven good enough: not yet"
+	}
+}
+
+// nearness says how far the evidence is from taking back.
+func nearness(a *verdict.Verdict) string {
+	switch part := a.LogE / a.Threshold; {
+	case a.Degraded:
+		return "enough to take back"
+	case part < 0.25:
+		return "far from taking back"
+	case a.Suspicious:
+		return "near taking back (" + verdict.Chance(a.LogE) + ")"
+	default:
+		return "not near taking back (" + verdict.Chance(a.LogE) + ")"
+	}
+}
+
+// spark draws parts of the way to the threshold, one sign each.
+func spark(parts []float64) string {
+	levels := []rune("▁▂▃▄▅▆▇█")
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteRune(levels[int(min(1, max(0, p))*float64(len(levels)-1))])
+	}
+	return b.String()
+}
+
+// joined joins the parts that say something.
+func joined(separator string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), separator)
+}
+
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "(" + text + ")"
 }

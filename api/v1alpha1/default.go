@@ -29,6 +29,11 @@ const (
 	DefaultDatadogEvery       = 20 * time.Second
 	DefaultDatadogDelay       = time.Minute
 	DefaultLogErrors          = "5xx"
+	DefaultFileDelay          = 2 * time.Second
+	// DefaultDirectoryDelay allows for a minute on the way: a load balancer
+	// publishes a log file every five (Elastic Load Balancing User Guide, "Access
+	// logs for your Application Load Balancer").
+	DefaultDirectoryDelay = 6 * time.Minute
 )
 
 // Default fills in what the migration leaves open, so that every optional field
@@ -132,6 +137,11 @@ func (s *Signal) fillIn(spec *MigrationSpec) {
 		if s.AccessLog.Attempts == "" {
 			s.AccessLog.Attempts = AttemptsFirst
 		}
+		delay := DefaultFileDelay
+		if s.AccessLog.Directory != "" {
+			delay = DefaultDirectoryDelay
+		}
+		orDefault(&s.AccessLog.Delay, metav1.Duration{Duration: delay})
 	case s.Datadog != nil:
 		orDefault(&s.Datadog.Every, metav1.Duration{Duration: DefaultDatadogEvery})
 		orDefault(&s.Datadog.Delay, metav1.Duration{Duration: DefaultDatadogDelay})

@@ -46,8 +46,11 @@ type Signal struct {
 
 // inDirectoryOf makes the paths that a file writes relative to itself whole.
 func (s *Signal) inDirectoryOf(file string) {
-	if l := s.AccessLog; l != nil && l.Path != "-" {
-		l.Path = relativeTo(file, l.Path)
+	if l := s.AccessLog; l != nil {
+		l.Directory = relativeTo(file, l.Directory)
+		if l.File != "-" {
+			l.File = relativeTo(file, l.File)
+		}
 	}
 	if d := s.Datadog; d != nil {
 		d.APIKeyFile, d.AppKeyFile = relativeTo(file, d.APIKeyFile), relativeTo(file, d.AppKeyFile)
@@ -78,13 +81,22 @@ type CloudWatchSignal struct {
 	AWS *AWSAccess `json:"aws,omitempty"`
 }
 
-// AccessLogSignal reads the access-log lines of an Application Load Balancer.
+// AccessLogSignal reads the access-log lines of an Application Load Balancer, from
+// a file or a directory.
+//
+// +kubebuilder:validation:ExactlyOneOf=file;directory
 type AccessLogSignal struct {
-	// A file that grows, a directory to which log files are copied, or - for
-	// standard input. A relative path begins at the directory of this file.
-	// +kubebuilder:validation:MinLength=1
+	// A file that grows, or - for standard input. A relative path begins at the
+	// directory of this file.
+	// +optional
 	// +kubebuilder:validation:MaxLength=4096
-	Path string `json:"path"`
+	File string `json:"file,omitempty"`
+
+	// A directory to which the load balancer's log files are copied, as they come
+	// to its bucket: five minutes at a time, six minutes late.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Directory string `json:"directory,omitempty"`
 
 	// Which answers are failures: "5xx" (the default), "5xx,4xx", or codes such as
 	// "502,503".

@@ -114,10 +114,14 @@ func checkCloudWatch(ps *problems, path *field.Path, c *CloudWatchSignal, signal
 func checkAccessLog(ps *problems, path *field.Path, l *AccessLogSignal, signal *Signal, s *MigrationSpec) {
 	checkBalancer(ps, path, signal, s)
 	at := path.Child("accessLog")
-	if l.Path == "" {
-		ps.missing(at.Child("path"), "name a file, a directory, or - for standard input")
+	switch {
+	case l.File == "" && l.Directory == "":
+		ps.missing(at, "name a file, - for standard input, or a directory")
+	case l.File != "" && l.Directory != "":
+		ps.add(at, "has file and directory: keep one of them")
 	}
-	checkPath(ps, at.Child("path"), l.Path)
+	checkPath(ps, at.Child("file"), l.File)
+	checkPath(ps, at.Child("directory"), l.Directory)
 	if l.Errors != "" && !answers.MatchString(l.Errors) {
 		ps.add(at.Child("errors"), "%q is not a list of answers: write such as 5xx or 502,503", l.Errors)
 	}
