@@ -1,11 +1,15 @@
 package aws
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,11 +215,15 @@ func TestMetricDataRefuses(t *testing.T) {
 		change func(*metrics.GetMetricDataInput)
 		code   string
 	}{
-		"no query":          {func(in *metrics.GetMetricDataInput) { in.MetricDataQueries = []types.MetricDataQuery{} }, "MissingParameter"},
-		"backwards":         {func(in *metrics.GetMetricDataInput) { in.StartTime = in.EndTime }, "ValidationError"},
-		"bad id":            {func(in *metrics.GetMetricDataInput) { in.MetricDataQueries[0].Id = sdk.String("N") }, "ValidationError"},
-		"id twice":          {func(in *metrics.GetMetricDataInput) { in.MetricDataQueries = append(in.MetricDataQueries, in.MetricDataQueries[0]) }, "ValidationError"},
-		"expression":        {func(in *metrics.GetMetricDataInput) { in.MetricDataQueries[0] = types.MetricDataQuery{Id: sdk.String("e"), Expression: sdk.String("SUM(METRICS())")} }, "ValidationError"},
+		"no query":  {func(in *metrics.GetMetricDataInput) { in.MetricDataQueries = []types.MetricDataQuery{} }, "MissingParameter"},
+		"backwards": {func(in *metrics.GetMetricDataInput) { in.StartTime = in.EndTime }, "ValidationError"},
+		"bad id":    {func(in *metrics.GetMetricDataInput) { in.MetricDataQueries[0].Id = sdk.String("N") }, "ValidationError"},
+		"id twice": {func(in *metrics.GetMetricDataInput) {
+			in.MetricDataQueries = append(in.MetricDataQueries, in.MetricDataQueries[0])
+		}, "ValidationError"},
+		"expression": {func(in *metrics.GetMetricDataInput) {
+			in.MetricDataQueries[0] = types.MetricDataQuery{Id: sdk.String("e"), Expression: sdk.String("SUM(METRICS())")}
+		}, "ValidationError"},
 		"expression, stat":  {func(in *metrics.GetMetricDataInput) { in.MetricDataQueries[0].Expression = sdk.String("1") }, "ValidationError"},
 		"half a minute":     {func(in *metrics.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Period = sdk.Int32(30) }, "ValidationError"},
 		"unknown statistic": {func(in *metrics.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Stat = sdk.String("Most") }, "ValidationError"},
@@ -335,20 +343,82 @@ func TestCloudWatchErrors(t *testing.T) {
 	wantCode(t, err, "InvalidAction")
 }
 
-// TestRunReportsToCloudWatch: requests through the real balancer are counted.
-func TestRunReportsToCloudWatch(t *testing.T) {
-	h, stop := startReal(t, t.TempDir())
-	lb, blue := h.loadBalancer("web"), h.targetGroup("blue")
-	l := *h.listener(*lb.LoadBalancerArn, 80, forward(blue, 1)).ListenerArn
-	ip, port := pod(t, "240.3", "hello")
-	if _, err := h.elb.RegisterTargets(h.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &blue, Targets: []elbtypes.TargetDescription{{Id: &ip, Port: &port}}}); err != nil {
+// TestTheRealBalancerReports: requests through real listeners and the health of
+// real targets are what CloudWatch shows, of the groups that the control plane
+// made.
+func TestTheRealBalancerReports(t *testing.T) {
+	numbers := cloudwatch.NewRecorder()
+	balancer := alb.New(alb.Options{Seed: 1, Observe: numbers.Observe})
+	defer balancer.Close()
+	var later atomic.Int64 // how far the clock is ahead
+	now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	conf := testConfig()
+	conf.PublishDelay = time.Minute
+	server, err := New(conf, Planes{Balancer: balancer, DNS: &fakeNames{}, DNSAddr: "127.0.0.1:53", Numbers: numbers, Now: now}, slog.New(slog.DiscardHandler))
+	if err != nil {
 		t.Fatal(err)
 	}
-	h.wantAnswers(l, "hello")
-	api := metrics.NewFromConfig(sdk.Config{Region: "eu-central-1", BaseEndpoint: &h.url, Credentials: credentials.NewStaticCredentialsProvider("AKIALABEXAMPLE", "secret", "")})
-	out, err := api.ListMetrics(h.ctx, &metrics.ListMetricsInput{})
-	if must(t, out, err); len(out.Metrics) != 0 {
-		t.Errorf("a minute that is not over is shown: %+v", out.Metrics)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { server.Run(ctx) })
+	listening := httptest.NewServer(server)
+	defer func() {
+		listening.Close()
+		cancel()
+		running.Wait()
+	}()
+	h := &harness{T: t, ctx: t.Context(), server: server, url: listening.URL}
+	h.connect(conf.AccessKey, conf.SecretKey)
+	start := time.Now().Add(-time.Minute)
+	lb, blue, green := h.loadBalancer("web"), h.targetGroup("blue"), h.targetGroup("green")
+	l := *h.listener(*lb.LoadBalancerArn, 80, forward(blue, 1, green, 0)).ListenerArn
+	ip, port := pod(t, "240.3", "hello")
+	for _, group := range []string{blue, green} {
+		if _, err := h.elb.RegisterTargets(h.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &group, Targets: []elbtypes.TargetDescription{{Id: &ip, Port: &port}}}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	stop()
+	h.until("the listener is there", func() bool { return len(server.elb.Endpoints()[l].Addresses) == 2 })
+	h.until("both groups are healthy", func() bool {
+		hosts := server.hosts()
+		return len(hosts) == 2 && hosts[0].Healthy+hosts[1].Healthy == 2
+	})
+	numbers.Hosts(now(), server.hosts()...)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for range 6 {
+		answer, err := client.Get("http://" + server.elb.Endpoints()[l].Addresses[0] + "/")
+		if err != nil || answer.StatusCode != 200 {
+			t.Fatal(answer, err)
+		}
+		answer.Body.Close()
+	}
+	later.Store(int64(3 * time.Minute))
+	api := metrics.NewFromConfig(sdk.Config{Region: "eu-central-1", BaseEndpoint: &h.url, Credentials: credentials.NewStaticCredentialsProvider(conf.AccessKey, conf.SecretKey, "")})
+	ask := func(name, stat, group string) (total float64) {
+		q := query("n", name, stat)
+		q.MetricStat.Metric.Dimensions[0].Value = sdk.String(strings.SplitN(*lb.LoadBalancerArn, "loadbalancer/", 2)[1])
+		if group != "" {
+			q.MetricStat.Metric.Dimensions = append(q.MetricStat.Metric.Dimensions, types.Dimension{Name: sdk.String("TargetGroup"), Value: sdk.String(group[strings.LastIndex(group, ":")+1:])})
+		}
+		end := now()
+		out, err := api.GetMetricData(h.ctx, &metrics.GetMetricDataInput{StartTime: &start, EndTime: &end, MetricDataQueries: []types.MetricDataQuery{q}})
+		for _, v := range must(t, out, err).MetricDataResults[0].Values {
+			total += v
+		}
+		return total
+	}
+	h.until("six requests are shown", func() bool { return ask("RequestCount", "Sum", blue) == 6 })
+	for what, c := range map[string][2]float64{
+		"of the balancer":   {ask("RequestCount", "Sum", ""), 6},
+		"answered with 2XX": {ask("HTTPCode_Target_2XX_Count", "Sum", blue), 6},
+		"fast":              {ask("TargetResponseTime", "TC(:5)", blue), 6},
+		"of the idle group": {ask("RequestCount", "SampleCount", green), 0},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%s: %v, want %v", what, c[0], c[1])
+		}
+	}
+	if ask("HealthyHostCount", "Maximum", green) < 1 {
+		t.Error("the idle group's targets are not reported")
+	}
 }
