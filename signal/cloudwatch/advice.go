@@ -1,0 +1,47 @@
+package cloudwatch
+
+import (
+	"errors"
+
+	"github.com/aws/smithy-go"
+)
+
+// advices says what errors of AWS mean and what to do, by their code ("Common
+// Error Types" and "CloudWatch service quotas").
+var advices = []struct {
+	codes  []string
+	advice string
+}{
+	{
+		[]string{"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"},
+		"throttled after all retries (50 calls and 180,000 data points a second per account and region): asked again soon; raise the quota if it stays",
+	},
+	{
+		[]string{"ExpiredToken", "ExpiredTokenException", "RequestExpired"},
+		"the credentials have expired, or this machine's clock is wrong: renew them",
+	},
+	{
+		[]string{"AccessDenied", "AccessDeniedException", "OptInRequired"},
+		"not allowed: the role needs cloudwatch:GetMetricData",
+	},
+	{
+		[]string{"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException", "MissingAuthenticationToken", "IncompleteSignature"},
+		"AWS does not accept the credentials: check them",
+	},
+}
+
+// adviceFor returns what to do about an error; empty if there is nothing to say.
+func adviceFor(err error) string {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return ""
+	}
+	for _, a := range advices {
+		for _, code := range a.codes {
+			if api.ErrorCode() == code {
+				return a.advice
+			}
+		}
+	}
+	return ""
+}
