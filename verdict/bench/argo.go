@@ -12,8 +12,8 @@ type ArgoConfig struct {
 }
 
 // ArgoCode has the defaults of the code. There is none for the interval and the
-// condition: a minute is the example's of the same page for counted measurements
-// ("interval: 60s"), 95 % the only one of the page.
+// condition; a minute ("interval: 60s") and 95 % are those of an example of the
+// page below.
 //
 //   - failureLimit "(default: 0)":
 //     https://github.com/argoproj/argo-rollouts/blob/master/pkg/apis/rollouts/v1alpha1/analysis_types.go

@@ -67,6 +67,6 @@ func newPolicies() []Policy {
 // seeded returns the source of chance of one run in one world.
 func seeded(world string, run uint64) *rand.Rand {
 	h := fnv.New64a()
-	h.Write([]byte(world))
+	_, _ = h.Write([]byte(world)) // never fails
 	return rand.New(rand.NewPCG(h.Sum64(), run))
 }

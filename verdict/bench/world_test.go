@@ -53,7 +53,7 @@ func TestNoTargetOfAQuietWorldIsWorse(t *testing.T) {
 					if s.Source.Errors > s.Source.Requests || s.Target.Errors > s.Target.Requests || s.Source.Errors < 0 || s.Target.Errors < 0 {
 						t.Fatalf("second %d: %+v", s.At, s)
 					}
-					want := w.Rate(s.At) * s.Share * mean2(w, s.At)
+					want := w.Rate(s.At) * s.Share * meanRatio(w, s.At)
 					expected += want
 					got += float64(s.Target.Errors)
 					variance += want * (2*w.Together - 1)
@@ -74,8 +74,8 @@ func TestNoTargetOfAQuietWorldIsWorse(t *testing.T) {
 	}
 }
 
-// mean2 is the mean error ratio that both sides of a quiet world should have.
-func mean2(w World, second int) float64 {
+// meanRatio is the mean error ratio that both sides of a quiet world should have.
+func meanRatio(w World, second int) float64 {
 	good := 1 - w.Source(second)
 	for _, b := range []Burst{w.OneSided, w.Shared} {
 		if b.Every > 0 {
