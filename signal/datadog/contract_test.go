@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,13 @@ func (w *world) look() time.Time {
 			}
 			send("bucket."+strings.Repeat("x", i+1), n)
 		}
+		for i, name := range events {
+			n := int64(0)
+			if i < len(c.Events) {
+				n = c.Events[i]
+			}
+			send("event."+name, n)
+		}
 		w.pending[side] = traffic.Counts{}
 	}
 	w.at = w.at.Add(20 * time.Second)
@@ -80,8 +88,15 @@ func sumOf(metric string) traffic.BySide[string] {
 	return traffic.BySide[string]{Source: by("source"), Target: by("target")}
 }
 
+// events are those that the contract serves.
+var events = []string{"first", "second"}
+
 func contractQuery() signal.Query {
-	return signal.Query{Name: "contract", Requests: sumOf("requests"), Errors: sumOf("errors"), Latency: sumOf("buckets")}
+	q := signal.Query{Name: "contract", Requests: sumOf("requests"), Errors: sumOf("errors"), Latency: sumOf("buckets")}
+	for _, name := range events {
+		q.Events = append(q.Events, signal.Event{Name: name, Count: sumOf("event." + name)})
+	}
+	return q
 }
 
 // byEvents is a source whose latency is counted as events, one per bucket: the contract
@@ -89,8 +104,8 @@ func contractQuery() signal.Query {
 type byEvents struct{ *Source }
 
 func (b byEvents) Counts(ctx context.Context, q signal.Query, from, to time.Time) (signal.Counts, error) {
-	latency := q.Latency
-	q.Latency = traffic.BySide[string]{}
+	latency, n := q.Latency, len(q.Events)
+	q.Latency, q.Events = traffic.BySide[string]{}, slices.Clone(q.Events)
 	for i := range len(signaltest.Edges()) + 1 {
 		count := sumOf("bucket." + strings.Repeat("x", i+1))
 		if latency.Source == "" {
@@ -103,10 +118,13 @@ func (b byEvents) Counts(ctx context.Context, q signal.Query, from, to time.Time
 	}
 	got, err := b.Source.Counts(ctx, q, from, to)
 	back := func(r *traffic.Reading[traffic.Counts], asked string) {
-		if r.State == traffic.Known && asked != "" {
-			r.Value.Latency = traffic.Histogram{Edges: signaltest.Edges(), Buckets: r.Value.Events}
+		if r.State != traffic.Known {
+			return
 		}
-		r.Value.Events = nil
+		if asked != "" {
+			r.Value.Latency = traffic.Histogram{Edges: signaltest.Edges(), Buckets: r.Value.Events[n:]}
+		}
+		r.Value.Events = r.Value.Events[:n:n]
 	}
 	back(&got.Source, latency.Source)
 	back(&got.Target, latency.Target)

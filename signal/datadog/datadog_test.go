@@ -180,32 +180,35 @@ func TestShared(t *testing.T) {
 	})
 }
 
-// TestLate: what comes within Delay is counted; a cell without a point is read again
-// until the next point; what comes after that is not counted, and changes no answer.
+// TestLate: what comes within Delay is counted, and so is what comes before the next
+// point is taken; what comes after that is not, and changes no answer.
 func TestLate(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *standIn) {
 		s := sourceOf(t, d, Config{})
-		cell := func(n int) time.Time {
-			return time.Now().Truncate(20 * time.Second).Add(time.Duration(n) * 20 * time.Second)
+		start := time.Now()
+		send := func(cell, count, arrives int) { // cell n is over after 20(n+1) s, and taken after 60 s more
+			at := start.Add(time.Duration(cell) * 20 * time.Second)
+			d.put(shopSeries, at, float64(count), start.Add(time.Duration(arrives)*time.Second).Sub(at))
 		}
-		d.steady(shopSeries, cell(0), 20, 7)
-		d.put(shopSeries, cell(0), 10, 75*time.Second) // cell 0 is over after 20 s, and taken after 80 s
-		d.put(shopSeries, cell(1), 20, 115*time.Second)
-		d.put(shopSeries, cell(2), 30, 30*time.Second)
-		d.put(shopSeries, cell(2).Add(10*time.Second), 1, 200*time.Second) // too late
-		d.put(shopSeries, cell(3), 40, 0)
-		start := cell(0)
-		at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
-		time.Sleep(80 * time.Second)
-		wantRequests(t, "cell 0", counts(t, s, query(), at(60), at(80)).Source, 10)
-		time.Sleep(20 * time.Second)
-		wantWords(t, "cell 1", counts(t, s, query(), at(80), at(100)).Source, traffic.Unknown, "it may be late")
-		time.Sleep(20 * time.Second)
-		wantWords(t, "cell 1, alone", counts(t, s, query(), at(80), at(100)).Source, traffic.Unknown, "it may be late")
-		wantRequests(t, "cell 2", counts(t, s, query(), at(80), at(120)).Source, 0+30)
-		time.Sleep(120 * time.Second)
-		wantRequests(t, "cells 1 and 2 again", counts(t, s, query(), at(80), at(120)).Source, 0+30)
-		wantRequests(t, "cell 3", counts(t, s, query(), at(120), at(140)).Source, 40)
+		ask := func(from, to int) traffic.Reading[traffic.Counts] {
+			time.Sleep(max(0, time.Until(start.Add(time.Duration(to)*time.Second))))
+			return counts(t, s, query(), start.Add(time.Duration(from)*time.Second), start.Add(time.Duration(to)*time.Second)).Source
+		}
+		d.steady(shopSeries, start, 20, 7)
+		send(0, 10, 79)
+		send(1, 20, 110) // after cell 1 is taken, before cell 2 is
+		send(2, 30, 60)
+		send(2, 1, 130) // of another host
+		send(3, 40, 170)
+		send(4, 50, 100) // cell 4 is taken at 160, and settles cell 3
+		wantRequests(t, "cell 0", ask(60, 80), 10)
+		wantWords(t, "cell 1", ask(80, 100), traffic.Unknown, "no point since "+clock(start.Add(20*time.Second))+"; it may be late")
+		wantRequests(t, "cells 1 and 2", ask(80, 120), 20+30)
+		wantWords(t, "cell 3", ask(120, 140), traffic.Unknown, "it may be late")
+		wantRequests(t, "cells 3 and 4", ask(120, 160), 50)
+		time.Sleep(time.Minute)
+		wantRequests(t, "cells 1 and 2, again", ask(80, 120), 20+30)
+		wantRequests(t, "cells 3 and 4, again", ask(120, 160), 50)
 	})
 }
 
@@ -296,6 +299,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"partial, as in v1":    {200, "application/json", `{"status":"error","data":{"attributes":{"times":[],"values":[],"series":[]}}}`, `its status is "error"`},
 		"between cells":        {200, "application/json", fmt.Sprintf(good, "946684705000", "1"), "is not on the grid of 20s"},
 		"before the window":    {200, "application/json", fmt.Sprintf(good, "946680000000", "1"), "outside of the window"},
+		"at the window's end":  {200, "application/json", fmt.Sprintf(good, "946684760000", "1"), "outside of the window"},
 		"after the window":     {200, "application/json", fmt.Sprintf(good, "956680000000", "1"), "outside of the window"},
 		"too few values":       {200, "application/json", fmt.Sprintf(good, "946684640000,946684660000", "1"), "1 values stand at 2 times"},
 		"out of order":         {200, "application/json", fmt.Sprintf(good, "946684660000,946684640000", "1,2"), "out of order"},

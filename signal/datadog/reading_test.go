@@ -136,6 +136,7 @@ func TestSeriesKeepsWhatIsSettled(t *testing.T) {
 			if !missing {
 				t.Fatalf("cell %d is said to be known", next-1)
 			}
+			lo = rapid.Int64Range(max(from, lo-4), lo).Draw(t, "as others need it")
 			read := map[int64]point{}
 			for n := lo; n < next; n++ {
 				if p, has := stored[n]; has {
@@ -159,6 +160,24 @@ func TestSeriesKeepsWhatIsSettled(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestSettled(t *testing.T) {
+	for name, c := range map[string]struct {
+		series series
+		want   int64
+	}{
+		"nothing read":           {cells(), 0},
+		"a point in the end":     {cells(1, 2), 2},
+		"none after it":          {cells(1, -1, -1), 1},
+		"none for longer":        {cells(1, -1, -1, -1, -1), 2},
+		"never a point":          {cells(-1, -1, -1, -1, -1), 2},
+		"never, and not so long": {cells(-1, -1), 0},
+	} {
+		if got := c.series.settled(3); got != c.want {
+			t.Errorf("%s: cells before %d are settled, want %d", name, got, c.want)
+		}
+	}
 }
 
 func TestSeriesForgets(t *testing.T) {
