@@ -24,6 +24,16 @@ type Counter struct {
 	// did not show it: its first sample counts as a whole. Otherwise the first
 	// sample is only what later ones are compared with.
 	Born bool
+	// Process is who counts, if that is known. Counters of one process that begin
+	// again at the same moment are one reset; without a name each is one of its own.
+	Process string
+}
+
+// Counters are what one side's counts are made of.
+type Counters struct {
+	Requests, Errors []Counter
+	Latency          [][]Bucket  // one element per histogram
+	Events           [][]Counter // one element per event of the query, in its order
 }
 
 // Bucket is the counter of requests that took up to Edge, as in Prometheus's
@@ -97,22 +107,63 @@ func HistogramOf(buckets []Bucket, from, to time.Time) traffic.Histogram {
 	return h
 }
 
-// Sum adds up what one side's counters gained between from and to; latency has
-// one element per histogram. Errors are part of the requests: since neither is
-// read at the same instant, what is above is cut.
-func Sum(requests, errors []Counter, latency [][]Bucket, from, to time.Time) traffic.Counts {
-	var sum traffic.Counts
-	for _, c := range requests {
-		sum.Requests += c.Increase(from, to)
+// Sum adds up what one side's counters gained between from and to. Errors and
+// events are part of the requests: since they are not read at the same instant,
+// what is above is cut.
+//
+// Resets are the moments at which a counter of requests fell, counted once per
+// process, so that windows add up. A counter that began in the window is none. One
+// that comes back later than others of its process, as those with rare labels do,
+// is one more: when it began again is not known.
+func Sum(c Counters, from, to time.Time) traffic.Counts {
+	sum := traffic.Counts{Requests: total(c.Requests, from, to), Resets: resets(c.Requests, from, to)}
+	sum.Errors = min(total(c.Errors, from, to), sum.Requests)
+	for _, event := range c.Events {
+		sum.Events = append(sum.Events, min(total(event, from, to), sum.Requests))
 	}
-	for _, c := range errors {
-		sum.Errors += c.Increase(from, to)
-	}
-	sum.Errors = min(sum.Errors, sum.Requests)
-	for _, h := range latency {
+	for _, h := range c.Latency {
 		sum.Latency = sum.Latency.Plus(HistogramOf(h, from, to))
 	}
 	return sum
+}
+
+func total(counters []Counter, from, to time.Time) (n int64) {
+	for _, c := range counters {
+		n += c.Increase(from, to)
+	}
+	return n
+}
+
+// resets counts the moments within the window at which counters began again: one
+// per process that is known, one per counter of others.
+func resets(counters []Counter, from, to time.Time) (n int64) {
+	type moment struct {
+		process string
+		at      int64
+	}
+	seen := map[moment]bool{}
+	for _, c := range counters {
+		for _, at := range c.falls(from, to) {
+			m := moment{c.Process, at.UnixNano()}
+			if c.Process == "" || !seen[m] {
+				n++
+			}
+			seen[m] = true
+		}
+	}
+	return n
+}
+
+// falls returns when, within the window, the counter showed less than before.
+func (c Counter) falls(from, to time.Time) (at []time.Time) {
+	next, last := c.baseline(from)
+	for ; next < len(c.Samples) && !c.Samples[next].At.After(to); next++ {
+		if c.Samples[next].Value < last {
+			at = append(at, c.Samples[next].At)
+		}
+		last = c.Samples[next].Value
+	}
+	return at
 }
 
 // increases returns the increase of each counter of a group that starts again

@@ -109,11 +109,74 @@ func TestHistogramOf(t *testing.T) {
 	}
 }
 
-func TestSumCutsErrorsToRequests(t *testing.T) {
+func TestSumCutsPartsToRequests(t *testing.T) {
 	one := func(v int64) []Counter { return []Counter{{Samples: samples(0, v)}, {Samples: samples(0, v)}} }
-	if got := Sum(one(3), one(4), nil, at(0), at(1)); got.Requests != 6 || got.Errors != 6 {
-		t.Errorf("%+v", got)
+	got := Sum(Counters{Requests: one(3), Errors: one(4), Events: [][]Counter{one(1), nil, one(5)}}, at(0), at(1))
+	if d := cmp.Diff(traffic.Counts{Requests: 6, Errors: 6, Events: []int64{2, 0, 6}}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
+}
+
+func TestResets(t *testing.T) {
+	of := func(process string, values ...int64) Counter {
+		return Counter{Samples: samples(values...), Process: process}
+	}
+	born := func(c Counter) Counter { c.Born = true; return c }
+	for name, c := range map[string]struct {
+		requests []Counter
+		from, to int
+		want     int64
+	}{
+		"growth":                           {[]Counter{of("a", 5, 7, 7)}, 0, 2, 0},
+		"fell":                             {[]Counter{of("a", 5, 3, 4)}, 0, 2, 1},
+		"fell to zero":                     {[]Counter{of("a", 5, 0)}, 0, 1, 1},
+		"twice":                            {[]Counter{of("a", 5, 3, 1)}, 0, 2, 2},
+		"ends included at to, not at from": {[]Counter{of("a", 5, 3, 1)}, 1, 2, 1},
+		"after the window":                 {[]Counter{of("a", 5, 6, 1)}, 0, 1, 0},
+		"over a hole":                      {[]Counter{of("a", 5, -1, 1)}, 0, 2, 1},
+		"born":                             {[]Counter{of("a", 5, 6), born(of("a", -1, 4))}, 0, 1, 0},
+		"born, then again":                 {[]Counter{born(of("a", -1, 4, 2))}, 0, 2, 1},
+		"a first sample is a baseline":     {[]Counter{of("a", -1, 4, 2)}, 0, 2, 1},
+		"together in one process":          {[]Counter{of("a", 5, 3), of("a", 9, 0), of("a", 1, 2)}, 0, 1, 1},
+		"two processes":                    {[]Counter{of("a", 5, 3), of("b", 9, 0)}, 0, 1, 2},
+		"processes without names":          {[]Counter{of("", 5, 3), of("", 9, 0)}, 0, 1, 2},
+		"one comes back later":             {[]Counter{of("a", 5, 3, 4), of("a", 9, -1, 2)}, 0, 2, 2},
+		"nothing":                          {nil, 0, 1, 0},
+		"no samples":                       {[]Counter{of("a")}, 0, 1, 0},
+	} {
+		if got := Sum(Counters{Requests: c.requests}, at(c.from), at(c.to)).Resets; got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+	if got := Sum(Counters{Errors: []Counter{of("a", 5, 3)}, Events: [][]Counter{{of("a", 5, 3)}}}, at(0), at(1)); got.Resets != 0 {
+		t.Errorf("only requests tell of resets: %+v", got)
+	}
+}
+
+// TestSumsAddUp cuts a window in two: both parts make the whole, resets included.
+func TestSumsAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const length = 8
+		counters := func(name string, most int) (out []Counter) {
+			for range rapid.IntRange(0, most).Draw(t, name) {
+				out = append(out, Counter{
+					Samples: samples(rapid.SliceOfN(rapid.Int64Range(-1, 9), 0, length).Draw(t, name+"'s samples")...),
+					Process: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, name+"'s process"),
+				})
+			}
+			return out
+		}
+		// What is cut to the requests does not add up, so the requests are many.
+		all := Counters{Requests: append(counters("requests", 4), Counter{Samples: samples(0, 1000, 2000, 3000, 4000, 5000, 6000, 7000)})}
+		all.Errors, all.Events = counters("errors", 2), [][]Counter{counters("event 0", 2), counters("event 1", 2)}
+		from := rapid.IntRange(0, length-2).Draw(t, "from")
+		to := rapid.IntRange(from+1, length-1).Draw(t, "to")
+		cut := rapid.IntRange(from, to).Draw(t, "cut")
+		parts := Sum(all, at(from), at(cut)).Plus(Sum(all, at(cut), at(to)))
+		if d := cmp.Diff(Sum(all, at(from), at(to)), parts); d != "" {
+			t.Fatalf("the parts (+) are not the whole (-):\n%s", d)
+		}
+	})
 }
 
 func TestNumbers(t *testing.T) {

@@ -7,6 +7,7 @@ package signal
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"watari.dev/traffic"
@@ -14,8 +15,8 @@ import (
 
 // Query says what to count and how the sides are told apart. It is plain data.
 // Its expressions are selectors or queries in the source's own language.
-// All but Requests may be empty: no errors are counted, the histogram is empty.
-// A side without Requests is not asked for and stays Unknown.
+// All but Requests may be empty: no errors are counted, the histogram is empty, an
+// event is zero. A side without Requests is not asked for and stays Unknown.
 type Query struct {
 	Name     string                 `json:"name"` // of the signal, for messages
 	Requests traffic.BySide[string] `json:"requests"`
@@ -25,10 +26,29 @@ type Query struct {
 }
 
 // Event is something else that is counted of the requests, such as payments that
-// were declined. It becomes the Events of the counts, in the order of the query.
+// were declined. Where a side is known its counts have one element in Events per
+// event of the query, in its order and at most as large as Requests.
 type Event struct {
 	Name  string                 `json:"name"`
 	Count traffic.BySide[string] `json:"count"`
+}
+
+// Only returns q with nothing asked of the other side.
+func (q Query) Only(side traffic.Side) Query {
+	keep := func(b traffic.BySide[string]) (only traffic.BySide[string]) {
+		if side == traffic.Source {
+			only.Source = b.Source
+		} else {
+			only.Target = b.Target
+		}
+		return only
+	}
+	q.Requests, q.Errors, q.Latency = keep(q.Requests), keep(q.Errors), keep(q.Latency)
+	q.Events = slices.Clone(q.Events)
+	for i, e := range q.Events {
+		q.Events[i].Count = keep(e.Count)
+	}
+	return q
 }
 
 // Counts is what one window held. Each side is known or not on its own: losing
@@ -40,8 +60,12 @@ type Counts = traffic.BySide[traffic.Reading[traffic.Counts]]
 // counters at both ends; a side without series is Unknown, a source that could
 // not be read gives Failed for both sides. Adjacent windows add up: no request
 // is counted twice or lost between them. The Reading's At is the end of the data
-// that it really covers and may lie before to. A reading that is Unknown may say
-// why in Err, as one that is Failed does.
+// that it really covers and may lie before to, never after. A reading that is
+// Unknown may say why in Err, as one that is Failed does.
+//
+// A source that reads counters says in Resets how often they began again, in the
+// window that shows it; one that is given differences has none. Skew is 0 where
+// what was counted is timed by the clock of this process.
 //
 // A source that looks at intervals has, at any time, seen what its last look at
 // or before that time showed, and a window holds the difference between its ends.

@@ -46,7 +46,9 @@ func New() *Source {
 	return &Source{sides: map[traffic.Side]*script{traffic.Source: {}, traffic.Target: {}}}
 }
 
-// Serve says that side answered the requests in counts at the instant at.
+// Serve says that side answered the requests in counts at the instant at. Its
+// Resets and Skew are reported as they are; a restart alone is a Serve without
+// requests.
 func (s *Source) Serve(at time.Time, side traffic.Side, counts traffic.Counts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +69,9 @@ func (s *Source) Turn(at time.Time, side traffic.Side, state traffic.State, why 
 }
 
 // Counts implements signal.Source. The expressions only say what is asked for:
-// each side's Requests, Errors and Latency are there if they are not empty.
+// each side's Requests, Errors, Latency and Events are there if they are not empty.
+// The query's events are those that were served, in the same order; an event that
+// was not served is zero.
 func (s *Source) Counts(_ context.Context, q signal.Query, from, to time.Time) (signal.Counts, error) {
 	if to.Before(from) {
 		return signal.Counts{}, fmt.Errorf("count signal %s: the window ends at %s, before it begins at %s", q.Name, to, from)
@@ -140,7 +144,21 @@ func asked(q signal.Query, side traffic.Side, c traffic.Counts) traffic.Counts {
 	if q.Latency.Of(side) == "" {
 		c.Latency = traffic.Histogram{}
 	}
+	c.Events = events(q, side, c)
 	return c
+}
+
+func events(q signal.Query, side traffic.Side, c traffic.Counts) []int64 {
+	if len(q.Events) == 0 {
+		return nil
+	}
+	out := make([]int64, len(q.Events))
+	for i := range min(len(out), len(c.Events)) {
+		if q.Events[i].Count.Of(side) != "" {
+			out[i] = min(c.Events[i], c.Requests)
+		}
+	}
+	return out
 }
 
 func unknown(why string) traffic.Reading[traffic.Counts] {

@@ -34,7 +34,11 @@ func TestContract(t *testing.T) {
 		}
 		return signaltest.World{
 			Source: source, Query: signaltest.ExporterQuery(),
-			Serve: serve, Restart: func(traffic.Side) {}, // what was served stays served
+			Serve: serve, Resets: true, Restart: func(side traffic.Side) { // what was served stays served
+				if served[side] {
+					serve(side, traffic.Counts{Resets: 1})
+				}
+			},
 			Break: func(why string) { broken = why }, Heal: func() { broken = "" }, Look: look,
 		}
 	})

@@ -19,7 +19,13 @@
 //   - An instance that had the side's counters, shows nothing new, and whose up is 0
 //     makes the side Failed: it may hide errors. One that is no longer scraped at all
 //     (its pod is gone) does not.
-//   - Errors whose metric exists without matching series are zero; if the metric
-//     itself does not exist, the side is Unknown, because the name is probably wrong.
+//   - Errors or an event whose metric exists without matching series are zero; if the
+//     metric itself does not exist, the side is Unknown, because the name is probably wrong.
+//   - Counters of requests of one instance that fell at the same scrape are one reset;
+//     of counters without the label instance each is one.
+//   - Skew is the header Date of the quickest answer minus our clock in the middle of its
+//     request. Date has whole seconds (RFC 9110, section 6.6.1) and may be of any moment
+//     of the request: below 2 s and half the request's duration, Skew is 0. What a cache
+//     answered (header Age) is not looked at.
 //   - An answer with warnings may be partial (Thanos, remote read), and is Failed.
 package prometheus

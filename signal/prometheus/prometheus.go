@@ -92,6 +92,7 @@ func (s *Source) Counts(ctx context.Context, q signal.Query, from, to time.Time)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
+	ctx, dates := withDates(ctx)
 	w := window{from: from.Add(-s.settle), to: to.Add(-s.settle), lookback: s.lookback}
 	var counts signal.Counts
 	var sourceErr, targetErr error
@@ -101,6 +102,11 @@ func (s *Source) Counts(ctx context.Context, q signal.Query, from, to time.Time)
 	both.Wait()
 	if err := errors.Join(sourceErr, targetErr); err != nil {
 		return signal.Counts{}, fmt.Errorf("count signal %s: %w", q.Name, err)
+	}
+	for _, r := range []*traffic.Reading[traffic.Counts]{&counts.Source, &counts.Target} {
+		if r.State == traffic.Known {
+			r.Value.Skew = dates.skew()
+		}
 	}
 	return counts, nil
 }

@@ -24,43 +24,72 @@ type window struct {
 // seen is what the server knows of one side in one window.
 type seen struct {
 	requests, errors, latency []*model.SampleStream
-	up                        []*model.SampleStream // of instances about which the others leave a question
-	hasErrors                 bool                  // the errors' metric exists
+	events                    [][]*model.SampleStream // one element per event of the query
+	up                        []*model.SampleStream   // of instances about which the others leave a question
+	missing                   *selector.Selector      // the first of the side's parts whose metric does not exist
+}
+
+// all returns everything but up.
+func (s seen) all() [][]*model.SampleStream {
+	return append([][]*model.SampleStream{s.requests, s.errors, s.latency}, s.events...)
 }
 
 // read asks for everything that decideReading needs.
 func (s *Source) read(ctx context.Context, want selector.Side, w window) (seen, error) {
-	var out seen
-	var requestsErr, errorsErr, latencyErr error
-	var all sync.WaitGroup
-	all.Go(func() { out.requests, requestsErr = s.samples(ctx, want.Requests, w) })
-	all.Go(func() { out.errors, errorsErr = s.samples(ctx, want.Errors, w) })
-	all.Go(func() { out.latency, latencyErr = s.samples(ctx, want.Latency, w) })
-	all.Wait()
-	if err := errors.Join(requestsErr, errorsErr, latencyErr); err != nil {
+	out, err := s.readCounters(ctx, want, w)
+	if err != nil {
 		return seen{}, err
 	}
-	var err error
 	if open := openQuestions(out, w); len(open) > 0 {
 		if out.up, err = s.samples(ctx, upOf(open), w); err != nil {
 			return seen{}, err
 		}
 	}
-	out.hasErrors, err = s.hasMetric(ctx, want, out, w)
+	out.missing, err = s.missingPart(ctx, want, out, w)
 	return out, err
 }
 
-// hasMetric reports whether the metric of want.Errors exists, with any labels.
-func (s *Source) hasMetric(ctx context.Context, want selector.Side, got seen, w window) (bool, error) {
-	switch {
-	case want.Errors == nil || len(got.errors) > 0:
-		return true, nil
-	case want.Errors.Name == "":
-		return false, nil
-	case want.Errors.Name == want.Requests.Name:
-		return len(got.requests) > 0, nil
+// readCounters asks for all counters of a side at the same time.
+func (s *Source) readCounters(ctx context.Context, want selector.Side, w window) (seen, error) {
+	out := seen{events: make([][]*model.SampleStream, len(want.Events))}
+	errs := make([]error, 3+len(want.Events))
+	var all sync.WaitGroup
+	all.Go(func() { out.requests, errs[0] = s.samples(ctx, want.Requests, w) })
+	all.Go(func() { out.errors, errs[1] = s.samples(ctx, want.Errors, w) })
+	all.Go(func() { out.latency, errs[2] = s.samples(ctx, want.Latency, w) })
+	for i, event := range want.Events {
+		all.Go(func() { out.events[i], errs[3+i] = s.samples(ctx, event, w) })
 	}
-	value, err := s.query(ctx, fmt.Sprintf("count({__name__=%q})", want.Errors.Name), w.to)
+	all.Wait()
+	return out, errors.Join(errs...)
+}
+
+// missingPart returns the first part whose metric does not exist; nil if all do.
+func (s *Source) missingPart(ctx context.Context, want selector.Side, got seen, w window) (*selector.Selector, error) {
+	if len(got.requests) == 0 {
+		return nil, nil // the side is unknown anyway
+	}
+	for i, part := range want.Parts() {
+		streams := got.errors
+		if i > 0 {
+			streams = got.events[i-1]
+		}
+		if part == nil || len(streams) > 0 || part.Name != "" && part.Name == want.Requests.Name {
+			continue
+		}
+		if is, err := s.hasMetric(ctx, part.Name, w); err != nil || !is {
+			return part, err
+		}
+	}
+	return nil, nil
+}
+
+// hasMetric reports whether there is a metric of this name, with any labels.
+func (s *Source) hasMetric(ctx context.Context, name string, w window) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	value, err := s.query(ctx, fmt.Sprintf("count({__name__=%q})", name), w.to)
 	vector, ok := value.(model.Vector)
 	return ok && len(vector) > 0, err
 }
@@ -118,6 +147,14 @@ func instanceOf(m model.Metric) instance {
 	return instance{m[model.JobLabel], m[model.InstanceLabel]}
 }
 
+// process names who counts, as signal.Counter wants it.
+func (i instance) process() string {
+	if i.name == "" {
+		return ""
+	}
+	return i.String()
+}
+
 // String names the instance in messages.
 func (i instance) String() string { return fmt.Sprintf("instance %s of job %s", i.name, i.job) }
 
@@ -125,7 +162,7 @@ func (i instance) String() string { return fmt.Sprintf("instance %s of job %s", 
 // scraped before the window, or in it.
 func openQuestions(got seen, w window) []instance {
 	before, during, all := map[instance]bool{}, map[instance]bool{}, map[instance]bool{}
-	for _, streams := range [][]*model.SampleStream{got.requests, got.errors, got.latency} {
+	for _, streams := range got.all() {
 		for _, stream := range streams {
 			i := instanceOf(stream.Metric)
 			all[i] = true

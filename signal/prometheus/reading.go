@@ -17,6 +17,7 @@ import (
 
 // life is what is known of one instance.
 type life struct {
+	process   string    // its name; empty without the label instance
 	first     time.Time // when it is first known to have been scraped
 	lastCount time.Time // its last sample of the side's requests
 	downSince time.Time // since when, within the window, scrapes of it failed; zero if the last one worked or none is known
@@ -31,7 +32,7 @@ func decideReading(want selector.Side, got seen, w window) traffic.Reading[traff
 	if why := down(lives, w); why != nil {
 		return traffic.FailedAt[traffic.Counts](why, w.to)
 	}
-	sum := signal.Sum(counters(got.requests, lives), counters(got.errors, lives), histograms(got.latency, lives), w.from, w.to)
+	sum := signal.Sum(countersOf(got, lives), w.from, w.to)
 	switch until, fresh := covered(lives, w); {
 	case !fresh:
 		return unknown(fmt.Sprintf("no new sample of %s between %s and %s", want.Requests.Text, clock(w.from), clock(w.to)))
@@ -39,8 +40,8 @@ func decideReading(want selector.Side, got seen, w window) traffic.Reading[traff
 		return unknown(fmt.Sprintf("no instance with %s was scraped yet at %s, where the window begins", want.Requests.Text, clock(w.from)))
 	case sum.Requests == 0 && !atBothEnds(got.requests, w):
 		return unknown(fmt.Sprintf("counters for %s have only just appeared or gone", want.Requests.Text))
-	case !got.hasErrors:
-		return unknown(fmt.Sprintf("there is no metric of the name in %s: correct it, or let the application start this counter at 0", want.Errors.Text))
+	case got.missing != nil:
+		return unknown(fmt.Sprintf("there is no metric of the name in %s: correct it, or let the application start this counter at 0", got.missing.Text))
 	default:
 		return traffic.KnownAt(sum, until)
 	}
@@ -51,7 +52,7 @@ func livesOf(got seen, w window) map[instance]*life {
 	of := func(stream *model.SampleStream) *life {
 		i := instanceOf(stream.Metric)
 		if lives[i] == nil {
-			lives[i] = &life{}
+			lives[i] = &life{process: i.process()}
 		}
 		return lives[i]
 	}
@@ -60,7 +61,7 @@ func livesOf(got seen, w window) map[instance]*life {
 			l.first = at
 		}
 	}
-	for _, streams := range [][]*model.SampleStream{got.requests, got.errors, got.latency} {
+	for _, streams := range got.all() {
 		for _, stream := range streams {
 			see(of(stream), stream.Values[0].Timestamp.Time())
 		}
@@ -135,6 +136,14 @@ func atBothEnds(streams []*model.SampleStream, w window) bool {
 	})
 }
 
+func countersOf(got seen, lives map[instance]*life) signal.Counters {
+	c := signal.Counters{Requests: counters(got.requests, lives), Errors: counters(got.errors, lives), Latency: histograms(got.latency, lives)}
+	for _, event := range got.events {
+		c.Events = append(c.Events, counters(event, lives))
+	}
+	return c
+}
+
 func counters(streams []*model.SampleStream, lives map[instance]*life) []signal.Counter {
 	out := make([]signal.Counter, len(streams))
 	for i, s := range streams {
@@ -144,7 +153,8 @@ func counters(streams []*model.SampleStream, lives map[instance]*life) []signal.
 }
 
 func counter(stream *model.SampleStream, lives map[instance]*life) signal.Counter {
-	c := signal.Counter{Born: lives[instanceOf(stream.Metric)].first.Before(stream.Values[0].Timestamp.Time())}
+	l := lives[instanceOf(stream.Metric)]
+	c := signal.Counter{Process: l.process, Born: l.first.Before(stream.Values[0].Timestamp.Time())}
 	for _, p := range stream.Values {
 		if value, ok := signal.CounterValue(float64(p.Value)); ok {
 			c.Samples = append(c.Samples, signal.Sample{At: p.Timestamp.Time(), Value: value})

@@ -66,7 +66,6 @@ func TestDecideReading(t *testing.T) {
 		"down, then back":          {seen{requests: streams(stream("r", "b", "", 9, -1, 12)), up: streams(stream("up", "b", "", 1, 0, 1))}, 0, 2, traffic.Known, 3, 2, ""},
 		"first errors":             {seen{requests: streams(stream("r", "a", "", 1, 9, 9)), errors: streams(stream("r", "a", "code=500", -1, 3, 3))}, 0, 2, traffic.Known, 8, 2, ""},
 	} {
-		c.seen.hasErrors = true
 		got := decideReading(selector.Side{Requests: want}, c.seen, window{from: at(c.from), to: at(c.to), lookback: time.Minute})
 		if got.State != c.state || got.Value.Requests != c.requests || !strings.Contains(got.Err, c.why) || c.covers > 0 && !got.At.Equal(at(c.covers)) {
 			t.Errorf("%s: %+v, want %s, %d requests up to %s, %q", name, got, c.state, c.requests, at(c.covers), c.why)
@@ -83,8 +82,7 @@ func TestHistogramsOfSeveralInstancesAddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := decideReading(selector.Side{Requests: want}, seen{
-		hasErrors: true,
-		requests:  streams(stream("r", "a", "", 0, 10), stream("r", "b", "", 0, 10)),
+		requests: streams(stream("r", "a", "", 0, 10), stream("r", "b", "", 0, 10)),
 		latency: streams(
 			stream("l_bucket", "a", "le=0.1", 0, 4), stream("l_bucket", "a", "le=1", 0, 6), stream("l_bucket", "a", "le=+Inf", 0, 10),
 			stream("l_bucket", "b", "le=1.0", 0, 9), stream("l_bucket", "b", "le=+Inf", 0, 10), stream("l_bucket", "b", "le=none", 0, 10)),
@@ -131,7 +129,7 @@ func TestWindowsAddUp(t *testing.T) {
 				}
 				return out
 			}
-			return decideReading(selector.Side{Requests: want}, seen{requests: cut(stored.requests), up: cut(stored.up), hasErrors: true}, w)
+			return decideReading(selector.Side{Requests: want}, seen{requests: cut(stored.requests), up: cut(stored.up)}, w)
 		}
 		from := rapid.IntRange(0, length-3).Draw(t, "from")
 		to := rapid.IntRange(from+2, length-1).Draw(t, "to")

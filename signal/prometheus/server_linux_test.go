@@ -198,7 +198,11 @@ func TestRealPrometheus(t *testing.T) {
 
 func (g *target) world(s *Source, transport *breakable, ask v1.API) signaltest.World {
 	q := signaltest.ExporterQuery()
-	for _, e := range []*string{&q.Requests.Source, &q.Requests.Target, &q.Errors.Source, &q.Errors.Target, &q.Latency.Source, &q.Latency.Target} {
+	expressions := []*string{&q.Requests.Source, &q.Requests.Target, &q.Errors.Source, &q.Errors.Target, &q.Latency.Source, &q.Latency.Target}
+	for i := range q.Events {
+		expressions = append(expressions, &q.Events[i].Count.Source, &q.Events[i].Count.Target)
+	}
+	for _, e := range expressions {
 		*e = strings.Replace(*e, "}", fmt.Sprintf(",instance=%q}", g.url), 1)
 	}
 	broken := false
@@ -207,6 +211,7 @@ func (g *target) world(s *Source, transport *breakable, ask v1.API) signaltest.W
 		Malformed: signal.Query{Requests: traffic.BySide[string]{Target: "sum(requests_total)"}},
 		Serve:     func(side traffic.Side, c traffic.Counts) { g.change(func() { g.exporter.Serve(side, c) }) },
 		Restart:   func(side traffic.Side) { g.change(func() { g.exporter.Restart(side) }) },
+		Resets:    true,
 		Break:     func(why string) { broken = true; transport.set(why) },
 		Heal:      func() { broken = false; transport.set("") },
 		Look: func(t *testing.T) time.Time {

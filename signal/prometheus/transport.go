@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 )
 
 // newTransport returns what carries requests to the server, with its credentials.
@@ -48,7 +49,8 @@ func readTLS(c Config) (*tls.Config, error) {
 	return out, nil
 }
 
-// authorized adds credentials to requests.
+// authorized adds credentials to requests, and reads the server's clock from the
+// answers.
 type authorized struct {
 	config Config
 	next   http.RoundTripper
@@ -75,7 +77,12 @@ func (a *authorized) RoundTrip(request *http.Request) (*http.Response, error) {
 		}
 		request.SetBasicAuth(c.Username, password)
 	}
-	return a.next.RoundTrip(request)
+	sent := time.Now()
+	response, err := a.next.RoundTrip(request)
+	if err == nil {
+		datesOf(request.Context()).add(sent, time.Now(), response.Header)
+	}
+	return response, err
 }
 
 // CloseIdleConnections is what http.Client's method of this name looks for.

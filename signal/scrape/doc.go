@@ -16,11 +16,13 @@
 //     window is Failed, even if other endpoints did: the missing one may hide
 //     errors. An endpoint that never answered may hide either side and fails both.
 //     Endpoints that answered without series of a side do not matter for that side.
-//   - Errors whose metric is there without matching series are zero: client
+//   - Errors or an event whose metric is there without matching series are zero: client
 //     libraries create a labelled counter with its first error. If the metric itself
 //     is nowhere, the side is Unknown, because the name is probably wrong. (Prometheus,
 //     "Instrumentation: avoid missing metrics", asks for counters initialised to 0.)
 //   - Latencies without matching series are an empty histogram.
+//   - Counters of requests that fell on one scrape of an endpoint are one reset, or one
+//     for each pair of labels job and instance. All is timed by our own clock: Skew is 0.
 //   - Gauges and summaries are not counters and match nothing. Timestamps that an
 //     endpoint writes are ignored: a value belongs to the scrape that showed it.
 package scrape

@@ -184,9 +184,16 @@ func (h *history) selected(sel *selector.Selector, use func(*series)) {
 	}
 }
 
+// processOf names who counts: the endpoint itself, or one of those that it speaks
+// for, as a federating Prometheus and a Pushgateway do.
+func processOf(l labels.Labels) string {
+	return strconv.Quote(l.Get(model.JobLabel)) + strconv.Quote(l.Get(model.InstanceLabel))
+}
+
 // newSeries returns the series of l, which nobody has seen yet.
 func newSeries(l labels.Labels) *series {
 	s := &series{labels: l}
+	s.Process = processOf(l)
 	seconds, err := strconv.ParseFloat(l.Get(labels.BucketLabel), 64)
 	if err != nil || math.IsNaN(seconds) {
 		return s

@@ -21,11 +21,11 @@ type view struct {
 	fresh   bool   // there was one in between
 	until   time.Time
 
-	matched   bool // it has the side's requests
-	atBase    bool // and showed them at the window's beginning
-	atEnd     bool // and at its end
-	hasErrors bool // series of the errors' metric
-	counts    traffic.Counts
+	matched bool   // it has the side's requests
+	atBase  bool   // and showed them at the window's beginning
+	atEnd   bool   // and at its end
+	has     []bool // series of the metric of each of the side's parts
+	counts  traffic.Counts
 }
 
 // view reads the history of e.
@@ -49,26 +49,33 @@ func (e *endpoint) view(want selector.Side, from, to time.Time) view {
 	})
 	if v.matched && based && v.fresh {
 		v.counts = h.sum(want, from, to)
-		v.hasErrors = h.hasMetric(want.Errors)
+		for _, part := range want.Parts() {
+			v.has = append(v.has, h.hasMetric(part))
+		}
 	}
 	return v
 }
 
 func (h *history) sum(want selector.Side, from, to time.Time) traffic.Counts {
-	var requests, errs []signal.Counter
+	c := signal.Counters{Requests: h.counters(want.Requests), Errors: h.counters(want.Errors)}
+	for _, event := range want.Events {
+		c.Events = append(c.Events, h.counters(event))
+	}
 	histograms := map[string][]signal.Bucket{}
-	h.selected(want.Requests, func(s *series) { requests = append(requests, s.Counter) })
-	h.selected(want.Errors, func(s *series) { errs = append(errs, s.Counter) })
 	h.selected(want.Latency, func(s *series) {
 		if s.histogram != "" {
 			histograms[s.histogram] = append(histograms[s.histogram], signal.Bucket{Edge: s.edge, Counter: s.Counter})
 		}
 	})
-	var latency [][]signal.Bucket
 	for _, buckets := range histograms {
-		latency = append(latency, buckets)
+		c.Latency = append(c.Latency, buckets)
 	}
-	return signal.Sum(requests, errs, latency, from, to)
+	return signal.Sum(c, from, to)
+}
+
+func (h *history) counters(sel *selector.Selector) (all []signal.Counter) {
+	h.selected(sel, func(s *series) { all = append(all, s.Counter) })
+	return all
 }
 
 // hasMetric reports whether the endpoint has the metric that sel selects from,
@@ -95,17 +102,17 @@ func decideReading(want selector.Side, views []view, from, to time.Time) traffic
 		return unknown(why)
 	}
 	var sum traffic.Counts
-	var until time.Time
-	var atBoth, atEnd, hasErrors bool
+	until := to // a clock that was set back may say that a look began after it ended
+	var atBoth, atEnd bool
 	for _, v := range needed {
 		sum = sum.Plus(v.counts)
-		if until.IsZero() || v.until.Before(until) {
+		if v.until.Before(until) {
 			until = v.until
 		}
 		atEnd = atEnd || v.atEnd
 		atBoth = atBoth || v.atBase && v.atEnd
-		hasErrors = hasErrors || v.hasErrors
 	}
+	missing := missingPart(want, needed)
 	switch {
 	case len(needed) == 0:
 		return unknown(fmt.Sprintf("no counter on %s matches %s", urls(views), want.Requests.Text))
@@ -113,10 +120,20 @@ func decideReading(want selector.Side, views []view, from, to time.Time) traffic
 		return unknown(fmt.Sprintf("no counter on %s matches %s any more", urls(needed), want.Requests.Text))
 	case sum.Requests == 0 && !atBoth:
 		return unknown(fmt.Sprintf("counters for %s have only just appeared on %s", want.Requests.Text, urls(needed)))
-	case !hasErrors:
-		return unknown(fmt.Sprintf("nothing on %s has the name in %s: correct it, or let the application start this counter at 0", urls(needed), want.Errors.Text))
+	case missing != nil:
+		return unknown(fmt.Sprintf("nothing on %s has the name in %s: correct it, or let the application start this counter at 0", urls(needed), missing.Text))
 	}
 	return traffic.KnownAt(sum, until)
+}
+
+// missingPart returns the first part whose metric none of the needed endpoints has.
+func missingPart(want selector.Side, needed []view) *selector.Selector {
+	for i, part := range want.Parts() {
+		if !slices.ContainsFunc(needed, func(v view) bool { return v.has[i] }) {
+			return part
+		}
+	}
+	return nil
 }
 
 // failures says which of the needed endpoints did not answer during the window.

@@ -68,7 +68,7 @@ func world(t *testing.T, openMetrics bool) signaltest.World {
 	return signaltest.World{
 		Source: source, Query: signaltest.ExporterQuery(),
 		Malformed: signal.Query{Requests: traffic.BySide[string]{Source: `requests_total{side=`}},
-		Serve:     exporter.Serve, Restart: exporter.Restart,
+		Serve:     exporter.Serve, Restart: exporter.Restart, Resets: true,
 		Break: func(why string) { broken = why }, Heal: func() { broken = "" },
 		Look: func(t *testing.T) time.Time { return source.look(t.Context()) },
 	}
@@ -81,7 +81,7 @@ func writeOpenMetrics(t *testing.T, w http.ResponseWriter, r *http.Request, text
 	w.Header().Set("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")
 	w.Header().Set("Content-Encoding", "gzip")
 	z := gzip.NewWriter(w)
-	for _, metric := range []string{"requests counter", "errors counter", "seconds histogram"} {
+	for _, metric := range []string{"requests counter", "errors counter", "paid counter", "declined counter", "seconds histogram"} {
 		name, _, _ := strings.Cut(metric, " ")
 		_, _ = fmt.Fprintf(z, "# TYPE %s\n", metric)
 		for line := range strings.Lines(text) {

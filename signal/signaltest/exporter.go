@@ -14,6 +14,9 @@ func Edges() []time.Duration {
 	return []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second}
 }
 
+// events are the names of those that an Exporter shows.
+var events = [...]string{"paid", "declined"}
+
 // Exporter keeps the counters of a World as a process would, for worlds whose
 // source reads an exposition of metrics. It is not safe for several goroutines.
 type Exporter struct {
@@ -39,7 +42,8 @@ func (e *Exporter) Restart(side traffic.Side) {
 }
 
 // Text returns the counters in the Prometheus text format: requests_total and
-// errors_total, and seconds_bucket, each with a label side.
+// errors_total, paid_total and declined_total for the first two events, and
+// seconds_bucket, each with a label side.
 func (e *Exporter) Text() string {
 	var out []byte
 	for _, side := range []traffic.Side{traffic.Source, traffic.Target} {
@@ -48,6 +52,13 @@ func (e *Exporter) Text() string {
 			continue
 		}
 		out = fmt.Appendf(out, "requests_total{side=%q} %d\nerrors_total{side=%q} %d\n", side, c.Requests, side, c.Errors)
+		for i, name := range events {
+			n := int64(0)
+			if i < len(c.Events) {
+				n = c.Events[i]
+			}
+			out = fmt.Appendf(out, "%s_total{side=%q} %d\n", name, side, n)
+		}
 		upTo := int64(0)
 		for i, n := range c.Latency.Buckets {
 			le := "+Inf"
@@ -66,5 +77,9 @@ func ExporterQuery() signal.Query {
 	by := func(format string) traffic.BySide[string] {
 		return traffic.BySide[string]{Source: fmt.Sprintf(format, "source"), Target: fmt.Sprintf(format, "target")}
 	}
-	return signal.Query{Name: "contract", Requests: by(`requests_total{side=%q}`), Errors: by(`errors_total{side=%q}`), Latency: by(`seconds_bucket{side=%q}`)}
+	q := signal.Query{Name: "contract", Requests: by(`requests_total{side=%q}`), Errors: by(`errors_total{side=%q}`), Latency: by(`seconds_bucket{side=%q}`)}
+	for _, name := range events {
+		q.Events = append(q.Events, signal.Event{Name: name, Count: by(name + `_total{side=%q}`)})
+	}
+	return q
 }

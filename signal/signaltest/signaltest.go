@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"watari.dev/signal"
 	"watari.dev/traffic"
@@ -19,10 +20,11 @@ import (
 // Serve is called for that side, be it with zero requests.
 type World struct {
 	Source    signal.Source
-	Query     signal.Query                       // asks for everything of both sides
+	Query     signal.Query                       // asks for everything of both sides; its events are those served, or none
 	Malformed signal.Query                       // is one that the source must refuse; empty if it takes all
 	Serve     func(traffic.Side, traffic.Counts) // side answers requests
 	Restart   func(traffic.Side)                 // side's counters are zero again
+	Resets    bool                               // and the source can tell; false where it is given differences
 	Break     func(why string)                   // from now on the source cannot read
 	Heal      func()                             // and now it can again
 	Remembers bool                               // the source also knows what was served before it first looked
@@ -47,7 +49,9 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 		{"a side without counters is unknown", testMissingSide},
 		{"counters that appear later count from zero", testBornLater},
 		{"what is not asked for is not said", testNotAsked},
+		{"events come in the order of the query", testEvents},
 		{"a restart counts what came after it", testRestart},
+		{"a restart is said in the window that shows it", testResets},
 		{"a source that cannot read fails", testBroken},
 		{"a gap loses nothing", testGap},
 		{"a restart during a gap adds nothing", testRestartInGap},
@@ -60,10 +64,18 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 }
 
 // answered returns counts of n requests, errors of them failed, all of them in
-// latency bucket number bucket.
+// latency bucket number bucket. The first event is every request that did not fail,
+// the second every one that did.
 func answered(n, errors int64, bucket int) traffic.Counts {
 	c := traffic.Counts{Requests: n, Errors: errors, Latency: traffic.Histogram{Edges: Edges(), Buckets: make([]int64, len(Edges())+1)}}
 	c.Latency.Buckets[bucket] = n
+	c.Events = []int64{n - errors, errors}
+	return c
+}
+
+// again returns c, counted over a restart.
+func again(c traffic.Counts) traffic.Counts {
+	c.Resets = 1
 	return c
 }
 
@@ -78,17 +90,28 @@ func (w World) counts(t *testing.T, from, to time.Time) signal.Counts {
 	if err != nil {
 		t.Fatalf("counts: %v", err)
 	}
+	for _, r := range []traffic.Reading[traffic.Counts]{got.Source, got.Target} {
+		if r.At.After(to) {
+			t.Errorf("a reading that is %s is of %s, after %s where the window ends", r.State, r.At, to)
+		}
+	}
 	return got
 }
 
-func wantKnown(t *testing.T, what string, got traffic.Reading[traffic.Counts], want traffic.Counts, to time.Time) {
+// wantKnown compares everything with want: its events as far as the query asks for
+// them, its resets as far as the source can tell, and only whether there were any.
+func (w World) wantKnown(t *testing.T, what string, got traffic.Reading[traffic.Counts], want traffic.Counts, to time.Time) {
 	t.Helper()
 	value, known := got.Get()
 	if !known {
 		t.Errorf("%s is %s (%s), want known", what, got.State, got.Err)
 		return
 	}
-	if d := cmp.Diff(slim(want), slim(value)); d != "" {
+	want.Events = want.Events[:min(len(want.Events), len(w.Query.Events))]
+	if !w.Resets {
+		want.Resets = 0
+	}
+	if d := cmp.Diff(slim(want), slim(value), cmpopts.EquateEmpty()); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
 	}
 	if got.At.IsZero() || got.At.After(to) {
@@ -96,8 +119,10 @@ func wantKnown(t *testing.T, what string, got traffic.Reading[traffic.Counts], w
 	}
 }
 
-// slim takes away a histogram that holds nothing: whether it is there is open.
+// slim takes away a histogram that holds nothing, and how many resets there were:
+// whether the one is there and how the others are counted is open.
 func slim(c traffic.Counts) traffic.Counts {
+	c.Resets = min(c.Resets, 1)
 	if c.Latency.Count() == 0 {
 		c.Latency = traffic.Histogram{}
 	}
@@ -112,7 +137,7 @@ func wantState(t *testing.T, what string, got traffic.Reading[traffic.Counts], w
 	if want == traffic.Failed && got.Err == "" {
 		t.Errorf("%s failed without a reason", what)
 	}
-	if want != traffic.Known && (got.Value.Requests != 0 || got.Value.Errors != 0 || !got.Value.Latency.Empty()) {
+	if want != traffic.Known && !cmp.Equal(got.Value, traffic.Counts{}) {
 		t.Errorf("%s is %s and has the value %+v", what, want, got.Value)
 	}
 }

@@ -1,7 +1,9 @@
 package signaltest
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,11 +26,11 @@ func testBaseline(t *testing.T, w World) {
 	w.serveBoth(3, 1)
 	second := w.Look(t)
 	got := w.counts(t, first, second)
-	wantKnown(t, "source", got.Source, answered(3, 1, 0), second)
-	wantKnown(t, "target", got.Target, answered(3, 1, 0), second)
+	w.wantKnown(t, "source", got.Source, answered(3, 1, 0), second)
+	w.wantKnown(t, "target", got.Target, answered(3, 1, 0), second)
 	before := w.counts(t, first.Add(-time.Hour), second)
 	if w.Remembers {
-		wantKnown(t, "source, from before the first look", before.Source, answered(103, 51, 0), second)
+		w.wantKnown(t, "source, from before the first look", before.Source, answered(103, 51, 0), second)
 		return
 	}
 	wantState(t, "source, from before the first look", before.Source, traffic.Unknown)
@@ -45,8 +47,8 @@ func testCounts(t *testing.T, w World) {
 	got := w.counts(t, first, second)
 	want := answered(10, 3, 0)
 	want.Latency.Buckets = []int64{5, 3, 0, 2}
-	wantKnown(t, "source", got.Source, want, second)
-	wantKnown(t, "target", got.Target, answered(7, 0, 2), second)
+	w.wantKnown(t, "source", got.Source, want, second)
+	w.wantKnown(t, "target", got.Target, answered(7, 0, 2), second)
 }
 
 func testAdjacent(t *testing.T, w World) {
@@ -60,7 +62,7 @@ func testAdjacent(t *testing.T, w World) {
 	whole := w.counts(t, ends[0], ends[4])
 	want := answered(16, 4, 0)
 	want.Latency.Buckets = []int64{1, 3, 5, 7}
-	wantKnown(t, "source", whole.Source, want, ends[4])
+	w.wantKnown(t, "source", whole.Source, want, ends[4])
 
 	// Wherever it is cut, also between looks, the parts make the whole.
 	cuts := []time.Time{ends[0]}
@@ -83,8 +85,8 @@ func testKnownZero(t *testing.T, w World) {
 	first := w.Look(t)
 	second := w.Look(t)
 	got := w.counts(t, first, second)
-	wantKnown(t, "source", got.Source, answered(0, 0, 0), second)
-	wantKnown(t, "target", got.Target, answered(0, 0, 0), second)
+	w.wantKnown(t, "source", got.Source, answered(0, 0, 0), second)
+	w.wantKnown(t, "target", got.Target, answered(0, 0, 0), second)
 }
 
 func testMissingSide(t *testing.T, w World) {
@@ -93,7 +95,7 @@ func testMissingSide(t *testing.T, w World) {
 	w.Serve(traffic.Source, answered(4, 0, 1))
 	second := w.Look(t)
 	got := w.counts(t, first, second)
-	wantKnown(t, "source", got.Source, answered(4, 0, 1), second)
+	w.wantKnown(t, "source", got.Source, answered(4, 0, 1), second)
 	wantState(t, "target", got.Target, traffic.Unknown)
 }
 
@@ -104,11 +106,11 @@ func testBornLater(t *testing.T, w World) {
 	second := w.Look(t)
 	w.Serve(traffic.Target, answered(1, 0, 0))
 	third := w.Look(t)
-	wantKnown(t, "target when it appears", w.counts(t, first, second).Target, answered(6, 2, 3), second)
-	wantKnown(t, "target afterwards", w.counts(t, second, third).Target, answered(1, 0, 0), third)
+	w.wantKnown(t, "target when it appears", w.counts(t, first, second).Target, answered(6, 2, 3), second)
+	w.wantKnown(t, "target afterwards", w.counts(t, second, third).Target, answered(1, 0, 0), third)
 	want := answered(7, 2, 0)
 	want.Latency.Buckets = []int64{1, 0, 0, 6}
-	wantKnown(t, "target in all", w.counts(t, first, third).Target, want, third)
+	w.wantKnown(t, "target in all", w.counts(t, first, third).Target, want, third)
 }
 
 func testNotAsked(t *testing.T, w World) {
@@ -117,13 +119,59 @@ func testNotAsked(t *testing.T, w World) {
 	w.serveBoth(5, 2)
 	second := w.Look(t)
 	w.Query.Errors.Source, w.Query.Latency.Source, w.Query.Requests.Target = "", "", ""
+	w.Query.Events = slices.Clone(w.Query.Events)
+	want := traffic.Counts{Requests: 5, Events: []int64{3, 2}}
+	if len(w.Query.Events) > 1 {
+		w.Query.Events[1].Count.Source, want.Events[1] = "", 0
+	}
 	got := w.counts(t, first, second)
-	wantKnown(t, "source", got.Source, traffic.Counts{Requests: 5}, second)
+	w.wantKnown(t, "source", got.Source, want, second)
 	wantState(t, "target", got.Target, traffic.Unknown)
+	w.Query.Events = nil
+	if events := w.counts(t, first, second).Source.Value.Events; len(events) > 0 {
+		t.Errorf("a query without events was answered with %v", events)
+	}
 	w.Query.Requests.Source = ""
 	if _, err := w.Source.Counts(t.Context(), w.Query, first, second); err == nil {
 		t.Error("a query that asks for neither side's requests was answered")
 	}
+}
+
+func testEvents(t *testing.T, w World) {
+	if len(w.Query.Events) == 0 {
+		t.Skip("this source counts no events, as it says")
+	}
+	w.serveBoth(0, 0)
+	first := w.Look(t)
+	source, target := answered(10, 1, 0), answered(8, 2, 0)
+	source.Events, target.Events = []int64{4, 7}, []int64{0, 8}
+	w.Serve(traffic.Source, source)
+	w.Serve(traffic.Target, target)
+	second := w.Look(t)
+	got := w.counts(t, first, second)
+	w.wantKnown(t, "source", got.Source, source, second)
+	w.wantKnown(t, "target", got.Target, target, second)
+	if n := len(w.Query.Events); len(got.Source.Value.Events) != n || len(got.Target.Value.Events) != n {
+		t.Errorf("%d events were asked for, got %v and %v", n, got.Source.Value.Events, got.Target.Value.Events)
+	}
+}
+
+func testResets(t *testing.T, w World) {
+	w.serveBoth(100, 10)
+	ends := []time.Time{w.Look(t)}
+	w.serveBoth(1, 0)
+	ends = append(ends, w.Look(t))
+	w.Restart(traffic.Target)
+	w.Serve(traffic.Target, answered(2, 0, 0))
+	ends = append(ends, w.Look(t))
+	w.serveBoth(3, 1)
+	ends = append(ends, w.Look(t))
+	for i, want := range []traffic.Counts{answered(1, 0, 0), again(answered(2, 0, 0)), answered(3, 1, 0)} {
+		w.wantKnown(t, fmt.Sprint("target in window ", i), w.counts(t, ends[i], ends[i+1]).Target, want, ends[i+1])
+	}
+	whole := w.counts(t, ends[0], ends[3])
+	w.wantKnown(t, "source, which did not restart", whole.Source, answered(4, 1, 0), ends[3])
+	w.wantKnown(t, "target in all", whole.Target, again(answered(6, 1, 0)), ends[3])
 }
 
 func testRestart(t *testing.T, w World) {
@@ -135,9 +183,9 @@ func testRestart(t *testing.T, w World) {
 	w.Serve(traffic.Target, answered(200, 20, 0))
 	third := w.Look(t)
 	got := w.counts(t, first, second)
-	wantKnown(t, "target", got.Target, answered(3, 1, 0), second)
-	wantKnown(t, "source", got.Source, answered(0, 0, 0), second)
-	wantKnown(t, "target in all", w.counts(t, first, third).Target, answered(203, 21, 0), third)
+	w.wantKnown(t, "target", got.Target, again(answered(3, 1, 0)), second)
+	w.wantKnown(t, "source", got.Source, answered(0, 0, 0), second)
+	w.wantKnown(t, "target in all", w.counts(t, first, third).Target, again(answered(203, 21, 0)), third)
 }
 
 func testBroken(t *testing.T, w World) {
@@ -165,9 +213,9 @@ func testGap(t *testing.T, w World) {
 	w.serveBoth(4000, 0)
 	fifth := w.Look(t)
 	for what, side := range map[string]traffic.Side{"source": traffic.Source, "target": traffic.Target} {
-		wantKnown(t, what+" over the gap", w.counts(t, second, fourth).Of(side), answered(320, 5, 0), fourth)
-		wantKnown(t, what+" after the gap", w.counts(t, fourth, fifth).Of(side), answered(4000, 0, 0), fifth)
-		wantKnown(t, what+" in all", w.counts(t, first, fifth).Of(side), answered(4321, 5, 0), fifth)
+		w.wantKnown(t, what+" over the gap", w.counts(t, second, fourth).Of(side), answered(320, 5, 0), fourth)
+		w.wantKnown(t, what+" after the gap", w.counts(t, fourth, fifth).Of(side), answered(4000, 0, 0), fifth)
+		w.wantKnown(t, what+" in all", w.counts(t, first, fifth).Of(side), answered(4321, 5, 0), fifth)
 		if part := w.counts(t, third, fourth).Of(side); part.Value.Requests > 320 {
 			t.Errorf("%s: the end of the gap holds %d requests of 320", what, part.Value.Requests)
 		}
@@ -185,8 +233,8 @@ func testRestartInGap(t *testing.T, w World) {
 	w.serveBoth(5, 1)
 	second := w.Look(t)
 	got := w.counts(t, first, second)
-	wantKnown(t, "source", got.Source, answered(5, 1, 0), second)
-	wantKnown(t, "target", got.Target, answered(5, 1, 0), second)
+	w.wantKnown(t, "source", got.Source, again(answered(5, 1, 0)), second)
+	w.wantKnown(t, "target", got.Target, again(answered(5, 1, 0)), second)
 }
 
 func testReplay(t *testing.T, w World) {

@@ -26,16 +26,27 @@ type Selector struct {
 }
 
 // Side are the selectors of one side; nil where nothing is asked for.
-type Side struct{ Requests, Errors, Latency *Selector }
+type Side struct {
+	Requests, Errors, Latency *Selector
+	Events                    []*Selector // one per event of the query, in its order
+}
+
+// Parts returns what is counted of the requests: the errors, then each event. A
+// metric of theirs that nobody has is a wrong name.
+func (s Side) Parts() []*Selector { return append([]*Selector{s.Errors}, s.Events...) }
 
 // Of reads what q asks of a side.
 func Of(q signal.Query, side traffic.Side) (s Side, err error) {
-	for _, e := range []struct {
+	type expression struct {
 		what, text string
 		into       **Selector
-	}{
-		{"requests", q.Requests.Of(side), &s.Requests}, {"errors", q.Errors.Of(side), &s.Errors}, {"latency", q.Latency.Of(side), &s.Latency},
-	} {
+	}
+	all := []expression{{"requests", q.Requests.Of(side), &s.Requests}, {"errors", q.Errors.Of(side), &s.Errors}, {"latency", q.Latency.Of(side), &s.Latency}}
+	s.Events = make([]*Selector, len(q.Events))
+	for i, e := range q.Events {
+		all = append(all, expression{fmt.Sprintf("event %q", e.Name), e.Count.Of(side), &s.Events[i]})
+	}
+	for _, e := range all {
 		if *e.into, err = Parse(e.text); err != nil {
 			return Side{}, fmt.Errorf("%s of the %s: %w", e.what, side, err)
 		}
