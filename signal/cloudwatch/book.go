@@ -11,7 +11,7 @@ import (
 // recheck is how many of the last minutes are asked for again each time. AWS says
 // no time after which a number stays; others found ALB's to move for about two
 // minutes (Netflix/atlas#1300, yet-another-cloudwatch-exporter#242).
-const recheck = 5
+const recheck = 10
 
 // kept is how many minutes a book holds at least; older ones can be asked for
 // again.

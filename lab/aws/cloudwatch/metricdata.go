@@ -31,7 +31,7 @@ type getMetricDataInput struct {
 }
 
 type metricDataQuery struct {
-	Id         string //nolint:staticcheck // the name on the wire
+	Id         string
 	AccountId  *string
 	Expression *string
 	Label      *string
@@ -53,7 +53,7 @@ type getMetricDataOutput struct {
 }
 
 type metricDataResult struct {
-	Id         string //nolint:staticcheck // the name on the wire
+	Id         string
 	Label      string
 	StatusCode string
 	Timestamps []time.Time
