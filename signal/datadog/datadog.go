@@ -23,7 +23,7 @@ import (
 // Config says whom to ask, and how.
 type Config struct {
 	Site string // such as datadoghq.eu; empty is datadoghq.com
-	URL  string // instead of Site, for a proxy: http or https, with its path prefix if it has one
+	URL  string // instead of Site, for a proxy, with its path prefix if it has one; http:// sends the keys in the clear
 
 	// APIKeyFile and AppKeyFile hold the two keys, and are read for each request, since
 	// keys are rotated. Empty, the environment's DD_API_KEY and DD_APP_KEY are taken. The
