@@ -1,0 +1,269 @@
+package accesslog
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// period is how long a file is for ("Access logs for your Application Load
+	// Balancer", Access log files: one for each node every 5 minutes).
+	period = 5 * time.Minute
+	// arriving is how long a file may be unreadable because it is still being written.
+	arriving = time.Minute
+	// day bounds how much later than the date of its directory a line can be.
+	day = 24 * time.Hour
+)
+
+var (
+	// endTime is the end of the period in a name such as
+	// 123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log.gz.
+	endTime = regexp.MustCompile(`_(\d{8}T\d{4}Z)_`)
+	// dated is a directory of a date, as S3's keys have them.
+	dated = regexp.MustCompile(`(?:^|/)(\d{4}/\d{2}/\d{2})$`)
+)
+
+// directory is a log of many files.
+type directory struct {
+	root   string
+	buffer []byte
+	files  map[string]*member // by path without .gz: unpacking a file does not make it another one
+}
+
+// member is what was read of one file.
+type member struct {
+	offset   int64 // up to which it was read
+	whole    bool  // it was packed, and nothing is left to read
+	lines    splitter
+	size     int64 // at the last attempt
+	modified time.Time
+	err      error // of the last attempt
+}
+
+// entry is one file that is there.
+type entry struct {
+	path     string
+	end      time.Time // of its period; zero if the name does not say
+	size     int64
+	modified time.Time
+}
+
+func newDirectory(root string) *directory {
+	return &directory{root: root, files: map[string]*member{}}
+}
+
+func (d *directory) open(*Source) { d.buffer = make([]byte, pieceSize) }
+func (d *directory) close()       {}
+
+// look reads what is new in every file, those of earlier periods first. A file that
+// cannot be read keeps no other from being read.
+func (d *directory) look(ctx context.Context, s *Source) error {
+	start := s.started()
+	entries, err := d.list(start)
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	var errs []error
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		key := strings.TrimSuffix(e.path, ".gz")
+		there[key] = true
+		if d.files[key] == nil {
+			d.files[key] = &member{}
+		}
+		if err := d.read(s, d.files[key], e); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	maps.DeleteFunc(d.files, func(key string, _ *member) bool { return !there[key] })
+	if len(errs) > 3 {
+		errs = append(errs[:3], fmt.Errorf("and %d more files", len(errs)-3))
+	}
+	return joined(errs)
+}
+
+// started returns the moment up to which lines are not counted.
+func (s *Source) started() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.history.start
+}
+
+// list returns the files that may hold lines from after start.
+func (d *directory) list(start time.Time) (out []entry, err error) {
+	err = filepath.WalkDir(d.root, func(path string, item fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && path != d.root: // it has just been removed
+			return nil
+		case err != nil:
+			return err
+		case item.IsDir() && path != d.root && isPast(path, start):
+			return fs.SkipDir
+		case !item.Type().IsRegular() || !strings.HasSuffix(path, ".log") && !strings.HasSuffix(path, ".log.gz"):
+			return nil
+		}
+		e, err := entryOf(path, item)
+		if err != nil || !e.after(start) {
+			return err
+		}
+		out = append(out, e)
+		return nil
+	})
+	slices.SortStableFunc(out, func(a, b entry) int { return a.end.Compare(b.end) })
+	return out, err
+}
+
+// isPast reports whether the directory is of a date before start.
+func isPast(path string, start time.Time) bool {
+	m := dated.FindStringSubmatch(filepath.ToSlash(path))
+	if m == nil {
+		return false
+	}
+	date, err := time.Parse("2006/01/02", m[1])
+	return err == nil && date.Add(2*day).Before(start)
+}
+
+func entryOf(path string, item fs.DirEntry) (entry, error) {
+	info, err := item.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return entry{}, nil // which is from before any start
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	e := entry{path: path, size: info.Size(), modified: info.ModTime()}
+	if m := endTime.FindStringSubmatch(filepath.Base(path)); m != nil {
+		e.end, _ = time.Parse("20060102T1504Z", m[1])
+	}
+	return e, nil
+}
+
+// after reports whether the file may hold lines from after start: neither its name
+// nor, with a minute for clocks that differ, its last change says that it cannot.
+func (e entry) after(start time.Time) bool {
+	return !e.modified.Before(start.Add(-time.Minute)) && (e.end.IsZero() || !e.end.Add(period).Before(start))
+}
+
+// read reads what is new in one file. One that could not be read is tried again.
+func (d *directory) read(s *Source, m *member, e entry) error {
+	packed := strings.HasSuffix(e.path, ".gz")
+	switch {
+	case m.whole || packed && m.offset > 0: // or it was read before it was packed
+		return nil
+	case m.err == nil && m.size == e.size && m.modified.Equal(e.modified):
+		return nil
+	case packed:
+		m.err = d.readPacked(s, m, e)
+	default:
+		m.err = d.readPlain(s, m, e)
+	}
+	m.size, m.modified = e.size, e.modified
+	if m.err == nil || packed && s.now().Sub(e.modified) < arriving {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: fetch it again, or take it away", e.path, m.err)
+}
+
+// readPlain reads the lines that were added to a file.
+func (d *directory) readPlain(s *Source, m *member, e entry) error {
+	opened, err := os.Open(e.path)
+	if err != nil {
+		return withoutPath(err)
+	}
+	defer opened.Close()
+	if e.size < m.offset { // truncated: what follows is new
+		s.read(m.lines.end)
+		m.offset = 0
+	}
+	if _, err := opened.Seek(m.offset, io.SeekStart); err != nil {
+		return withoutPath(err)
+	}
+	n, err := d.feed(s, m, opened)
+	m.offset += n
+	if err == nil && n > 0 {
+		s.cover(e)
+	}
+	return withoutPath(err)
+}
+
+// readPacked reads a file twice: nothing of it counts unless all of it can be read,
+// because one that is still being written would be counted again.
+func (d *directory) readPacked(s *Source, m *member, e entry) error {
+	if err := unpack(e.path, func(r io.Reader) error {
+		_, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, d.buffer)
+		return err
+	}); err != nil {
+		return err
+	}
+	m.whole = true
+	err := unpack(e.path, func(r io.Reader) error {
+		_, err := d.feed(s, m, r)
+		return err
+	})
+	s.read(m.lines.end)
+	s.cover(e)
+	return err
+}
+
+func unpack(path string, use func(io.Reader) error) error {
+	opened, err := os.Open(path)
+	if err != nil {
+		return withoutPath(err)
+	}
+	defer opened.Close()
+	packed, err := gzip.NewReader(opened)
+	if err != nil {
+		return fmt.Errorf("it is not packed by gzip: %w", err)
+	}
+	if err := use(packed); err != nil {
+		return fmt.Errorf("unpack it: %w", err)
+	}
+	return nil
+}
+
+// feed counts all that r holds and returns how much that was.
+func (d *directory) feed(s *Source, m *member, r io.Reader) (read int64, err error) {
+	for {
+		n, err := r.Read(d.buffer)
+		read += int64(n)
+		s.read(func(count func([]byte)) { m.lines.feed(d.buffer[:n], count) })
+		if errors.Is(err, io.EOF) {
+			return read, nil
+		}
+		if err != nil {
+			return read, err
+		}
+	}
+}
+
+// cover notes that the file's period is covered, if its name says which.
+func (s *Source) cover(e entry) {
+	if e.end.IsZero() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.history.cover(e.end, s.history.moment(s.now()))
+}
+
+// withoutPath takes the path out of an error that will be said with it.
+func withoutPath(err error) error {
+	if of := (*fs.PathError)(nil); errors.As(err, &of) {
+		return fmt.Errorf("%s: %w", of.Op, of.Err)
+	}
+	return err
+}
