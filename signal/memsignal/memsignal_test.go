@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"watari.dev/signal"
 	"watari.dev/signal/signaltest"
 	"watari.dev/traffic"
@@ -72,6 +74,30 @@ func TestTurnsAreSaidWithTheirReason(t *testing.T) {
 		}
 		if got.Target.State != traffic.Unknown {
 			t.Errorf("(%d, %d]: target %+v", c.from, c.to, got.Target)
+		}
+	}
+}
+
+func TestEventsAreThoseThatAreAskedFor(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(1000+s), 0) }
+	s := New()
+	s.Turn(at(0), traffic.Source, traffic.Known, "")
+	s.Serve(at(1), traffic.Source, traffic.Counts{Requests: 5, Events: []int64{3, 9}, Resets: 1, Skew: -4 * time.Second})
+	s.Serve(at(2), traffic.Source, traffic.Counts{Requests: 2, Events: []int64{1}})
+	yes := traffic.BySide[string]{Source: "yes"}
+	q := signal.Query{Requests: yes, Events: []signal.Event{{Count: yes}, {Count: yes}, {Count: yes}}}
+	for _, c := range []struct {
+		from, to int
+		want     traffic.Counts
+	}{
+		{0, 1, traffic.Counts{Requests: 5, Events: []int64{3, 5, 0}, Resets: 1, Skew: -4 * time.Second}},
+		{1, 2, traffic.Counts{Requests: 2, Events: []int64{1, 0, 0}}},
+		{0, 2, traffic.Counts{Requests: 7, Events: []int64{4, 7, 0}, Resets: 1, Skew: -4 * time.Second}},
+		{2, 3, traffic.Counts{Events: []int64{0, 0, 0}}},
+	} {
+		got, err := s.Counts(t.Context(), q, at(c.from), at(c.to))
+		if d := cmp.Diff(c.want, got.Source.Value); err != nil || d != "" {
+			t.Errorf("(%d, %d]: %v (-want +got):\n%s", c.from, c.to, err, d)
 		}
 	}
 }

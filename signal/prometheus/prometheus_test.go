@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -149,6 +150,57 @@ func TestWhatIsAsked(t *testing.T) {
 	}
 }
 
+// TestWhatAWindowCosts counts requests: one per expression of each side, and one for
+// each metric that seems not to exist.
+func TestWhatAWindowCosts(t *testing.T) {
+	var mu sync.Mutex
+	asked := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		query := r.FormValue("query")
+		asked[query[strings.LastIndex(query, "=\"")+2:strings.LastIndex(query, "\"")]]++
+		switch {
+		case strings.HasPrefix(query, "count("):
+			_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
+		case strings.Contains(query, "never"), strings.Contains(query, "none"):
+			_, _ = io.WriteString(w, emptyAnswer)
+		default:
+			now := time.Now().Unix()
+			_, _ = fmt.Fprintf(w, `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"job":"j","instance":"a"},"values":[[%d,"5"],[%d,"7"]]}]}}`, now-20, now-4)
+		}
+	}))
+	defer server.Close()
+	event := func(name, text string) signal.Event {
+		return signal.Event{Name: name, Count: traffic.BySide[string]{Source: text}}
+	}
+	source := func(text string) traffic.BySide[string] { return traffic.BySide[string]{Source: text} }
+	q := signal.Query{Requests: source("r"), Errors: source("errors"), Latency: source("l_bucket"), Events: []signal.Event{event("paid", "paid"), event("failed", `r{code="none"}`)}}
+	s := mustNew(t, Config{URL: server.URL})
+	ask := func() traffic.Reading[traffic.Counts] {
+		clear(asked)
+		now := time.Now()
+		got, err := s.Counts(t.Context(), q, now.Add(-10*time.Second), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Source
+	}
+	if got := ask(); got.State != traffic.Known || fmt.Sprint(got.Value.Events) != "[2 0]" {
+		t.Errorf("%+v; an event that is a part of the requests' metric needs no series", got)
+	}
+	if text := fmt.Sprint(asked); text != "map[errors:1 l_bucket:1 paid:1 r:2]" {
+		t.Errorf("asked %s, want one request per expression", text)
+	}
+	q.Events = append(q.Events, event("typo", `never_seen{s="s"}`))
+	if got := ask(); got.State != traffic.Unknown || !strings.Contains(got.Err, `no metric of the name in never_seen{s="s"}`) {
+		t.Errorf("%+v", got)
+	}
+	if text := fmt.Sprint(asked); text != "map[errors:1 l_bucket:1 never_seen:2 paid:1 r:2]" {
+		t.Errorf("asked %s, want one more for the metric that is not there", text)
+	}
+}
+
 func TestCredentials(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, r.Header.Get("Authorization")+" "+r.Header.Get("X-Scope-Orgid"), http.StatusTeapot)
@@ -224,9 +276,10 @@ func TestExpressionsAreRefusedWithTheRemedy(t *testing.T) {
 			{Requests: traffic.BySide[string]{Source: text}},
 			{Requests: traffic.BySide[string]{Source: "r"}, Errors: traffic.BySide[string]{Source: text}},
 			{Requests: traffic.BySide[string]{Target: "r"}, Latency: traffic.BySide[string]{Target: text}},
+			{Requests: traffic.BySide[string]{Target: "r"}, Events: []signal.Event{{Name: "paid", Count: traffic.BySide[string]{Source: "r", Target: text}}}},
 		} {
 			_, err := s.Counts(t.Context(), q, time.Now(), time.Now())
-			what := []string{"requests of the source", "errors of the source", "latency of the target"}[i]
+			what := []string{"requests of the source", "errors of the source", "latency of the target", `event "paid" of the target`}[i]
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), what) {
 				t.Errorf("%s: %v", fmt.Sprint(what, " ", text), err)
 			}

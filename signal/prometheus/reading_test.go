@@ -92,6 +92,55 @@ func TestHistogramsOfSeveralInstancesAddUp(t *testing.T) {
 	}
 }
 
+func TestResetsAreCountedOncePerInstance(t *testing.T) {
+	want, err := selector.Parse(`r`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := func(s *model.SampleStream) *model.SampleStream {
+		delete(s.Metric, model.InstanceLabel)
+		return s
+	}
+	for name, c := range map[string]struct {
+		requests []*model.SampleStream
+		from, to int
+		want     int64
+	}{
+		"none":                   {streams(stream("r", "a", "", 5, 7, 7)), 0, 2, 0},
+		"one":                    {streams(stream("r", "a", "", 5, 3, 4)), 0, 2, 1},
+		"before the window":      {streams(stream("r", "a", "", 5, 3, 4)), 1, 2, 0},
+		"born is none":           {streams(stream("r", "a", "", 5, 7, 9), stream("r", "a", "code=500", -1, 1, 2)), 0, 2, 0},
+		"a process of many":      {streams(stream("r", "a", "code=200", 5, 3, 4), stream("r", "a", "code=500", 5, 0, 0)), 0, 2, 1},
+		"two instances":          {streams(stream("r", "a", "", 5, 3, 4), stream("r", "b", "", 5, 3, 4)), 0, 2, 2},
+		"instances have no name": {streams(without(stream("r", "a", "n=1", 5, 3, 4)), without(stream("r", "a", "n=2", 5, 3, 4))), 0, 2, 2},
+	} {
+		got := decideReading(selector.Side{Requests: want}, seen{requests: c.requests}, window{from: at(c.from), to: at(c.to), lookback: time.Minute})
+		if got.State != traffic.Known || got.Value.Resets != c.want {
+			t.Errorf("%s: %+v, want %d resets", name, got, c.want)
+		}
+	}
+}
+
+func TestEventsOfTheReading(t *testing.T) {
+	want, err := selector.Parse(`r`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := selector.Side{Requests: want, Events: []*selector.Selector{want, nil, want}}
+	got := seen{
+		requests: streams(stream("r", "a", "", 5, 7, 9)),
+		events:   [][]*model.SampleStream{streams(stream("paid", "a", "", 0, 1, 3)), nil, streams(stream("clicks", "a", "", -1, 6, 8), stream("clicks", "a", "n=2", 1, 2, 3))},
+	}
+	w := window{from: at(0), to: at(2), lookback: time.Minute}
+	if r := decideReading(all, got, w); r.State != traffic.Known || fmt.Sprint(r.Value.Events) != "[3 0 4]" {
+		t.Errorf("%+v, want 3 paid, none asked for, 10 clicks cut to 4", r)
+	}
+	got.missing = want
+	if r := decideReading(all, got, w); r.State != traffic.Unknown || !strings.Contains(r.Err, "there is no metric of the name in r") || r.Value.Events != nil {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestWindowsAddUp cuts what a server stores at random instants: where all parts
 // are known, they make the whole.
 func TestWindowsAddUp(t *testing.T) {
@@ -138,7 +187,7 @@ func TestWindowsAddUp(t *testing.T) {
 		if first.State != traffic.Known || second.State != traffic.Known {
 			return
 		}
-		if whole.State != traffic.Known || whole.Value.Requests != first.Value.Requests+second.Value.Requests {
+		if whole.State != traffic.Known || whole.Value.Requests != first.Value.Requests+second.Value.Requests || whole.Value.Resets != first.Value.Resets+second.Value.Resets {
 			t.Fatalf("(%d, %d] %+v and (%d, %d] %+v do not make %+v", from, cut, first, cut, to, second, whole)
 		}
 	})

@@ -190,7 +190,7 @@ func TestRealPrometheus(t *testing.T) {
 		g, s, transport := take(t)
 		testInstanceDown(t, g.world(s, transport, ask), g)
 	})
-	t.Run("errors need a metric of their name", func(t *testing.T) {
+	t.Run("errors and events need a metric of their name", func(t *testing.T) {
 		g, s, transport := take(t)
 		testErrorsMetric(t, g.world(s, transport, ask))
 	})
@@ -283,8 +283,15 @@ func testErrorsMetric(t *testing.T, w signaltest.World) {
 		w.Query.Errors.Source = query
 		got, err := w.Source.Counts(t.Context(), w.Query, first, second)
 		if err != nil || got.Source.State != want || got.Source.Value.Errors != 0 {
-			t.Errorf("%s: %+v, %v; want %s", query, got.Source, err, want)
+			t.Errorf("errors %s: %+v, %v; want %s", query, got.Source, err, want)
 		}
+		w.Query.Errors.Source = ""
+		w.Query.Events = []signal.Event{{Name: "event", Count: traffic.BySide[string]{Source: query}}}
+		got, err = w.Source.Counts(t.Context(), w.Query, first, second)
+		if err != nil || got.Source.State != want || want == traffic.Known && fmt.Sprint(got.Source.Value.Events) != "[0]" {
+			t.Errorf("event %s: %+v, %v; want %s", query, got.Source, err, want)
+		}
+		w.Query.Events = nil
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"watari.dev/signal"
+	"watari.dev/signal/internal/selector"
 	"watari.dev/signal/signaltest"
 	"watari.dev/traffic"
 )
@@ -233,6 +234,81 @@ func TestErrorsThatDoNotExistYet(t *testing.T) {
 	want(t, "no such metric", counts(t, s, q, first, second).Source, traffic.Unknown, 0, `nothing on http://a/metrics has the name in typo_total{s="s"}`)
 }
 
+func event(name, source, target string) signal.Event {
+	return signal.Event{Name: name, Count: traffic.BySide[string]{Source: source, Target: target}}
+}
+
+func TestEventsThatDoNotExistYet(t *testing.T) {
+	const text = "r{s=\"s\"} 5\nr{s=\"t\"} 5\npaid{s=\"s\"} 1\n"
+	s, p := scripted(t, Config{}, text, "")
+	first := s.look(t.Context())
+	p.set("a", "r{s=\"s\"} 9\nr{s=\"t\"} 7\npaid{s=\"s\"} 2\npaid{s=\"t\"} 1\nclicks{s=\"t\"} 50\n")
+	p.set("b", "elsewhere{s=\"s\"} 3\n")
+	second := s.look(t.Context())
+	q := query()
+	q.Events = []signal.Event{event("clicked", "", `clicks{s="t"}`), event("paid", `paid{s="s"}`, `paid{s="t"}`), event("refused", `paid{s="s",refused="yes"}`, "")}
+	got := counts(t, s, q, first, second)
+	if text := fmt.Sprint(got.Source.Value.Events, got.Target.Value.Events); text != "[0 1 0] [2 1 0]" {
+		t.Errorf("%s: what is not asked for or has no series yet is 0, what is above the requests is cut", text)
+	}
+	q.Events = append(q.Events, event("wrong", `typo_total{s="s"}`, `paid{s="t"}`))
+	got = counts(t, s, q, first, second)
+	want(t, "no such metric", got.Source, traffic.Unknown, 0, `nothing on http://a/metrics has the name in typo_total{s="s"}`)
+	want(t, "the other side", got.Target, traffic.Known, 2, "")
+	q.Events[3].Count.Source = `elsewhere{s="s"}`
+	want(t, "a metric of an endpoint without requests", counts(t, s, q, first, second).Source, traffic.Unknown, 0, "elsewhere")
+}
+
+func TestResetsAreCountedOncePerProcess(t *testing.T) {
+	page := func(values ...int) (text string) {
+		for i, labels := range []string{`code="200"`, `code="500"`, `instance="x",code="200"`, `instance="x",code="500"`} {
+			text += fmt.Sprintf("r{s=\"s\",%s} %d\n", labels, values[i])
+		}
+		return text
+	}
+	s, p := scripted(t, Config{}, page(10, 10, 10, 10), page(10, 10, 10, 10))
+	ends := []time.Time{s.look(t.Context())}
+	for _, pages := range [][2]string{
+		{page(11, 11, 11, 11), page(10, 10, 10, 10)},
+		{page(1, 2, 11, 11), page(10, 10, 10, 10)}, // the first endpoint itself
+		{page(1, 2, 3, 4), page(3, 10, 10, 10)},    // one that it speaks for, and the second endpoint
+		{page(0, 2, 3, 0), page(3, 10, 11, 0)},     // three
+		{page(0, 2, 3, 0), page(3, 10, 11, 0)},
+	} {
+		p.set("a", pages[0])
+		p.set("b", pages[1])
+		ends = append(ends, s.look(t.Context()))
+	}
+	var sum int64
+	for i, wanted := range []int64{0, 1, 2, 3, 0} {
+		got := counts(t, s, query(), ends[i], ends[i+1]).Source
+		if got.State != traffic.Known || got.Value.Resets != wanted || got.Value.Skew != 0 {
+			t.Errorf("window %d: %+v, want %d resets", i, got, wanted)
+		}
+		sum += wanted
+	}
+	if got := counts(t, s, query(), ends[0], ends[5]).Source.Value.Resets; got != sum {
+		t.Errorf("%d resets in all, want %d", got, sum)
+	}
+}
+
+func TestReadingIsNotFromTheFuture(t *testing.T) {
+	requests, err := selector.Parse("r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := time.Now()
+	back := view{looked: true, based: true, fresh: true, matched: true, atBase: true, atEnd: true, until: to.Add(time.Second), has: []bool{true}}
+	if got := decideReading(selector.Side{Requests: requests}, []view{back}, to.Add(-time.Second), to); got.State != traffic.Known || !got.At.Equal(to) {
+		t.Errorf("the clock was set back: %+v, want %s", got, to)
+	}
+	earlier := back
+	earlier.until = to.Add(-time.Millisecond)
+	if got := decideReading(selector.Side{Requests: requests}, []view{back, earlier}, to.Add(-time.Second), to); !got.At.Equal(earlier.until) {
+		t.Errorf("%+v, want %s", got, earlier.until)
+	}
+}
+
 func TestValuesThatNoCounterHas(t *testing.T) {
 	const text = "# TYPE g gauge\ng 5\ng_total 1\n# TYPE sum summary\nsum{quantile=\"0.9\"} 4\nsum_count 10\n"
 	s, p := scripted(t, Config{}, "r{s=\"s\"} 5\nr{s=\"t\"} 9\n"+text)
@@ -408,6 +484,7 @@ func TestExpressionsAreRefusedWithTheRemedy(t *testing.T) {
 			{Requests: traffic.BySide[string]{Source: text}},
 			{Requests: traffic.BySide[string]{Source: "r"}, Errors: traffic.BySide[string]{Source: text}},
 			{Requests: traffic.BySide[string]{Target: "r"}, Latency: traffic.BySide[string]{Target: text}},
+			{Requests: traffic.BySide[string]{Source: "r"}, Events: []signal.Event{event("paid", "r", ""), event("lost", text, "")}},
 		} {
 			if _, err := s.Counts(t.Context(), q, time.Now(), time.Now()); err == nil || !strings.Contains(err.Error(), wanted) {
 				t.Errorf("%s: %v", text, err)
