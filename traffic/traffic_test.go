@@ -161,6 +161,64 @@ func below(h Histogram, edge time.Duration) (n int64) {
 	return n
 }
 
+// drawCounts draws histograms that are there or not, and events of any number.
+func drawCounts(t *rapid.T, name string) Counts {
+	number := func(what string) int64 { return rapid.Int64Range(0, 9).Draw(t, name+"'s "+what) }
+	c := Counts{Requests: number("requests"), Errors: number("errors"), Resets: number("resets")}
+	c.Skew = time.Duration(rapid.IntRange(-3, 3).Draw(t, name+"'s skew")) * time.Second
+	if n := number("events") % 4; n > 0 {
+		c.Events = rapid.SliceOfN(rapid.Int64Range(0, 9), int(n), int(n)).Draw(t, name+"'s events")
+	}
+	if rapid.Bool().Draw(t, name+" has latencies") {
+		for edge := range 4 {
+			if rapid.Bool().Draw(t, name+" has the edge") {
+				c.Latency.Edges = append(c.Latency.Edges, time.Duration(edge+1))
+			}
+		}
+		n := len(c.Latency.Edges) + 1
+		c.Latency.Buckets = rapid.SliceOfN(rapid.Int64Range(0, 9), n, n).Draw(t, name+"'s buckets")
+	}
+	return c
+}
+
+func (c Counts) clone() Counts {
+	c.Events, c.Latency.Edges, c.Latency.Buckets = slices.Clone(c.Events), slices.Clone(c.Latency.Edges), slices.Clone(c.Latency.Buckets)
+	return c
+}
+
+func TestCountsAddUpInAnyOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := drawCounts(t, "a"), drawCounts(t, "b"), drawCounts(t, "c")
+		was := []Counts{a.clone(), b.clone(), c.clone()}
+		if d := cmp.Diff(a.Plus(b).Plus(c), a.Plus(b.Plus(c))); d != "" {
+			t.Fatalf("(a+b)+c (-) is not a+(b+c) (+):\n%s", d)
+		}
+		if d := cmp.Diff(a, a.Plus(Counts{})) + cmp.Diff(a, Counts{}.Plus(a)); d != "" {
+			t.Fatalf("nothing added to a changes it:\n%s", d)
+		}
+		left, right := a.Plus(b), b.Plus(a)
+		if left.Skew.Abs() != right.Skew.Abs() {
+			t.Fatalf("the skew of a+b is %s, of b+a %s", left.Skew, right.Skew)
+		}
+		left.Skew, right.Skew = 0, 0 // of two that are as large the first stays
+		if d := cmp.Diff(left, right); d != "" {
+			t.Fatalf("a+b (-) is not b+a (+):\n%s", d)
+		}
+		if d := cmp.Diff(was, []Counts{a, b, c}); d != "" {
+			t.Fatalf("adding changed what was added (-before +after):\n%s", d)
+		}
+	})
+}
+
+func TestCountsPlus(t *testing.T) {
+	a := Counts{Requests: 5, Errors: 1, Events: []int64{1, 2}, Resets: 1, Skew: 2 * time.Second}
+	b := Counts{Requests: 7, Errors: 2, Events: []int64{10, 20, 30}, Resets: 2, Skew: -3 * time.Second}
+	want := Counts{Requests: 12, Errors: 3, Events: []int64{11, 22, 30}, Resets: 3, Skew: -3 * time.Second}
+	if d := cmp.Diff([]Counts{want, want}, []Counts{a.Plus(b), b.Plus(a)}); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func TestCounts(t *testing.T) {
 	if _, ok := (Counts{}).ErrorRatio(); ok {
 		t.Error("no requests have no error ratio")
