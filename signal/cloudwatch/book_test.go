@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -132,5 +133,35 @@ func TestSeriesThatNobodyNeedsAreNotAskedFor(t *testing.T) {
 	}
 	if all, _ := b.plan(10, now.Add(idle+1)); len(all) != 0 || len(b.ledgers) != 0 {
 		t.Errorf("%v", all)
+	}
+}
+
+func TestWhatFailedIsNotPlannedUntilItIsDue(t *testing.T) {
+	b, now := newBook(), time.Unix(1e9, 0)
+	good, bad := series{metric: "good"}, series{metric: "bad"}
+	b.want([]series{good, bad}, 5, now)
+	b.enter(good, span{5, 9}, nil)
+	b.fail(bad, errors.New("no"), now.Add(time.Second))
+	if all, asked := b.plan(10, now); len(all) != 1 || all[0] != good || asked != (span{1, 10}) {
+		t.Errorf("%v of %v", all, asked)
+	}
+	if all, asked := b.plan(20, now.Add(time.Second)); len(all) != 2 || asked != (span{5, 20}) {
+		t.Errorf("%v of %v", all, asked)
+	}
+}
+
+// TestWhatFailsIsPartOfTheRequests: one request may fail to connect more than
+// once.
+func TestWhatFailsIsPartOfTheRequests(t *testing.T) {
+	b, w := newBook(), want{group: group{"b", "t"}, errors: true, events: []string{"TargetConnectionErrorCount"}}
+	for metric, perMinute := range map[string]map[minute]int64{
+		requestCount: {1: 10, 2: 10}, "HTTPCode_Target_5XX_Count": {1: 4, 2: 1}, "TargetConnectionErrorCount": {1: 30}, "TargetTLSNegotiationErrorCount": {2: 2},
+	} {
+		b.open(w.group.sum(metric))
+		b.enter(w.group.sum(metric), span{1, 2}, perMinute)
+	}
+	got := b.sum(w, span{1, 2})
+	if got.Requests != 20 || got.Errors != 13 || got.Events[0] != 10 {
+		t.Errorf("%+v", got)
 	}
 }
