@@ -1,6 +1,8 @@
 package alb
 
 import (
+	"encoding/hex"
+	"hash/fnv"
 	"io"
 	"strconv"
 	"strings"
@@ -65,7 +67,19 @@ func appendLine(b []byte, r *record) []byte {
 	b = appendQuoted(b, targetStatus)
 	b = appendQuoted(b, "-") // classification
 	b = appendQuoted(b, "-") // classification_reason
-	return append(b, '-')    // conn_trace_id: the lab keeps no connection logs
+	b = appendFields(b, connectionID(conf.ARN, r.client))
+	b = appendQuoted(b, "-") // transformed_host: rules transform nothing here
+	b = appendQuoted(b, "-") // transformed_uri
+	b = appendQuoted(b, "-") // request_transform_status
+	return b[:len(b)-1]      // without the space
+}
+
+// connectionID is the same for all requests of one connection, and tells nothing
+// else. A client's port comes back after a while, and its ID with it.
+func connectionID(listenerARN, client string) string {
+	h := fnv.New128a()
+	_, _ = io.WriteString(h, listenerARN+" "+client)
+	return "TID_" + hex.EncodeToString(h.Sum(nil))
 }
 
 func appendFields(b []byte, fields ...string) []byte {

@@ -107,15 +107,27 @@ func split(text []byte, fields *[fieldsRead][]byte, escapes bool) (n int, err er
 // closingQuote returns the place of the quote that ends the field that text begins
 // with: one that the field's end or the line's follows. It is negative if there is none.
 func closingQuote(text []byte, escapes bool) int {
-	for i := 1; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '\\' && escapes:
-			i++
-		case c == '"' && (i+1 == len(text) || text[i+1] == ' '):
+	for i := 0; ; {
+		next := bytes.IndexByte(text[i+1:], '"')
+		if next < 0 {
+			return -1
+		}
+		i += 1 + next
+		atEnd := i+1 == len(text) || text[i+1] == ' '
+		if atEnd && !(escapes && isEscaped(text, i)) {
 			return i
 		}
 	}
-	return -1
+}
+
+// isEscaped reports whether an odd number of backslashes stands before place i of a
+// field that begins with a quote.
+func isEscaped(text []byte, i int) bool {
+	before := i
+	for before > 1 && text[before-1] == '\\' {
+		before--
+	}
+	return (i-before)%2 == 1
 }
 
 func isNone(field []byte) bool { return len(field) == 0 || len(field) == 1 && field[0] == '-' }
