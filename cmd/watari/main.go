@@ -72,6 +72,7 @@ request, and takes it back at once when the new side is worse.
 		newOrder(&state, "retry", "Begin a new attempt after a rollback"),
 		newRollback(&state),
 		newRestore(&state),
+		newAnalyze(&state),
 		newLab(), newDemo(), newSchema(), newVersion(), newExitCodes(),
 	)
 	return root

@@ -1,0 +1,428 @@
+package analyze
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"watari.dev/traffic"
+	"watari.dev/verdict"
+)
+
+// Columns says what a table may hold, for the help.
+const Columns = `  time                                    end of the interval: RFC 3339, or seconds since 1970
+  service                                 if there are several
+  source_requests, source_errors          what the source answered, and what of it failed
+  target_requests, target_errors          and the target
+  share                                   meant for the target: 5%, or 500 basis points
+  source_over_500ms, target_over_500ms    requests slower than that; any duration
+  source_event_NAME, target_event_NAME    a count of your own, part of the requests
+An empty cell is not known; a zero is zero.`
+
+// Mistakes are all mistakes of a table, by line.
+type Mistakes struct {
+	Name  string
+	Lines []Mistake
+}
+
+// Mistake is one of them.
+type Mistake struct {
+	Line int // 1 is the header
+	Text string
+}
+
+// mostMistakes is how many are written out; a table with more has one cause.
+const mostMistakes = 50
+
+// Error implements error.
+func (m *Mistakes) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s; nothing was analysed", m.Name, number(len(m.Lines), "mistake"))
+	for i, one := range m.Lines {
+		if i == mostMistakes {
+			fmt.Fprintf(&b, "\n  and %d more", len(m.Lines)-i)
+			break
+		}
+		fmt.Fprintf(&b, "\n  line %d: %s", one.Line, one.Text)
+	}
+	return b.String()
+}
+
+// longestJump is how far apart two rows may be, in usual distances, before what
+// lies between counts as missing.
+const longestJump = 1.5
+
+// side columns of a table; -1 where there is none.
+type sideColumns struct{ requests, errors int }
+
+type table struct {
+	name                 string
+	header               []string
+	time, service, share int
+	source, target       sideColumns
+	slow                 []named[time.Duration]
+	events               []named[string]
+	mistakes             []Mistake
+}
+
+// named is a pair of columns, one for each side.
+type named[T any] struct {
+	what           T
+	source, target int
+}
+
+// row is a line of the table that can be read.
+type row struct {
+	line           int
+	at             time.Time
+	service        string
+	share          traffic.Share
+	source, target traffic.Reading[traffic.Counts]
+}
+
+// CSV reads a table of counts. All mistakes are found before it gives up; the
+// error is then a *Mistakes.
+func CSV(r io.Reader, name string) (Recording, error) {
+	in := csv.NewReader(r)
+	in.FieldsPerRecord, in.TrimLeadingSpace, in.ReuseRecord = -1, true, true
+	header, err := in.Read()
+	if errors.Is(err, io.EOF) {
+		return Recording{}, &Mistakes{name, []Mistake{{1, "the file is empty; its first line names the columns: time, source_requests, source_errors, target_requests, target_errors"}}}
+	}
+	if err != nil {
+		return Recording{}, unreadable(name, err)
+	}
+	t := newTable(name, header)
+	if len(t.mistakes) > 0 {
+		return Recording{}, &Mistakes{name, t.mistakes} // without columns every line would be wrong
+	}
+	rows, err := t.rows(in)
+	if err != nil {
+		return Recording{}, err
+	}
+	if len(t.mistakes) == 0 && len(rows) == 0 {
+		t.wrong(1, "there is no line below the header")
+	}
+	if len(t.mistakes) > 0 {
+		return Recording{}, &Mistakes{name, t.mistakes}
+	}
+	return t.recording(rows), nil
+}
+
+func unreadable(name string, err error) error {
+	var bad *csv.ParseError
+	if errors.As(err, &bad) {
+		return &Mistakes{name, []Mistake{{bad.Line, bad.Err.Error()}}}
+	}
+	return fmt.Errorf("read the counts in %s: %w", name, err)
+}
+
+func (t *table) wrong(line int, format string, args ...any) {
+	t.mistakes = append(t.mistakes, Mistake{line, fmt.Sprintf(format, args...)})
+}
+
+func newTable(name string, header []string) *table {
+	t := &table{name: name, header: slices.Clone(header), time: -1, service: -1, share: -1, source: sideColumns{-1, -1}, target: sideColumns{-1, -1}}
+	t.header[0] = strings.TrimPrefix(t.header[0], "\ufeff") // spreadsheets write a byte order mark
+	for i, h := range t.header {
+		h = strings.TrimSpace(h)
+		if at := slices.Index(t.header[:i], h); at >= 0 {
+			t.wrong(1, "columns %d and %d are both named %q", at+1, i+1, h)
+			continue
+		}
+		t.header[i] = h
+		t.column(i, h)
+	}
+	for name, at := range map[string]int{"time": t.time, "source_requests": t.source.requests, "source_errors": t.source.errors, "target_requests": t.target.requests, "target_errors": t.target.errors} {
+		if at < 0 {
+			t.wrong(1, "there is no column %q", name)
+		}
+	}
+	for _, s := range t.slow {
+		t.both(fmt.Sprintf("over_%s", s.what), s.source, s.target)
+	}
+	for _, e := range t.events {
+		t.both("event_"+e.what, e.source, e.target)
+	}
+	slices.SortFunc(t.slow, func(a, b named[time.Duration]) int { return int(a.what - b.what) })
+	slices.SortStableFunc(t.mistakes, func(a, b Mistake) int { return strings.Compare(a.Text, b.Text) })
+	return t
+}
+
+func (t *table) both(name string, source, target int) {
+	if source < 0 || target < 0 {
+		t.wrong(1, "%s is needed of both sides: source_%s and target_%s", name, name, name)
+	}
+}
+
+// column takes one name of the header.
+func (t *table) column(i int, name string) {
+	switch name {
+	case "time":
+		t.time = i
+		return
+	case "service":
+		t.service = i
+		return
+	case "share":
+		t.share = i
+		return
+	}
+	side, what, _ := strings.Cut(name, "_")
+	of := &t.source
+	switch side {
+	case "source":
+	case "target":
+		of = &t.target
+	default:
+		t.wrong(1, "column %q is none of time, service, share, source_..., target_...", name)
+		return
+	}
+	edge, slow := strings.CutPrefix(what, "over_")
+	event, isEvent := strings.CutPrefix(what, "event_")
+	switch {
+	case what == "requests":
+		of.requests = i
+	case what == "errors":
+		of.errors = i
+	case slow:
+		d, err := time.ParseDuration(edge)
+		if err != nil || d <= 0 {
+			t.wrong(1, "column %q: %q is no duration such as 500ms or 1.5s", name, edge)
+			return
+		}
+		t.slow = pairUp(t.slow, d, side, i)
+	case isEvent && event != "":
+		t.events = pairUp(t.events, event, side, i)
+	default:
+		t.wrong(1, "column %q is none of %s_requests, %s_errors, %s_over_DURATION, %s_event_NAME", name, side, side, side, side)
+	}
+}
+
+func pairUp[T comparable](all []named[T], what T, side string, column int) []named[T] {
+	at := slices.IndexFunc(all, func(n named[T]) bool { return n.what == what })
+	if at < 0 {
+		all, at = append(all, named[T]{what, -1, -1}), len(all)
+	}
+	if side == "source" {
+		all[at].source = column
+	} else {
+		all[at].target = column
+	}
+	return all
+}
+
+func (t *table) rows(in *csv.Reader) ([]row, error) {
+	var out []row
+	last := map[string]row{}
+	for {
+		record, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			found := unreadable(t.name, err)
+			var bad *Mistakes
+			if !errors.As(found, &bad) {
+				return nil, found
+			}
+			t.mistakes = append(t.mistakes, bad.Lines...)
+			return out, nil // what follows a broken quote cannot be told
+		}
+		line, _ := in.FieldPos(0)
+		r, ok := t.row(line, record)
+		if !ok {
+			continue
+		}
+		if before, some := last[r.service]; some && !r.at.After(before.at) {
+			t.wrong(line, "%s is not after the time of line %d, %s: sort the table by time, with one line for each interval",
+				r.at.Format(time.RFC3339), before.line, before.at.Format(time.RFC3339))
+			continue
+		}
+		last[r.service] = r
+		out = append(out, r)
+	}
+}
+
+func (t *table) row(line int, record []string) (row, bool) {
+	r, before := row{line: line}, len(t.mistakes)
+	if len(record) != len(t.header) {
+		t.wrong(line, "has %s, and the header %d", number(len(record), "cell"), len(t.header))
+		return r, false
+	}
+	var err error
+	if r.at, err = parseTime(record[t.time]); err != nil {
+		t.wrong(line, "%s", err)
+	}
+	if t.service >= 0 {
+		r.service = strings.TrimSpace(record[t.service])
+	}
+	if t.share >= 0 {
+		if r.share, err = traffic.ParseShare(record[t.share]); err != nil {
+			t.wrong(line, "%s", err)
+		}
+	}
+	r.source = t.side(line, record, "source", t.source, r.at)
+	r.target = t.side(line, record, "target", t.target, r.at)
+	return r, len(t.mistakes) == before
+}
+
+// parseTime reads RFC 3339 or seconds since 1970.
+func parseTime(text string) (time.Time, error) {
+	text = strings.TrimSpace(text)
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return at, nil
+	}
+	// Beyond a trillion it is milliseconds: the year 33658, in seconds.
+	if s, err := strconv.ParseFloat(text, 64); err == nil && s > 0 && s < 1e12 {
+		whole, part := math.Modf(s)
+		return time.Unix(int64(whole), int64(math.Round(part*1e3))*int64(time.Millisecond)).UTC(), nil
+	}
+	return time.Time{}, fmt.Errorf("time %q is neither like 2026-05-04T14:30:00Z nor seconds since 1970", text)
+}
+
+// side reads one side of a line. A side is known if all of its cells are.
+func (t *table) side(line int, record []string, name string, of sideColumns, at time.Time) traffic.Reading[traffic.Counts] {
+	cells := &cells{t: t, line: line, record: record}
+	c := traffic.Counts{Requests: cells.count(of.requests)}
+	c.Errors = cells.part(of.errors, c.Requests, name)
+	pick := func(source, target int) int {
+		if name == "source" {
+			return source
+		}
+		return target
+	}
+	for _, e := range t.events {
+		c.Events = append(c.Events, cells.part(pick(e.source, e.target), c.Requests, name))
+	}
+	above := c.Requests
+	for _, s := range t.slow {
+		slower := cells.part(pick(s.source, s.target), c.Requests, name)
+		if slower > above && cells.empty == 0 {
+			t.wrong(line, "%d requests of the %s took over %s, more than over a shorter time", slower, name, s.what)
+		}
+		c.Latency.Edges, c.Latency.Buckets = append(c.Latency.Edges, s.what), append(c.Latency.Buckets, max(0, above-slower))
+		above = slower
+	}
+	if len(t.slow) > 0 {
+		c.Latency.Buckets = append(c.Latency.Buckets, above)
+	}
+	if cells.empty > 0 {
+		return traffic.Reading[traffic.Counts]{Err: "the cell is empty"}
+	}
+	return traffic.KnownAt(c, at)
+}
+
+// cells reads counts of a line.
+type cells struct {
+	t      *table
+	line   int
+	record []string
+	empty  int
+}
+
+func (c *cells) count(column int) int64 {
+	text := strings.TrimSpace(c.record[column])
+	if text == "" {
+		c.empty++
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		c.t.wrong(c.line, "%s is %q, which is no count", c.t.header[column], text)
+		c.empty++
+		return 0
+	}
+	return n
+}
+
+// part reads a count that cannot be more than the requests.
+func (c *cells) part(column int, requests int64, side string) int64 {
+	before := c.empty
+	n := c.count(column)
+	if before == 0 && c.empty == 0 && n > requests {
+		c.t.wrong(c.line, "%s is %d, of %d requests of the %s", c.t.header[column], n, requests, side)
+	}
+	return n
+}
+
+// recording puts the rows into turns.
+func (t *table) recording(rows []row) Recording {
+	out := Recording{Name: t.name, Shares: t.share >= 0}
+	for _, r := range rows {
+		if !slices.ContainsFunc(out.Services, func(s Service) bool { return s.Name == r.service }) {
+			service := Service{Name: r.service}
+			for _, s := range t.slow {
+				service.Slow = append(service.Slow, s.what)
+			}
+			for _, e := range t.events {
+				service.Events = append(service.Events, e.what)
+			}
+			out.Services = append(out.Services, service)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return a.at.Compare(b.at) })
+	usual := usualDistance(rows)
+	type progress struct {
+		at    time.Time
+		share traffic.Share
+		step  int
+	}
+	last := make([]progress, len(out.Services))
+	for _, r := range rows {
+		service := slices.IndexFunc(out.Services, func(s Service) bool { return s.Name == r.service })
+		p := &last[service]
+		if r.share != p.share {
+			p.share, p.step = r.share, p.step+1
+		}
+		from := r.at.Add(-usual)
+		if jump := r.at.Sub(p.at); !p.at.IsZero() && float64(jump) <= longestJump*float64(usual) {
+			from = p.at
+		} else if !p.at.IsZero() {
+			out.leave("gaps, where the table has no line", 1)
+		}
+		p.at = r.at
+		in := verdict.Interval{
+			Service: service, To: r.at, From: traffic.BySide[time.Time]{Source: from, Target: from},
+			Source: r.source, Target: r.target, Intended: r.share,
+		}
+		if r.share > traffic.None {
+			in.Step = p.step
+		}
+		out.add(in)
+	}
+	out.began()
+	return out
+}
+
+// add puts an interval into the turn of its moment.
+func (r *Recording) add(in verdict.Interval) {
+	if n := len(r.Turns); n > 0 && r.Turns[n-1].At.Equal(in.To) {
+		r.Turns[n-1].Intervals = append(r.Turns[n-1].Intervals, in)
+		return
+	}
+	r.Turns = append(r.Turns, Turn{At: in.To, Intervals: []verdict.Interval{in}})
+}
+
+// usualDistance is the median distance between two rows of a service; a single
+// row is taken for a second.
+func usualDistance(rows []row) time.Duration {
+	last, all := map[string]time.Time{}, []time.Duration(nil)
+	for _, r := range rows {
+		if at, some := last[r.service]; some {
+			all = append(all, r.at.Sub(at))
+		}
+		last[r.service] = r.at
+	}
+	if len(all) == 0 {
+		return time.Second
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}

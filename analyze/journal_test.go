@@ -1,0 +1,209 @@
+package analyze
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"watari.dev/engine"
+	"watari.dev/store"
+	"watari.dev/traffic"
+	"watari.dev/verdict"
+)
+
+var dawn = time.Date(2026, 5, 4, 14, 0, 0, 0, time.UTC)
+
+// life is a migration that the engine itself decides, with one lever that obeys
+// at once, and the journal that it leaves.
+type life struct {
+	spec    engine.Spec
+	status  engine.Status
+	share   traffic.Share
+	result  *engine.Result
+	now     time.Time
+	counted traffic.BySide[time.Time]
+	journal []store.Entry
+	orders  []engine.Command
+	chance  *rand.Rand
+	failing traffic.BySide[float64]
+}
+
+func newLife(cfg verdict.Config, seed uint64) *life {
+	return &life{
+		spec: engine.Spec{
+			Name: "shop", Source: "old", Target: "new",
+			Routes: []engine.RouteSpec{{Name: "public", SettleWithin: time.Minute, LookEvery: time.Second}},
+			Steps:  []engine.StepSpec{{Share: 1000, Hold: 40 * time.Second}, {Share: 5000, Hold: time.Minute}, {Share: traffic.All, Hold: time.Minute}},
+			Gate: engine.Gate{
+				Signals: true, Analysis: &cfg, MaxErrorRatio: 1, MinRequests: 10, Window: 10 * time.Second, Interval: time.Second,
+			},
+			Rollback: engine.Rollback{OnUnknown: engine.UnknownHolds},
+		},
+		now: dawn, chance: rand.New(rand.NewPCG(seed, 1)), failing: traffic.BySide[float64]{Source: .002, Target: .002},
+	}
+}
+
+// turn is one second of it.
+func (l *life) turn() {
+	l.now = l.now.Add(time.Second)
+	found := engine.Found{Low: l.share, High: l.share, Version: "1", At: l.now}
+	seen := engine.Observation{
+		Routes: map[string]engine.RouteSeen{"public": {
+			Found: traffic.KnownAt(found, l.now), Result: l.result, Settled: traffic.KnownAt(engine.Settlement{Done: true, At: l.now}, l.now),
+		}},
+		Commands: l.orders, Counts: []engine.Interval{l.count()},
+	}
+	for i, in := range seen.Counts {
+		seen.Counts[i] = engine.Placed(l.spec, l.status, in)
+	}
+	l.orders, l.result = nil, nil
+	status, intents := engine.Step(l.spec, l.status, seen, l.now)
+	l.status = stored(status)
+	l.write(seen)
+	for _, i := range intents {
+		switch i := i.(type) {
+		case engine.Note:
+			kind := map[string]string{"phase": "decision", "command": "command"}[i.Kind]
+			if kind == "" {
+				kind = "observation"
+			}
+			l.journal = append(l.journal, store.Entry{At: l.now, Kind: kind, Text: i.Text})
+		case engine.Write:
+			l.share = i.Share
+			l.result = &engine.Result{ID: i.ID, Outcome: engine.Accepted, Share: i.Share, At: l.now}
+		}
+	}
+}
+
+// stored is what the next process would read.
+func stored(s engine.Status) (out engine.Status) {
+	b, err := json.Marshal(s)
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+func (l *life) write(seen engine.Observation) {
+	b, err := json.Marshal(map[string]any{"intervals": seen.Counts})
+	if err != nil {
+		panic(err)
+	}
+	l.journal = append(l.journal, store.Entry{At: l.now, Kind: store.Counts, Data: b})
+}
+
+// count is what both sides answered in the last second; at times a side is not
+// known.
+func (l *life) count() engine.Interval {
+	in := engine.Interval{To: l.now, From: l.counted}
+	one := func(n int64, failing float64, from *time.Time) traffic.Reading[traffic.Counts] {
+		c := traffic.Counts{Requests: n}
+		for range n {
+			slow := 0
+			if l.chance.Float64() < .02 {
+				slow = 1
+			}
+			if c.Latency.Empty() {
+				c.Latency = traffic.Histogram{Edges: []time.Duration{100 * time.Millisecond, time.Second}, Buckets: make([]int64, 3)}
+			}
+			c.Latency.Buckets[slow]++
+			if l.chance.Float64() < failing {
+				c.Errors++
+			}
+		}
+		if l.chance.Float64() < .05 {
+			return traffic.Reading[traffic.Counts]{Err: "nobody answered"}
+		}
+		*from = l.now
+		return traffic.KnownAt(c, l.now)
+	}
+	target := int64(l.share.Ratio() * 200)
+	in.Source = one(200-target, l.failing.Source, &l.counted.Source)
+	in.Target = one(target, l.failing.Target, &l.counted.Target)
+	return in
+}
+
+// TestJournalReplaysToTheSameBit is the promise of this room: what is analysed is
+// what decided.
+func TestJournalReplaysToTheSameBit(t *testing.T) {
+	var fell, latencies int
+	rapid.Check(t, func(t *rapid.T) {
+		form := rapid.SampledFrom([]verdict.Form{verdict.Hybrid, verdict.Unit, verdict.Product, verdict.Limit}).Draw(t, "form")
+		cfg := verdict.Config{Form: form, Unit: 5 * time.Second, Services: []verdict.Service{{Name: "shop", Metrics: []verdict.Metric{{Name: "errors", Kind: verdict.Errors}}}}}
+		if rapid.Bool().Draw(t, "latency") {
+			latencies++
+			cfg.Services[0].Metrics = append(cfg.Services[0].Metrics, verdict.Metric{Name: "p99", Kind: verdict.Latency, Quantile: .99})
+		}
+		l := newLife(cfg.WithDefaults(), rapid.Uint64().Draw(t, "seed"))
+		l.failing.Target = rapid.SampledFrom([]float64{.002, .05, .5}).Draw(t, "failing")
+		turns := rapid.IntRange(20, 120).Draw(t, "turns")
+		for i := range turns {
+			if i == turns/2 {
+				verb := rapid.SampledFrom([]engine.Verb{"", engine.Retry, engine.Resume}).Draw(t, "order")
+				if verb != "" {
+					l.orders = []engine.Command{{ID: "1", Verb: verb, By: "ann@host", At: l.now}}
+				}
+			}
+			l.turn()
+		}
+		attempts, err := Journal("shop", l.journal, l.spec.Gate.Analysis.Services)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := attempts[len(attempts)-1]
+		got := Replay(last, last.Settings(*l.spec.Gate.Analysis))
+		want := l.status.Analysis
+		if want == nil {
+			t.Skip("an attempt that has not begun")
+		}
+		if math.Float64bits(got.Peak) != math.Float64bits(want.Peak) || math.Float64bits(got.LogE) != math.Float64bits(want.LogE) {
+			t.Fatalf("replayed to peak %v, ln E %v; it was %v, %v (phase %s, attempt %d of %d)", got.Peak, got.LogE, want.Peak, want.LogE, l.status.Phase, len(attempts), l.status.Attempt)
+		}
+		if got.Degraded() != (want.Fired != nil) {
+			t.Fatalf("fell: %v, live %v", got.Rollbacks, want.Fired)
+		}
+		if want.Fired != nil {
+			fell++
+		}
+	})
+	if fell == 0 || latencies == 0 {
+		t.Errorf("%d runs fell, %d had latencies: the property looks at too little", fell, latencies)
+	}
+}
+
+func TestJournalWithoutCounts(t *testing.T) {
+	_, err := Journal("shop", []store.Entry{{At: dawn, Kind: "decision", Text: "Shifting: step 1 of 4, 5 %"}}, nil)
+	if !errors.Is(err, ErrNoCounts) || !strings.Contains(err.Error(), "watari analyze --prometheus") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestJournalSaysWhatItLeavesOut reads entries that cannot be used.
+func TestJournalSaysWhatItLeavesOut(t *testing.T) {
+	entry := func(data string) store.Entry {
+		return store.Entry{At: dawn, Kind: store.Counts, Data: json.RawMessage(data)}
+	}
+	known := `{"service":"web","to":"2026-05-04T14:00:01Z","from":{"source":"2026-05-04T14:00:00Z","target":"2026-05-04T14:00:00Z"},
+		"source":{"value":{"requests":9},"state":"known"},"target":{"value":{"requests":1},"state":"known"}}`
+	got, err := Journal("shop", []store.Entry{
+		entry(`{"intervals":[` + known + `]}`), entry(`{"intervals":3}`), entry(strings.ReplaceAll(`{"intervals":[`+known+`]}`, "web", "cron")),
+		{At: dawn, Kind: "note", Text: "a torn line was repaired"},
+	}, []verdict.Service{{Name: "web"}})
+	if err != nil || len(got) != 1 || len(got[0].Turns) != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	want := []LeftOut{{"entries with counts that cannot be read", 1}, {`intervals of service "cron", which the plan does not judge`, 1}, {"damaged lines of the journal", 1}}
+	if !slices.Equal(got[0].LeftOut, want) {
+		t.Errorf("%+v", got[0].LeftOut)
+	}
+}
