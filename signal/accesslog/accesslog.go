@@ -23,8 +23,9 @@ const Standard = "-"
 type Config struct {
 	// Path is a file that grows, which may be rotated by rename or by truncation and
 	// need not be there yet; or a directory, of which every *.log and *.log.gz in it
-	// and below is read: *.log as they grow, *.log.gz once they are whole. Times in
-	// their names end the period that they are for. "-" is the standard input.
+	// and below is read: *.log as they grow, *.log.gz once they are whole, and neither
+	// is renamed there nor a link. Times in their names end the period that they are
+	// for. "-" is the standard input.
 	Path string
 	// Stream is read until Run ends. It is closed then if it is an io.Closer, because
 	// that is what ends a reading that waits.

@@ -390,6 +390,21 @@ func TestTooManyTargetGroups(t *testing.T) {
 	want(t, "it stays so", d.counts(from, d.see()).Source, traffic.Failed, 0, "more than 200 target groups")
 }
 
+func TestTheMemoryOfAnswersIsBounded(t *testing.T) {
+	d := newDesk(t, Config{History: time.Minute})
+	for range 1000 {
+		d.serve(request{group: oldGroup})
+		d.pass(-d.history.settle)
+		d.see()
+	}
+	h := &d.history
+	for what, n := range map[string]int{"seconds": len(h.groups[oldGroup].cells), "seconds with lines": len(h.alive), "looks": len(h.looks)} {
+		if n < 60 || n > 70 {
+			t.Errorf("it remembers %d %s of one minute", n, what)
+		}
+	}
+}
+
 func TestMalformedConfigs(t *testing.T) {
 	dir := t.TempDir()
 	for wanted, c := range map[string]Config{

@@ -60,7 +60,7 @@ type entry struct {
 }
 
 func newDirectory(root string) *directory {
-	return &directory{root: root, files: map[string]*member{}}
+	return &directory{root: filepath.Clean(root), files: map[string]*member{}}
 }
 
 func (d *directory) open(*Source) { d.buffer = make([]byte, pieceSize) }
@@ -105,13 +105,14 @@ func (s *Source) started() time.Time {
 
 // list returns the files that may hold lines from after start.
 func (d *directory) list(start time.Time) (out []entry, err error) {
-	err = filepath.WalkDir(d.root, func(path string, item fs.DirEntry, err error) error {
+	root := d.root + string(filepath.Separator) // so that it may be a link
+	err = filepath.WalkDir(root, func(path string, item fs.DirEntry, err error) error {
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && path != d.root: // it has just been removed
+		case errors.Is(err, fs.ErrNotExist) && path != root: // it has just been removed
 			return nil
 		case err != nil:
 			return err
-		case item.IsDir() && path != d.root && isPast(path, start):
+		case item.IsDir() && path != root && isPast(path, start):
 			return fs.SkipDir
 		case !item.Type().IsRegular() || !strings.HasSuffix(path, ".log") && !strings.HasSuffix(path, ".log.gz"):
 			return nil

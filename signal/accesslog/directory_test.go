@@ -148,6 +148,25 @@ func TestOneUnreadableFileKeepsNoOtherFromBeingRead(t *testing.T) {
 	}
 }
 
+func TestDirectoryThatIsALink(t *testing.T) {
+	b := newBucket(t, Config{})
+	link := filepath.Join(t.TempDir(), "logs")
+	if err := os.Symlink(b.root, link); err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Config{Path: link + "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.now = b.now
+	s.begin()
+	b.pass(time.Second)
+	b.deliver(b.now(), oldGroup)
+	if s.look(t.Context()); s.Report().Lines != 1 {
+		t.Errorf("%+v", s.Report())
+	}
+}
+
 func TestOldFilesAreNotRead(t *testing.T) {
 	b := newBucket(t, Config{})
 	now := b.now()

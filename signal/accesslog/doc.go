@@ -43,7 +43,7 @@
 //   - A file that was truncated and has grown beyond its old size between two looks looks
 //     as if it had only grown. Rotation by rename loses nothing, once between two looks.
 //
-// Memory: 200 target groups at most, each with about 150 bytes for each second of
-// History and Settle that had requests (20 MB at most with the defaults, mostly far
-// below 1 MB); 10 MB for retries; 200 bytes for each file in a directory.
+// Memory: 200 target groups at most, each with about 200 bytes for each second of
+// History and Settle that had requests (mostly below 1 MB, and 40 MB if all of them
+// always have); 10 MB for retries; 200 bytes for each file in a directory.
 package accesslog
