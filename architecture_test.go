@@ -67,8 +67,14 @@ func allowed(path string) []string {
 	switch {
 	case path == "traffic":
 		return []string{}
-	case path == "engine", path == "verdict":
+	case path == "verdict":
 		return []string{"traffic"}
+	case path == "engine":
+		return []string{"traffic", "verdict"}
+	case top == "verdict":
+		return []string{"traffic", "verdict/..."}
+	case path == "analyze":
+		return []string{"engine", "plan", "signal", "store", "traffic", "verdict", "view"}
 	case slices.Contains(parents, path):
 		return []string{"traffic"}
 	case slices.Contains(parents, top) && isBelow:
@@ -78,9 +84,9 @@ func allowed(path string) []string {
 	case path == "runner":
 		return []string{"traffic", "engine", "router", "signal", "store"}
 	case path == "plan":
-		return []string{"api/v1alpha1", "engine", "router", "signal", "traffic"}
+		return []string{"api/v1alpha1", "engine", "router", "signal", "traffic", "verdict"}
 	case path == "view":
-		return []string{"engine", "plan", "router", "runner", "store", "traffic"}
+		return []string{"engine", "plan", "router", "runner", "store", "traffic", "verdict"}
 	case top == "api":
 		return []string{"api/..."}
 	case top == "lab":

@@ -9,7 +9,6 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/router"
-	"watari.dev/signal"
 	"watari.dev/traffic"
 )
 
@@ -238,11 +237,11 @@ func (s *service) ask(ctx context.Context, sig Signal, to time.Time) (engine.Int
 	var errs [2]error
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		counts, err := sig.Source.Counts(ctx, only(traffic.Source, sig.Query), s.counted.Source, to)
+		counts, err := sig.Source.Counts(ctx, sig.Query.Only(traffic.Source), s.counted.Source, to)
 		in.Source, errs[0] = counts.Source, err
 	})
 	wg.Go(func() {
-		counts, err := sig.Source.Counts(ctx, only(traffic.Target, sig.Query), s.counted.Target, to)
+		counts, err := sig.Source.Counts(ctx, sig.Query.Only(traffic.Target), s.counted.Target, to)
 		in.Target, errs[1] = counts.Target, err
 	})
 	wg.Wait()
@@ -257,18 +256,4 @@ func (s *service) move(from *time.Time, seen *bool, state traffic.State, to time
 	if state == traffic.Known || !*seen || to.Sub(*from) > s.gap {
 		*from = to
 	}
-}
-
-// only returns the query with nothing asked of the other side.
-func only(side traffic.Side, q signal.Query) signal.Query {
-	keep := func(b traffic.BySide[string]) traffic.BySide[string] {
-		if side == traffic.Source {
-			b.Target = ""
-		} else {
-			b.Source = ""
-		}
-		return b
-	}
-	q.Requests, q.Errors, q.Latency = keep(q.Requests), keep(q.Errors), keep(q.Latency)
-	return q
 }

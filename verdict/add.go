@@ -210,7 +210,7 @@ func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, mass f
 		m.Run = m.Run.Plus(p)
 	}
 	if limit > 0 {
-		m.Limit.restart(mass)
+		m.Limit.restart(mass / limitPatience)
 		guard := reference
 		if intended >= traffic.All {
 			guard = math.Inf(1) // the source has no users to compare with

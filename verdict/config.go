@@ -163,6 +163,10 @@ func (c *Config) forms(k Kind) (unit, product, limit float64) {
 	case c.Form == Limit:
 		return 0, 0, 1
 	default:
-		return 0.5, 0, 0.5
+		return 1 - limitPart, 0, limitPart
 	}
 }
+
+// limitPart is the part of the hybrid's money that is on the limit form. It needs
+// little, because what it is there for multiplies it a thousandfold each second.
+const limitPart = 0.5

@@ -32,7 +32,15 @@ func limitBets(limit float64) []limitBet {
 // often as the source through almost undamped.
 const guardTheta = 16
 
-// factor is ln e of t.
-func (b limitBet) factor(t Tally) float64 {
+// mostAtOnce is how much one interval may win, in logarithms: less than it takes.
+// What fails together in one second may be one thing that happened once. A factor
+// that is cut is still fair.
+const mostAtOnce = 8
+
+// whole is ln e of t.
+func (b limitBet) whole(t Tally) float64 {
 	return float64(t.Bad)*b.bad + float64(t.N-t.Bad)*b.good
 }
+
+// factor is ln e of t, with what one interval may win.
+func (b limitBet) factor(t Tally) float64 { return min(mostAtOnce, b.whole(t)) }

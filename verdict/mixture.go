@@ -19,6 +19,11 @@ const (
 	evenMass  = 1 - startMass - moveMass - tailMass
 )
 
+// limitPatience divides what the limit form bets between the start and the moves:
+// it must not be won by one pod of three that fails for five seconds, which
+// happens, but by an outage, which goes on.
+const limitPatience = 1e10
+
 // moveSpending is what is bet on the k-th move after the start, k from 1: all of
 // them together bet moveMass.
 func moveSpending(k int) float64 { return moveMass / (float64(k) * float64(k+1)) }

@@ -51,7 +51,7 @@ func TestVectorLimit(t *testing.T) {
 	m := make(mixture, len(bets))
 	m.open(1)
 	for j, b := range bets {
-		m[j] += b.factor(Tally{3000, 18})
+		m[j] += b.whole(Tally{3000, 18})
 	}
 	near(t, "limit", m.value(), 5.844865)
 }

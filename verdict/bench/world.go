@@ -21,12 +21,13 @@ type World struct {
 	Shared   Burst   // both sides at the same time
 }
 
-// Burst is a time of many errors: begin and length are memoryless, so nothing can
-// be learnt from when the last one was.
+// Burst is a time of many errors. When it begins is memoryless, so nothing can be
+// learnt from when the last one was.
 type Burst struct {
-	Every float64 // mean seconds from the end of one to the begin of the next; 0 is never
-	Lasts float64 // mean seconds, at least 1
-	Fails float64 // part of the requests that fail within, beside the usual ones, 0..1
+	Every  float64 // mean seconds from the end of one to the begin of the next; 0 is never
+	Lasts  float64 // seconds, at least 1
+	Varies bool    // Lasts is a mean, and the end is memoryless too: one in fifty lasts four times as long
+	Fails  float64 // part of the requests that fail within, beside the usual ones, 0..1
 }
 
 // The world of the figures: a service of moderate size in the first step of a
@@ -42,7 +43,8 @@ const (
 var (
 	oneOfTen   = Burst{Every: 1800, Lasts: 5, Fails: 0.1}
 	oneOfThree = Burst{Every: 1800, Lasts: 5, Fails: 1. / 3}
-	outage     = Burst{Every: 6 * 3600, Lasts: 60, Fails: 0.5} // of something both sides need
+	sometimes  = Burst{Every: 1800, Lasts: 5, Varies: true, Fails: 1. / 3}
+	outage     = Burst{Every: 6 * 3600, Lasts: 60, Varies: true, Fails: 0.5} // of something both sides need
 )
 
 // together is how many errors a batch, a retry loop or a lost connection with
@@ -77,7 +79,7 @@ func Quiet() []World {
 		usual("independent", "errors are independent"),
 		bursts("pod of ten", oneOfTen),
 		bursts("pod of three", oneOfThree),
-		clusters(), outages(), day, shares,
+		clusters(), bursts("sometimes longer", sometimes), outages(), day, shares,
 	}
 }
 
@@ -141,16 +143,19 @@ type side struct {
 	ok, fail poisson
 }
 
-// state is whether a burst is under way.
-type state bool
+// state is how many seconds of a burst are left, the present one included.
+type state float64
 
-func (on *state) next(b Burst, rng *rand.Rand) {
+func (left *state) next(b Burst, rng *rand.Rand) {
 	switch {
 	case b.Every <= 0:
-	case bool(*on):
-		*on = rng.Float64() >= 1/b.Lasts
+	case *left > 1 && !b.Varies:
+		*left--
+	case *left > 0 && b.Varies && rng.Float64() >= 1/b.Lasts:
+	case *left == 0 && rng.Float64() < 1/b.Every:
+		*left = state(b.Lasts)
 	default:
-		*on = rng.Float64() < 1/b.Every
+		*left = 0
 	}
 }
 
@@ -178,10 +183,10 @@ func (s *Stream) answers(of *side, rate, ratio float64) Tally {
 	w := &s.world
 	of.own.next(w.OneSided, s.rng)
 	good := 1 - ratio
-	if of.own {
+	if of.own > 0 {
 		good *= 1 - w.OneSided.Fails
 	}
-	if s.shared {
+	if s.shared > 0 {
 		good *= 1 - w.Shared.Fails
 	}
 	errors := of.fail.draw(s.rng, rate*(1-good)/w.Together)

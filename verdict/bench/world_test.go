@@ -102,27 +102,34 @@ func TestErrorsByTheFiveComeTogether(t *testing.T) {
 }
 
 func TestBurstsLastAndComeAsTheySay(t *testing.T) {
-	b := Burst{Every: 300, Lasts: 5, Fails: 0.5}
-	rng := seeded("bursts", 1)
-	var on state
-	var bursts, inside, outside float64
-	for range 1_000_000 {
-		was := on
-		on.next(b, rng)
-		if on {
+	for _, b := range []Burst{{Every: 300, Lasts: 5, Fails: 0.5}, {Every: 300, Lasts: 5, Varies: true, Fails: 0.5}} {
+		rng := seeded("bursts", 1)
+		var left state
+		var bursts, inside, outside, longest, run float64
+		for range 1_000_000 {
+			was := left
+			left.next(b, rng)
+			if left == 0 {
+				outside++
+				run = 0
+				continue
+			}
 			inside++
-		} else {
-			outside++
+			if was == 0 {
+				bursts++
+			}
+			run++
+			longest = max(longest, run)
 		}
-		if on && !was {
-			bursts++
+		if got := inside / bursts; math.Abs(got-b.Lasts) > 0.5 {
+			t.Errorf("a burst lasts %v s, not %v", got, b.Lasts)
 		}
-	}
-	if got := inside / bursts; math.Abs(got-b.Lasts) > 0.5 {
-		t.Errorf("a burst lasts %v s, not %v", got, b.Lasts)
-	}
-	if got := outside / bursts; math.Abs(got-b.Every) > 30 {
-		t.Errorf("a burst comes every %v s, not %v", got, b.Every)
+		if got := outside / bursts; math.Abs(got-b.Every) > 30 {
+			t.Errorf("a burst comes every %v s, not %v", got, b.Every)
+		}
+		if b.Varies != (longest > 3*b.Lasts) {
+			t.Errorf("varies %v, and the longest lasts %v s", b.Varies, longest)
+		}
 	}
 }
 
