@@ -84,7 +84,11 @@ func Quiet() []World {
 }
 
 func bursts(name string, b Burst) World {
-	w := usual(name, fmt.Sprintf("for %.0f s every %s on average, each side for itself fails %s more of its requests", b.Lasts, minutes(b.Every), percent(b.Fails)))
+	lasts := fmt.Sprintf("%.0f s", b.Lasts)
+	if b.Varies {
+		lasts += " on average (one in fifty lasts four times as long)"
+	}
+	w := usual(name, fmt.Sprintf("every %s on average, for %s, each side for itself fails %s more of its requests", minutes(b.Every), lasts, percent(b.Fails)))
 	w.OneSided = b
 	return w
 }
