@@ -9,7 +9,7 @@ WATARI  = bin/watari
 BENCH  ?= --cold
 LINT    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: demo test lint bench build generate lab-ready prometheus clean
+.PHONY: demo test lint bench bench-verdict build generate lab-ready prometheus clean
 
 demo: build
 	$(WATARI) demo $(DEMO)
@@ -41,6 +41,12 @@ bench: build lab-ready
 	$(GO) test -run '^$$' -bench CallsPerStep ./router/route53
 	$(GO) test -run '^$$' -bench Proxy ./lab/alb
 	$(WATARI) lab bench $(BENCH)
+
+# How soon a regression is found and how often nothing is, ours and the peers';
+# what it costs. About four minutes on two cores.
+bench-verdict:
+	$(GO) run ./verdict/bench/cmd
+	$(GO) test -run '^$$' -bench 'Add|Services' ./verdict
 
 generate:
 	$(GO) generate ./...

@@ -33,10 +33,10 @@ const base = time.Second
 // The house's own bounds of what is made of Bursts.
 const (
 	fewestSpans    = 20   // pairs of spans before a scale is believed
-	longerThan     = 1.5  // growth of dispersion with the double span that shows a burst as long as it
+	longerThan     = 1.1  // growth of dispersion with the double span that shows a burst as long as it
 	mostDispersion = 16.0 // more would say nothing but that there was an outage
 	mostSquare     = 100  // of one pair of spans, so that one outage does not decide
-	halfLife       = 2 * time.Hour
+	halfLife       = 6 * time.Hour
 )
 
 // Bursts watches how the errors of one side come: it compares each span of time
@@ -101,7 +101,9 @@ func (b *Bursts) Unit(least, most time.Duration) time.Duration {
 		}
 		short, known := b.Scales[i].dispersion()
 		long, alsoKnown := b.Scales[i+1].dispersion()
-		if !known || !alsoKnown || long <= longerThan*short {
+		// The mean of n standardised squares is off by sqrt(2/n) by chance alone.
+		chance := 1 + 2*math.Sqrt(2/b.Scales[i+1].Pairs)
+		if !known || !alsoKnown || long <= longerThan*short*chance {
 			break
 		}
 		unit = base << (i + 1)

@@ -45,14 +45,17 @@
 //
 // The bracket is 1 + f((1+r)Y - 1). With eps = 0, not worse means that an error is
 // the target's with a chance of at most psi0 Ng/(psi0 Ng + Nb) = 1/(1+r): then
-// E[Y | n] <= 1/(1+r) and E[e] <= 1, however the n errors depend on each other,
-// as long as spans are judged by their own conditional mean. With psi0 = 1 that
-// is nothing but exchangeability. With psi0 > 1 it is a statement about the odds
-// of an error being the target's, which for bursts is not exactly the ratio of
-// risks. With eps > 0, E[Y | n] <= 1/(1+r) (1 + r eps Ng/E[n]), so the bracket's
-// mean is at most 1 + f r eps Ng/E[n]; with n in place of its mean the last factor
-// pays for it where n -> exp(-c/n) is concave (n >= c/2, Jensen's inequality).
-// For all other cases a test adds up the whole distribution.
+// E[Y | n] <= 1/(1+r) and E[e] <= 1, however the n errors depend on each other.
+// With psi0 = 1 that is nothing but exchangeability. With psi0 > 1 it is a
+// statement about odds: for independent requests it holds where the target's odds
+// pg/(1-pg) are at most psi0 times the source's, because given n the target's
+// errors are noncentral hypergeometric (R. A. Fisher, 1935), and the more of them
+// there are the fewer requests are left that could fail. At error ratios of a few
+// percent odds and risks are the same to a few percent; where they differ, the
+// odds are what is promised. With eps > 0, odds of psi0 pb/(1-pb) + eps raise the
+// bracket's mean to about 1 + f r eps Ng/E[n], which the last factor pays for. That
+// n stands there in place of its mean is what no inequality here covers: for it
+// TestFactorsAreFair adds up the whole distribution.
 //
 // A unit that is longer than a burst is what makes this form robust: a burst of
 // a hundred errors is one observation and multiplies the money by less than 1+fr.
@@ -85,9 +88,22 @@
 // e-detector with a spending schedule (J. Shin, A. Ramdas and A. Rinaldo,
 // E-detectors: a nonparametric framework for sequential change detection, 2024).
 //
+// # Bursts
+//
+// Errors come together: a pod dies, a client retries, a connection with many
+// streams breaks. The product form takes each for a proof and must not be used
+// there. The unit form bears any burst that is shorter than its unit. The limit
+// form, which looks at every interval, must not be won by one burst: one interval
+// wins at most e^8, and what is bet between the start and the moves is divided by
+// 10^10. Together that makes an outage last six intervals before the limit form
+// alone takes the target back, and one or two right after shares have moved. A
+// factor that is cut, and money that is not bet, break no promise.
+//
 // The hybrid form, the default, puts half of the money on the unit form with
 // units of 30 s and half on the limit form at each interval: quick when much
-// fails, patient when little does, and unimpressed by bursts.
+// fails, patient when little does, and unimpressed by what lasts five seconds. What
+// fails a third of the requests for twenty seconds is an outage to it; who has such
+// as a habit wants the unit form alone.
 //
 // # Several metrics and services
 //

@@ -244,17 +244,17 @@ func (f Finding) String() string {
 // migration to a target that is not worse: at most once in E migrations, by
 // Ville's inequality.
 func Chance(e float64) string {
-	n := math.Exp(min(e, math.Log(1e9)))
-	if n < 2 {
+	n := math.Exp(e)
+	switch {
+	case n < 2:
 		return "nothing unusual"
+	case n >= 1e9:
+		return "would be chance less than once in 1,000,000,000 migrations"
 	}
 	digits := math.Pow(10, math.Floor(math.Log10(n))-1)
 	rounded := fmt.Sprintf("%.0f", math.Floor(n/digits)*digits)
 	for at := len(rounded) - 3; at > 0; at -= 3 {
 		rounded = rounded[:at] + "," + rounded[at:]
-	}
-	if n >= 1e9 {
-		return "would be chance less than once in 1,000,000,000 migrations"
 	}
 	return "would be chance once in " + rounded + " migrations"
 }
