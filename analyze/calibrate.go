@@ -34,7 +34,8 @@ type Calibration struct {
 	Trials   []Trial         `json:"trials"`          // by form and unit, shortest first
 	Best     *Trial          `json:"best"`            // the shortest unit that holds; null if none does
 	Phi      float64         `json:"phi"`             // dispersion of spans as long as the unit
-	Bursts   []time.Duration `json:"bursts"`          // how long errors stay together: usual and longest
+	Bursts   []time.Duration `json:"bursts"`          // how long errors stay together: in half, and in nine of ten of the hours
+	Every    time.Duration   `json:"every"`           // length of the intervals: shorter bursts cannot be seen, shorter units not tried
 	Proven   bool            `json:"proven"`          // there are enough migrations to claim the guarantee
 	Need     int             `json:"need"`            // how many would be, if none fell
 	Short    bool            `json:"short,omitempty"` // there is less than one whole migration
@@ -68,6 +69,7 @@ func Calibrate(r Recording, cfg verdict.Config, horizon time.Duration) Calibrati
 	c.From, c.To = firstOf(r.Turns[0]), r.Turns[len(r.Turns)-1].At
 	c.Short = c.To.Sub(c.From) < horizon*9/10
 	c.count(r)
+	c.Every = usualLength(r)
 	c.Need = int(math.Ceil(math.Log(0.025) / math.Log1p(-cfg.Alpha)))
 	cfg.Horizon = horizon
 	forms := []verdict.Form{cfg.Form}
@@ -75,7 +77,7 @@ func Calibrate(r Recording, cfg verdict.Config, horizon time.Duration) Calibrati
 		forms = append(forms, verdict.Unit) // where the objective alone is what cries wolf
 	}
 	for _, form := range forms {
-		for _, unit := range unitsFor(cfg.Unit) {
+		for _, unit := range unitsFor(cfg.Unit, c.Every) {
 			c.Trials = append(c.Trials, try(migrations, cfg, form, unit))
 		}
 		if slices.ContainsFunc(c.Trials, func(t Trial) bool { return t.Holds }) {
@@ -94,11 +96,25 @@ func Calibrate(r Recording, cfg verdict.Config, horizon time.Duration) Calibrati
 	return c
 }
 
-// unitsFor are the units to try: those of the list, and what is set.
-func unitsFor(set time.Duration) []time.Duration {
+// unitsFor are the units to try: those of the list, and what is set; none shorter
+// than the intervals that were counted.
+func unitsFor(set, every time.Duration) []time.Duration {
 	out := append(slices.Clone(Units), set)
+	for i := range out {
+		out[i] = max(out[i], every)
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// usualLength is the median length of the intervals.
+func usualLength(r Recording) time.Duration {
+	var all []time.Duration
+	for _, t := range r.Turns {
+		all = append(all, t.At.Sub(firstOf(t)))
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // cut makes migrations of a recording. What is left at the end is one as well if
@@ -213,9 +229,10 @@ func SourceOf(r Recording) (out []Span) {
 // forgets half of what it saw within two hours.
 const lookEvery = time.Hour
 
-// Bursts says how long the errors of one side stay together: as usual, and at
-// worst, of the hours that there are.
-func Bursts(spans []Span) (usual, longest time.Duration) {
+// Bursts says how long the errors of one side stay together: in half of the hours
+// no longer than usual, and in nine of ten no longer than long. The very worst
+// hour of a week would be chance.
+func Bursts(spans []Span) (usual, long time.Duration) {
 	if len(spans) == 0 {
 		return 0, 0
 	}
@@ -229,7 +246,7 @@ func Bursts(spans []Span) (usual, longest time.Duration) {
 		}
 	}
 	slices.Sort(all)
-	return all[len(all)/2], all[len(all)-1]
+	return all[len(all)/2], all[len(all)*9/10]
 }
 
 // together is the longest span beyond which errors are hardly more uneven, and

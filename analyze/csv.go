@@ -354,7 +354,7 @@ func (c *cells) part(column int, requests int64, side string) int64 {
 
 // recording puts the rows into turns.
 func (t *table) recording(rows []row) Recording {
-	out := Recording{Name: t.name, Shares: t.share >= 0}
+	out := Recording{Name: t.name}
 	for _, r := range rows {
 		if !slices.ContainsFunc(out.Services, func(s Service) bool { return s.Name == r.service }) {
 			service := Service{Name: r.service}

@@ -66,7 +66,7 @@ func TestTableIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Turns) != 4 || len(got.Turns[0].Intervals) != 2 || len(got.Services) != 2 || !got.Shares {
+	if len(got.Turns) != 4 || len(got.Turns[0].Intervals) != 2 || len(got.Services) != 2 {
 		t.Fatalf("%+v", got)
 	}
 	second, third, last := got.Turns[1].Intervals[0], got.Turns[2].Intervals[0], got.Turns[3].Intervals[0]

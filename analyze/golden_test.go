@@ -42,7 +42,7 @@ func golden(t *testing.T, name string, got []byte) {
 // requests fails from 14:31:07 on. Latencies come in whole histograms.
 func morning(failing float64) Recording {
 	chance := rand.New(rand.NewPCG(7, 7))
-	r := Recording{Name: "shop", Services: []Service{{Full: true}}, Shares: true}
+	r := Recording{Name: "shop", Services: []Service{{Full: true}}}
 	one := func(n int64, failing float64, at time.Time) traffic.Reading[traffic.Counts] {
 		c := traffic.Counts{Requests: n, Latency: traffic.Histogram{
 			Edges: []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, time.Second}, Buckets: make([]int64, 4),
@@ -186,7 +186,7 @@ func TestWordsOfACalibration(t *testing.T) {
 			{Form: verdict.Hybrid, Unit: 30 * time.Second, Migrations: 14, Alarms: 3, Low: .047, High: .508, InTen: 5, Strongest: 6.2},
 			{Form: verdict.Hybrid, Unit: time.Minute, Migrations: 14, High: .2316, InTen: 1, Strongest: 2.9, Holds: true},
 		},
-		Phi: 2.04, Bursts: []time.Duration{8 * time.Second, 32 * time.Second}, Need: 368,
+		Phi: 2.04, Bursts: []time.Duration{8 * time.Second, 32 * time.Second}, Need: 368, Every: 30 * time.Second,
 	}
 	c.Best = &c.Trials[1]
 	WriteCalibration(&b, c)

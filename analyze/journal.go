@@ -59,7 +59,7 @@ type journal struct {
 
 // next begins another attempt.
 func (j *journal) next() {
-	j.all = append(j.all, Recording{Name: j.name, Shares: true})
+	j.all = append(j.all, Recording{Name: j.name})
 	j.worse = false
 }
 

@@ -35,13 +35,13 @@ const plotStyle = `
 :root{--paper:#fff;--ink:#1c2430;--soft:#5d6877;--grid:#e3e7ec;--target:#c2410c;--source:#2563eb;--bad:#b91c1c;--band:#dbe4f0}
 @media (prefers-color-scheme:dark){:root{--paper:#12161c;--ink:#e6eaf0;--soft:#9aa5b4;--grid:#2a313b;--target:#fb923c;--source:#7aa7ff;--bad:#f87171;--band:#26364d}}
 @media print{:root{--paper:#fff;--ink:#000;--soft:#444;--grid:#ddd;--target:#b23a06;--source:#1d4fc4;--bad:#a11212;--band:#d5deea}}
-text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink)}
+text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink);pointer-events:none}
 .title{font-size:18px;font-weight:600}.soft{fill:var(--soft)}.small{font-size:12px}
 .paper{fill:var(--paper)}.grid{stroke:var(--grid);stroke-width:1}.axis{stroke:var(--soft);stroke-width:1}
 .evidence{fill:none;stroke:var(--ink);stroke-width:2;stroke-linejoin:round}.limit{stroke:var(--bad);stroke-width:1.5;stroke-dasharray:7 4}
 .target{fill:none;stroke:var(--target);stroke-width:2.2;stroke-linejoin:round}.source{fill:none;stroke:var(--source);stroke-width:1.6;stroke-dasharray:5 3;stroke-linejoin:round}
 .band{fill:var(--band);stroke:var(--soft);stroke-width:1}.step{stroke:var(--soft);stroke-width:1;stroke-dasharray:2 4}
-.bad{fill:var(--bad);font-weight:600}.over{paint-order:stroke;stroke:var(--paper);stroke-width:5px;stroke-linejoin:round}.mark{stroke:var(--bad);stroke-width:1.5}.dot{fill:var(--bad)}
+.bad{fill:var(--bad);font-weight:600}.over{paint-order:stroke;stroke:var(--paper);stroke-width:5px;stroke-linejoin:round}.mark{stroke:var(--bad);stroke-width:1.5;pointer-events:none}.dot{fill:var(--bad)}
 .hover{fill:transparent}.hover:hover{fill:var(--soft);fill-opacity:.16}
 .legendT{stroke:var(--target);stroke-width:2.2}.legendS{stroke:var(--source);stroke-width:1.6;stroke-dasharray:5 3}
 `
@@ -57,8 +57,8 @@ func Plot(w io.Writer, r Result) error {
 	p.evidence()
 	p.errors()
 	p.times()
-	p.marks()
 	p.hovers()
+	p.marks()
 	p.add("</svg>\n")
 	_, err := io.WriteString(w, p.b.String())
 	return err

@@ -15,7 +15,6 @@ type Recording struct {
 	Turns    []Turn    // by time
 	Marks    []Mark    // by time
 	LeftOut  []LeftOut // what is not in Turns, and why
-	Shares   bool      // it says which share was intended, and so which steps there were
 }
 
 // Service is one stream of counts of a recording.

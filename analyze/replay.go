@@ -31,8 +31,7 @@ type Result struct {
 	Alarms   []Alarm        `json:"alarms,omitempty"`
 	Points   []Point        `json:"points,omitempty"`
 	Services []string       `json:"services"`
-	Promote  bool           `json:"promote"` // a step is left only with enough evidence
-	Config   verdict.Config `json:"config"`  // what it was asked with
+	Config   verdict.Config `json:"config"` // what it was asked with
 }
 
 // Degraded reports whether the target would have been taken back.
@@ -144,7 +143,7 @@ func newWalk(r Recording, cfg verdict.Config) *walk {
 	w := &walk{test: t, state: t.New(), marks: r.Marks, sums: map[int]*sum{}, every: 1 + len(r.Turns)/mostLooks, step: -1}
 	w.before = w.state.Clone()
 	w.out = Result{
-		Name: r.Name, LeftOut: r.LeftOut, Threshold: -math.Log(cfg.Alpha), Config: cfg, Promote: cfg.Promote,
+		Name: r.Name, LeftOut: r.LeftOut, Threshold: -math.Log(cfg.Alpha), Config: cfg,
 		Nearest: Moment{LogE: math.Inf(-1)}, Points: make([]Point, 0, min(len(r.Turns), 2*mostLooks)),
 	}
 	w.point.LogE = math.Inf(-1)

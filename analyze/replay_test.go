@@ -129,7 +129,7 @@ func TestOneIn(t *testing.T) {
 
 // BenchmarkReplayOfADay replays a day of seconds.
 func BenchmarkReplayOfADay(b *testing.B) {
-	r := Recording{Services: []Service{{}}, Shares: true}
+	r := Recording{Services: []Service{{}}}
 	for i := range 86400 {
 		at := dawn.Add(time.Duration(i+1) * time.Second)
 		from := at.Add(-time.Second)

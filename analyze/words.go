@@ -315,9 +315,12 @@ func WriteCalibration(w io.Writer, c Calibration) {
 	fmt.Fprintf(w, "%s against itself: %s, %s and %s\n", c.Name, between(c.From, c.To), number(int(c.Requests), "request"), number(int(c.Errors), "error"))
 	how := "two halves of it side by side"
 	if c.Folded {
-		how = "neighbouring spans of " + trimmed(neighbours) + " side by side, thinned to the split by drawing with a fixed seed"
+		how = "neighbouring spans of " + trimmed(neighbours) + " side by side, thinned to the split by drawing with a fixed seed; errors alone"
 	}
 	fmt.Fprintf(w, "  %s; %s of the requests in the target's place\n", how, view.Percent(c.Share))
+	if c.Every > time.Second {
+		fmt.Fprintf(w, "  counted in intervals of %s, so nothing shorter can be seen\n", trimmed(c.Every))
+	}
 	if len(c.Trials) == 0 {
 		fmt.Fprintf(w, "\n  There is nothing to compare: no two spans of %s are known.\n", trimmed(neighbours))
 		return
@@ -335,16 +338,16 @@ func WriteCalibration(w io.Writer, c Calibration) {
 }
 
 // clustered says how long errors stay together.
-func clustered(usual, longest time.Duration) string {
+func clustered(usual, long time.Duration) string {
 	switch {
-	case longest <= time.Second:
+	case long <= time.Second:
 		return "none to be seen"
 	case usual <= time.Second:
-		return fmt.Sprintf("mostly none, at worst errors stay together for %s", trimmed(longest))
-	case usual == longest:
+		return fmt.Sprintf("none in most hours; in some, errors stay together for %s", trimmed(long))
+	case usual == long:
 		return fmt.Sprintf("errors stay together for about %s", trimmed(usual))
 	default:
-		return fmt.Sprintf("errors stay together for about %s, %s at the longest", trimmed(usual), trimmed(longest))
+		return fmt.Sprintf("errors stay together for about %s, in one hour of ten for %s or more", trimmed(usual), trimmed(long))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,20 +94,20 @@ func (f *analyzeFlags) readJournal(cmd *cobra.Command, name string) (counted, er
 
 // happened says what became of the attempt that is analysed.
 func happened(s engine.Status) string {
-	text := "what happened   " + strings.ToLower(string(s.Phase))
-	switch {
-	case s.Phase == engine.RolledBack:
-		text = "what happened   it was rolled back"
-	case s.Phase == engine.Complete:
-		text = "what happened   it completed"
+	text := map[engine.Phase]string{
+		engine.RolledBack: "it was rolled back", engine.RollingBack: "it is being rolled back", engine.Complete: "it is complete",
+		engine.Failed: "it failed before anything was changed", engine.WaitingForApproval: "it waits for approval",
+	}[s.Phase]
+	if text == "" {
+		text = "it is " + strings.ToLower(string(s.Phase))
 	}
 	if !s.Since.IsZero() {
-		text += " at " + s.Since.Format("2006-01-02 15:04:05")
+		text += " since " + s.Since.Format("2006-01-02 15:04:05")
 	}
 	if s.Cause != "" {
 		text += ": " + s.Cause
 	}
-	return text
+	return "what happened   " + text
 }
 
 func readCSV(cmd *cobra.Command, path string) (analyze.Recording, error) {
@@ -128,12 +129,15 @@ func readCSV(cmd *cobra.Command, path string) (analyze.Recording, error) {
 	return r, err
 }
 
-// progress tells on a terminal or in a log how far it is, but not too often.
+// tellEvery is how long somebody waits before he wants to know how far it is.
+const tellEvery = 2 * time.Second
+
+// progress tells how far it is to who waits for long.
 func progress(w io.Writer, what string) func(done, all int) {
-	told := -1
+	told := time.Now()
 	return func(done, all int) {
-		if tenth := done * 10 / max(all, 1); tenth != told && all >= 10 {
-			told = tenth
+		if now := time.Now(); now.Sub(told) >= tellEvery && done < all {
+			told = now
 			fmt.Fprintf(w, "%s: %s of %s answers\n", what, view.Count(int64(done)), view.Count(int64(all)))
 		}
 	}
