@@ -54,6 +54,10 @@ func (m *Mistakes) Error() string {
 	return b.String()
 }
 
+// mostCount is more than any interval holds; larger numbers are of something else,
+// and their sums would not fit.
+const mostCount = 1_000_000_000_000
+
 // longestJump is how far apart two rows may be, in usual distances, before what
 // lies between counts as missing.
 const longestJump = 1.5
@@ -334,8 +338,8 @@ func (c *cells) count(column int) int64 {
 		return 0
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		c.t.wrong(c.line, "%s is %q, which is no count", c.t.header[column], text)
+	if err != nil || n < 0 || n > mostCount {
+		c.t.wrong(c.line, "%s is %q, which is no count of requests", c.t.header[column], text)
 		c.empty++
 		return 0
 	}

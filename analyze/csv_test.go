@@ -1,8 +1,10 @@
 package analyze
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -25,8 +27,8 @@ func TestMistakesOfTables(t *testing.T) {
 		"a column of nobody": {"source_reqs," + plainHeader, `line 1: column "source_reqs" is none of source_requests, source_errors, source_over_DURATION, source_event_NAME`},
 		"all lines": {plainHeader + "yesterday,1,0,1,0\n100,1,2,1,0\n101,x,0,-1,0\n102,1,0,1\n", `line 2: time "yesterday" is neither like 2026-05-04T14:30:00Z nor seconds since 1970
   line 3: source_errors is 2, of 1 requests of the source
-  line 4: source_requests is "x", which is no count
-  line 4: target_requests is "-1", which is no count
+  line 4: source_requests is "x", which is no count of requests
+  line 4: target_requests is "-1", which is no count of requests
   line 5: has 4 cells, and the header 5`},
 		"order":                       {plainHeader + "100,1,0,1,0\n100,1,0,1,0\n", "line 3: 1970-01-01T00:01:40Z is not after the time of line 2, 1970-01-01T00:01:40Z: sort the table by time, with one line for each interval"},
 		"milliseconds are no seconds": {plainHeader + "1770000000000,1,0,1,0\n", `line 2: time "1770000000000" is neither like 2026-05-04T14:30:00Z nor seconds since 1970`},
@@ -53,6 +55,33 @@ func TestManyMistakesAreCut(t *testing.T) {
 	if text := err.Error(); !strings.HasPrefix(text, "t.csv: 60 mistakes; nothing was analysed\n") || !strings.HasSuffix(text, "\n  and 10 more") {
 		t.Error(text)
 	}
+}
+
+// FuzzCSV reads anything: it is a table that can be replayed and drawn, or its
+// mistakes are said.
+func FuzzCSV(f *testing.F) {
+	f.Add(plainHeader + "100,10,1,5,0\n130,10,0,5,5\n")
+	f.Add("share,service,source_over_1s,target_over_1s,source_event_x,target_event_x," + plainHeader + "5%,web,1,0,1,1,2026-05-04T14:00:30Z,1000000000000,1,5,0\n50%,web,0,0,1,1,2026-05-04T14:01:30Z,10,1,,0\n")
+	f.Add(plainHeader + "\"")
+	f.Fuzz(func(t *testing.T, table string) {
+		r, err := CSV(strings.NewReader(table), "t.csv")
+		var mistakes *Mistakes
+		if err != nil {
+			if !errors.As(err, &mistakes) || len(mistakes.Lines) == 0 {
+				t.Fatalf("%v is not a *Mistakes", err)
+			}
+			return
+		}
+		got := replayed(r)
+		if math.IsNaN(got.Peak) || math.IsNaN(got.LogE) {
+			t.Fatalf("peak %v, ln E %v", got.Peak, got.LogE)
+		}
+		var b bytes.Buffer
+		Write(&b, got)
+		if err := Plot(&b, got); err != nil || strings.Contains(b.String(), "NaN") {
+			t.Fatalf("%v\n%s", err, b.String())
+		}
+	})
 }
 
 // TestTableIsRead looks at every kind of column, a gap and an empty cell.

@@ -28,7 +28,7 @@ type life struct {
 	share   traffic.Share
 	result  *engine.Result
 	now     time.Time
-	counted traffic.BySide[time.Time]
+	counted map[string]*traffic.BySide[time.Time] // by service
 	journal []store.Entry
 	orders  []engine.Command
 	chance  *rand.Rand
@@ -46,7 +46,8 @@ func newLife(cfg verdict.Config, seed uint64) *life {
 			},
 			Rollback: engine.Rollback{OnUnknown: engine.UnknownHolds},
 		},
-		now: dawn, chance: rand.New(rand.NewPCG(seed, 1)), failing: traffic.BySide[float64]{Source: .002, Target: .002},
+		counted: map[string]*traffic.BySide[time.Time]{},
+		now:     dawn, chance: rand.New(rand.NewPCG(seed, 1)), failing: traffic.BySide[float64]{Source: .002, Target: .002},
 	}
 }
 
@@ -58,7 +59,10 @@ func (l *life) turn() {
 		Routes: map[string]engine.RouteSeen{"public": {
 			Found: traffic.KnownAt(found, l.now), Result: l.result, Settled: traffic.KnownAt(engine.Settlement{Done: true, At: l.now}, l.now),
 		}},
-		Commands: l.orders, Counts: []engine.Interval{l.count()},
+		Commands: l.orders,
+	}
+	for _, s := range l.spec.Gate.Analysis.Services {
+		seen.Counts = append(seen.Counts, l.count(s.Name))
 	}
 	for i, in := range seen.Counts {
 		seen.Counts[i] = engine.Placed(l.spec, l.status, in)
@@ -104,10 +108,15 @@ func (l *life) write(seen engine.Observation) {
 
 // count is what both sides answered in the last second; at times a side is not
 // known.
-func (l *life) count() engine.Interval {
-	in := engine.Interval{To: l.now, From: l.counted}
+func (l *life) count(service string) engine.Interval {
+	counted := l.counted[service]
+	if counted == nil {
+		counted = &traffic.BySide[time.Time]{}
+		l.counted[service] = counted
+	}
+	in := engine.Interval{Service: service, To: l.now, From: *counted}
 	one := func(n int64, failing float64, from *time.Time) traffic.Reading[traffic.Counts] {
-		c := traffic.Counts{Requests: n}
+		c := traffic.Counts{Requests: n, Events: []int64{n / 10}}
 		for range n {
 			slow := 0
 			if l.chance.Float64() < .02 {
@@ -128,8 +137,8 @@ func (l *life) count() engine.Interval {
 		return traffic.KnownAt(c, l.now)
 	}
 	target := int64(l.share.Ratio() * 200)
-	in.Source = one(200-target, l.failing.Source, &l.counted.Source)
-	in.Target = one(target, l.failing.Target, &l.counted.Target)
+	in.Source = one(200-target, l.failing.Source, &counted.Source)
+	in.Target = one(target, l.failing.Target, &counted.Target)
 	return in
 }
 
@@ -143,6 +152,10 @@ func TestJournalReplaysToTheSameBit(t *testing.T) {
 		if rapid.Bool().Draw(t, "latency") {
 			latencies++
 			cfg.Services[0].Metrics = append(cfg.Services[0].Metrics, verdict.Metric{Name: "p99", Kind: verdict.Latency, Quantile: .99})
+		}
+		if rapid.Bool().Draw(t, "two") {
+			two := verdict.Service{Name: "pay", Weight: 2, Metrics: []verdict.Metric{{Name: "errors", Kind: verdict.Errors}, {Name: "declined", Kind: verdict.Events}}}
+			cfg.Services = append(cfg.Services, two)
 		}
 		l := newLife(cfg.WithDefaults(), rapid.Uint64().Draw(t, "seed"))
 		l.failing.Target = rapid.SampledFrom([]float64{.002, .05, .5}).Draw(t, "failing")
