@@ -198,6 +198,8 @@ func TestWordsOfACalibration(t *testing.T) {
 	c.Best, c.Proven, c.Folded, c.Bursts = &c.Trials[1], true, false, []time.Duration{time.Second, 16 * time.Second}
 	c.Trials[1].Form, c.Trials[1].Migrations = verdict.Unit, 400
 	WriteCalibration(&b, c)
+	b.WriteString("\n")
+	WriteCalibration(&b, Calibration{Name: "shop"})
 	golden(t, "calibration.txt", b.Bytes())
 }
 

@@ -312,6 +312,11 @@ func trimmed(d time.Duration) string {
 // WriteCalibration says for people what comparing the source with itself has
 // shown, and what to write into the file.
 func WriteCalibration(w io.Writer, c Calibration) {
+	if len(c.Trials) == 0 {
+		fmt.Fprintf(w, "%s against itself: there is nothing to compare.\n", c.Name)
+		fmt.Fprintf(w, "  It takes two neighbouring spans of %s of the source at least, and days of them to say something: more time, or --halves.\n", trimmed(neighbours))
+		return
+	}
 	fmt.Fprintf(w, "%s against itself: %s, %s and %s\n", c.Name, between(c.From, c.To), number(int(c.Requests), "request"), number(int(c.Errors), "error"))
 	how := "two halves of it side by side"
 	if c.Folded {
@@ -320,10 +325,6 @@ func WriteCalibration(w io.Writer, c Calibration) {
 	fmt.Fprintf(w, "  %s; %s of the requests in the target's place\n", how, view.Percent(c.Share))
 	if c.Every > time.Second {
 		fmt.Fprintf(w, "  counted in intervals of %s, so nothing shorter can be seen\n", trimmed(c.Every))
-	}
-	if len(c.Trials) == 0 {
-		fmt.Fprintf(w, "\n  There is nothing to compare: no two spans of %s are known.\n", trimmed(neighbours))
-		return
 	}
 	fmt.Fprintln(w)
 	writeTrials(w, c)
