@@ -16,9 +16,11 @@
 //     first sample is only what later ones are compared with.
 //   - A side none of whose instances was seen at the window's beginning is Unknown for
 //     this window, and so is one without a new sample in the window.
-//   - An instance that had the side's counters, shows nothing new, and whose up is 0
-//     makes the side Failed: it may hide errors. One that is no longer scraped at all
-//     (its pod is gone) does not.
+//   - An instance that had the side's counters of requests, has no new sample of these,
+//     and whose up is 0 makes the side Failed: it may hide errors. One that is no longer
+//     scraped at all (its pod is gone) does not.
+//   - Without a new sample of requests nothing is asked of errors, latency and events: at
+//     a scrape interval of 15 s and a window a second most windows are of this kind.
 //   - Errors or an event whose metric exists without matching series are zero; if the
 //     metric itself does not exist, the side is Unknown, because the name is probably wrong.
 //   - Counters of requests of one instance that fell at the same scrape are one reset;

@@ -83,6 +83,13 @@ func (s *Source) Close() { s.client.CloseIdleConnections() }
 
 // Counts implements signal.Source. Its readings' At is the time of the last
 // sample used, of the instance that was scraped least recently.
+//
+// For each side it asks the server whether the window holds a new sample of requests.
+// Without one it asks two more questions: which instances count, answered by one value
+// each, and for up of these in the window. With one it asks for all samples since the
+// lookback, once per expression, for up where an instance is new or silent, and whether
+// each metric without series exists. So what the server finds wrong with another
+// expression than that of the requests is said with a new sample only.
 func (s *Source) Counts(ctx context.Context, q signal.Query, from, to time.Time) (signal.Counts, error) {
 	if to.Before(from) {
 		return signal.Counts{}, fmt.Errorf("count signal %s: the window ends at %s, before it begins at %s", q.Name, to, from)
@@ -120,14 +127,35 @@ func (s *Source) side(ctx context.Context, q signal.Query, side traffic.Side, w 
 	if want.Requests == nil {
 		return unknown("nothing says what its requests are"), nil
 	}
-	seen, err := s.read(ctx, want, w)
+	reading, err := s.reading(ctx, want, w)
 	switch bad := (*v1.Error)(nil); {
 	case errors.As(err, &bad) && bad.Type == v1.ErrBadData:
 		return traffic.Reading[traffic.Counts]{}, fmt.Errorf("%s refuses the %s's query: %s", s.url, side, bad.Msg)
 	case err != nil:
 		return traffic.FailedAt[traffic.Counts](s.explained(ctx, err), w.to), nil
 	}
-	return decideReading(want, seen, w), nil
+	return reading, nil
+}
+
+// reading asks for no more than can decide: without a new sample of its requests a
+// side is not known, whatever else is new.
+func (s *Source) reading(ctx context.Context, want selector.Side, w window) (traffic.Reading[traffic.Counts], error) {
+	changed, err := s.changed(ctx, want.Requests, w)
+	if err != nil {
+		return traffic.Reading[traffic.Counts]{}, err
+	}
+	if !changed {
+		got, err := s.readUnchanged(ctx, want.Requests, w)
+		if err != nil {
+			return traffic.Reading[traffic.Counts]{}, err
+		}
+		return decideUnchanged(want.Requests, got, w), nil
+	}
+	got, err := s.read(ctx, want, w)
+	if err != nil {
+		return traffic.Reading[traffic.Counts]{}, err
+	}
+	return decideReading(want, got, w), nil
 }
 
 func (s *Source) explained(ctx context.Context, err error) error {

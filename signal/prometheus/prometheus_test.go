@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -45,7 +44,18 @@ func file(t *testing.T, content string) string {
 	return path
 }
 
-const emptyAnswer = `{"status":"success","data":{"resultType":"matrix","result":[]}}`
+const (
+	emptyAnswer = `{"status":"success","data":{"resultType":"matrix","result":[]}}`
+	emptyVector = `{"status":"success","data":{"resultType":"vector","result":[]}}`
+)
+
+// empty returns the answer of a server that has nothing.
+func empty(r *http.Request) string {
+	if strings.HasPrefix(r.FormValue("query"), "count") {
+		return emptyVector
+	}
+	return emptyAnswer
+}
 
 func TestAnswersThatAreNone(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -61,15 +71,20 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"execution":       {422, `{"status":"error","errorType":"execution","error":"query processing would load too many samples"}`, "too many samples", ""},
 		"timeout":         {503, `{"status":"error","errorType":"timeout","error":"query timed out"}`, "query timed out", ""},
 		"bad query":       {400, `{"status":"error","errorType":"bad_data","error":"parse error"}`, "", "refuses the source's query: parse error"},
-		"other type":      {200, `{"status":"success","data":{"resultType":"vector","result":[]}}`, "of type vector", ""},
+		"no range":        {200, emptyVector, "a range was asked for, and the answer is of type vector", ""},
+		"no list":         {200, emptyAnswer, "one value per instance was asked for, and the answer is of type matrix", ""},
 		"partial":         {200, strings.Replace(emptyAnswer, `{`, `{"warnings":["store gateway 3 is gone"],`, 1), "may be incomplete: store gateway 3 is gone", ""},
-		"nothing matches": {200, emptyAnswer, `no series matches r{s="`, ""},
+		"nothing matches": {200, "", `no series matches r{s="`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
 				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.body)
+				body := c.body
+				if name == "nothing matches" {
+					body = empty(r)
+				}
+				_, _ = io.WriteString(w, body)
 			}))
 			defer server.Close()
 			s := mustNew(t, Config{URL: server.URL + "/"})
@@ -103,7 +118,7 @@ func TestOneSideFailsAlone(t *testing.T) {
 			http.Error(w, "no", http.StatusInternalServerError)
 			return
 		}
-		_, _ = io.WriteString(w, emptyAnswer)
+		_, _ = io.WriteString(w, empty(r))
 	}))
 	defer server.Close()
 	got, err := mustNew(t, Config{URL: server.URL}).Counts(t.Context(), query(), time.Now().Add(-time.Second), time.Now())
@@ -135,7 +150,7 @@ func TestWhatIsAsked(t *testing.T) {
 	asked := make(chan string, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.URL.Path + " " + r.FormValue("query") + " at " + r.FormValue("time")
-		_, _ = io.WriteString(w, emptyAnswer)
+		_, _ = io.WriteString(w, empty(r))
 	}))
 	defer server.Close()
 	s := mustNew(t, Config{URL: server.URL + "/prefix/", Lookback: time.Minute, Settle: 10 * time.Second})
@@ -144,60 +159,15 @@ func TestWhatIsAsked(t *testing.T) {
 	if _, err := s.Counts(t.Context(), q, to.Add(-30*time.Second), to); err != nil {
 		t.Fatal(err)
 	}
-	const want = `/prefix/api/v1/query {s=~"a|\"b",__name__="r"}[90001ms] at 1799999990.501`
-	if got := <-asked; got != want {
-		t.Errorf("asked %s\nwant  %s", got, want)
-	}
-}
-
-// TestWhatAWindowCosts counts requests: one per expression of each side, and one for
-// each metric that seems not to exist.
-func TestWhatAWindowCosts(t *testing.T) {
-	var mu sync.Mutex
-	asked := map[string]int{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		query := r.FormValue("query")
-		asked[query[strings.LastIndex(query, "=\"")+2:strings.LastIndex(query, "\"")]]++
-		switch {
-		case strings.HasPrefix(query, "count("):
-			_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
-		case strings.Contains(query, "never"), strings.Contains(query, "none"):
-			_, _ = io.WriteString(w, emptyAnswer)
-		default:
-			now := time.Now().Unix()
-			_, _ = fmt.Fprintf(w, `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"job":"j","instance":"a"},"values":[[%d,"5"],[%d,"7"]]}]}}`, now-20, now-4)
+	close(asked)
+	for _, want := range []string{
+		`/prefix/api/v1/query {s=~"a|\"b",__name__="r"}[30001ms] at 1799999990.501`,
+		`/prefix/api/v1/query count by (job, instance) (last_over_time({s=~"a|\"b",__name__="r"}[90001ms])) at 1799999990.501`,
+		"",
+	} {
+		if got := <-asked; got != want {
+			t.Errorf("asked %s\nwant  %s", got, want)
 		}
-	}))
-	defer server.Close()
-	event := func(name, text string) signal.Event {
-		return signal.Event{Name: name, Count: traffic.BySide[string]{Source: text}}
-	}
-	source := func(text string) traffic.BySide[string] { return traffic.BySide[string]{Source: text} }
-	q := signal.Query{Requests: source("r"), Errors: source("errors"), Latency: source("l_bucket"), Events: []signal.Event{event("paid", "paid"), event("failed", `r{code="none"}`)}}
-	s := mustNew(t, Config{URL: server.URL})
-	ask := func() traffic.Reading[traffic.Counts] {
-		clear(asked)
-		now := time.Now()
-		got, err := s.Counts(t.Context(), q, now.Add(-10*time.Second), now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got.Source
-	}
-	if got := ask(); got.State != traffic.Known || fmt.Sprint(got.Value.Events) != "[2 0]" {
-		t.Errorf("%+v; an event that is a part of the requests' metric needs no series", got)
-	}
-	if text := fmt.Sprint(asked); text != "map[errors:1 l_bucket:1 paid:1 r:2]" {
-		t.Errorf("asked %s, want one request per expression", text)
-	}
-	q.Events = append(q.Events, event("typo", `never_seen{s="s"}`))
-	if got := ask(); got.State != traffic.Unknown || !strings.Contains(got.Err, `no metric of the name in never_seen{s="s"}`) {
-		t.Errorf("%+v", got)
-	}
-	if text := fmt.Sprint(asked); text != "map[errors:1 l_bucket:1 never_seen:2 paid:1 r:2]" {
-		t.Errorf("asked %s, want one more for the metric that is not there", text)
 	}
 }
 

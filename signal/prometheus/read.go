@@ -21,6 +21,9 @@ type window struct {
 	lookback time.Duration
 }
 
+// since is from when on a sample tells what its counter showed when the window began.
+func (w window) since() time.Time { return w.from.Add(-w.lookback) }
+
 // seen is what the server knows of one side in one window.
 type seen struct {
 	requests, errors, latency []*model.SampleStream
@@ -41,7 +44,7 @@ func (s *Source) read(ctx context.Context, want selector.Side, w window) (seen, 
 		return seen{}, err
 	}
 	if open := openQuestions(out, w); len(open) > 0 {
-		if out.up, err = s.samples(ctx, upOf(open), w); err != nil {
+		if out.up, err = s.samples(ctx, upOf(open), w.since(), w.to); err != nil {
 			return seen{}, err
 		}
 	}
@@ -54,11 +57,11 @@ func (s *Source) readCounters(ctx context.Context, want selector.Side, w window)
 	out := seen{events: make([][]*model.SampleStream, len(want.Events))}
 	errs := make([]error, 3+len(want.Events))
 	var all sync.WaitGroup
-	all.Go(func() { out.requests, errs[0] = s.samples(ctx, want.Requests, w) })
-	all.Go(func() { out.errors, errs[1] = s.samples(ctx, want.Errors, w) })
-	all.Go(func() { out.latency, errs[2] = s.samples(ctx, want.Latency, w) })
+	all.Go(func() { out.requests, errs[0] = s.samples(ctx, want.Requests, w.since(), w.to) })
+	all.Go(func() { out.errors, errs[1] = s.samples(ctx, want.Errors, w.since(), w.to) })
+	all.Go(func() { out.latency, errs[2] = s.samples(ctx, want.Latency, w.since(), w.to) })
 	for i, event := range want.Events {
-		all.Go(func() { out.events[i], errs[3+i] = s.samples(ctx, event, w) })
+		all.Go(func() { out.events[i], errs[3+i] = s.samples(ctx, event, w.since(), w.to) })
 	}
 	all.Wait()
 	return out, errors.Join(errs...)
@@ -94,17 +97,18 @@ func (s *Source) hasMetric(ctx context.Context, name string, w window) (bool, er
 	return ok && len(vector) > 0, err
 }
 
-// samples returns the raw samples of sel from the lookback before the window up
-// to its end, ascending, and without series that have none. A range selector
-// returns what is stored (Prometheus, "Querying basics: range vector selectors"),
-// without the markers of staleness.
-func (s *Source) samples(ctx context.Context, sel *selector.Selector, w window) ([]*model.SampleStream, error) {
+// samples returns the raw samples of sel between from and to, ascending, and without
+// series that have none. One at from itself may be among them: whether a range holds
+// its beginning changed with Prometheus 3 (its migration guide, "Range selectors and
+// lookback exclude samples coinciding with the left boundary"). A range selector returns
+// what is stored (Prometheus, "Querying basics: range vector selectors"), without the
+// markers of staleness.
+func (s *Source) samples(ctx context.Context, sel *selector.Selector, from, to time.Time) ([]*model.SampleStream, error) {
 	if sel == nil {
 		return nil, nil
 	}
-	end := w.to.Truncate(time.Millisecond).Add(time.Millisecond) // the server counts in milliseconds; see upTo
-	span := end.Sub(w.from) + w.lookback
-	value, err := s.query(ctx, fmt.Sprintf("%s[%dms]", sel.Query, span.Milliseconds()), end)
+	text, end := rangeOf(sel, from, to)
+	value, err := s.query(ctx, text, end)
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +117,17 @@ func (s *Source) samples(ctx context.Context, sel *selector.Selector, w window) 
 		return nil, fmt.Errorf("a range was asked for, and the answer is of type %s", value.Type())
 	}
 	for _, stream := range matrix {
-		stream.Values = upTo(stream.Values, w.to)
+		stream.Values = upTo(stream.Values, to)
 	}
 	return slices.DeleteFunc(matrix, func(stream *model.SampleStream) bool { return len(stream.Values) == 0 }), nil
+}
+
+// rangeOf returns sel with a range that holds every sample after from up to to, and
+// when it must be evaluated. The server counts in milliseconds, so the range may end
+// up to one of them late; see upTo.
+func rangeOf(sel *selector.Selector, from, to time.Time) (text string, end time.Time) {
+	end = to.Truncate(time.Millisecond).Add(time.Millisecond)
+	return fmt.Sprintf("%s[%dms]", sel.Query, end.Sub(from.Truncate(time.Millisecond)).Milliseconds()), end
 }
 
 func (s *Source) query(ctx context.Context, text string, at time.Time) (model.Value, error) {
@@ -159,25 +171,20 @@ func (i instance) process() string {
 func (i instance) String() string { return fmt.Sprintf("instance %s of job %s", i.name, i.job) }
 
 // openQuestions returns the instances whose samples do not tell whether they were
-// scraped before the window, or in it.
+// scraped before the window, or whether they still are.
 func openQuestions(got seen, w window) []instance {
-	before, during, all := map[instance]bool{}, map[instance]bool{}, map[instance]bool{}
-	for _, streams := range got.all() {
-		for _, stream := range streams {
-			i := instanceOf(stream.Metric)
-			all[i] = true
-			before[i] = before[i] || len(upTo(stream.Values, w.from)) > 0
-			during[i] = during[i] || len(upTo(stream.Values, w.from)) < len(stream.Values)
-		}
-	}
 	var open []instance
-	for i := range all {
-		if i.name != "" && (!before[i] || !during[i]) {
+	for i, l := range livesOf(got, w) {
+		if i.name != "" && (l.first.After(w.from) || l.silent(w)) {
 			open = append(open, i)
 		}
 	}
-	slices.SortFunc(open, func(a, b instance) int { return strings.Compare(a.String(), b.String()) })
-	return open
+	return sorted(open)
+}
+
+func sorted(all []instance) []instance {
+	slices.SortFunc(all, func(a, b instance) int { return strings.Compare(a.String(), b.String()) })
+	return all
 }
 
 // upOf selects the series up of the instances, which Prometheus writes at each

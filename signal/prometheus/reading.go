@@ -26,7 +26,7 @@ type life struct {
 // decideReading makes one side's reading of what the server knows.
 func decideReading(want selector.Side, got seen, w window) traffic.Reading[traffic.Counts] {
 	if len(got.requests) == 0 {
-		return unknown(fmt.Sprintf("no series matches %s", want.Requests.Text))
+		return noSeries(want.Requests)
 	}
 	lives := livesOf(got, w)
 	if why := down(lives, w); why != nil {
@@ -35,7 +35,7 @@ func decideReading(want selector.Side, got seen, w window) traffic.Reading[traff
 	sum := signal.Sum(countersOf(got, lives), w.from, w.to)
 	switch until, fresh := covered(lives, w); {
 	case !fresh:
-		return unknown(fmt.Sprintf("no new sample of %s between %s and %s", want.Requests.Text, clock(w.from), clock(w.to)))
+		return nothingNew(want.Requests, w)
 	case !watched(lives, w):
 		return unknown(fmt.Sprintf("no instance with %s was scraped yet at %s, where the window begins", want.Requests.Text, clock(w.from)))
 	case sum.Requests == 0 && !atBothEnds(got.requests, w):
@@ -56,22 +56,23 @@ func livesOf(got seen, w window) map[instance]*life {
 		}
 		return lives[i]
 	}
-	see := func(l *life, at time.Time) {
-		if l.first.IsZero() || at.Before(l.first) {
-			l.first = at
-		}
-	}
 	for _, streams := range got.all() {
 		for _, stream := range streams {
-			see(of(stream), stream.Values[0].Timestamp.Time())
+			of(stream).scraped(stream.Values[0].Timestamp.Time())
 		}
 	}
 	for _, stream := range got.requests {
-		if l, last := of(stream), stream.Values[len(stream.Values)-1].Timestamp.Time(); last.After(l.lastCount) {
+		if l, last := of(stream), lastOf(stream); last.After(l.lastCount) {
 			l.lastCount = last
 		}
 	}
-	for _, stream := range got.up {
+	addUp(lives, got.up, w)
+	return lives
+}
+
+// addUp adds to lives what the series up tell of them.
+func addUp(lives map[instance]*life, up []*model.SampleStream, w window) {
+	for _, stream := range up {
 		l := lives[instanceOf(stream.Metric)]
 		if l == nil {
 			continue // the two labels of another combination
@@ -80,14 +81,27 @@ func livesOf(got seen, w window) map[instance]*life {
 			at := p.Timestamp.Time()
 			switch {
 			case p.Value == 1:
-				see(l, at)
+				l.scraped(at)
 				l.downSince = time.Time{}
 			case at.After(w.from) && l.downSince.IsZero():
 				l.downSince = at
 			}
 		}
 	}
-	return lives
+}
+
+// scraped notes that a scrape worked.
+func (l *life) scraped(at time.Time) {
+	if l.first.IsZero() || at.Before(l.first) {
+		l.first = at
+	}
+}
+
+// silent reports whether the instance had counters of requests, and shows nothing new.
+func (l *life) silent(w window) bool { return !l.lastCount.IsZero() && !l.lastCount.After(w.from) }
+
+func lastOf(stream *model.SampleStream) time.Time {
+	return stream.Values[len(stream.Values)-1].Timestamp.Time()
 }
 
 // down says which instances had counters, show nothing new, and do not answer
@@ -95,7 +109,7 @@ func livesOf(got seen, w window) map[instance]*life {
 func down(lives map[instance]*life, w window) error {
 	var all []string
 	for i, l := range lives {
-		if !l.lastCount.IsZero() && !l.lastCount.After(w.from) && !l.downSince.IsZero() {
+		if l.silent(w) && !l.downSince.IsZero() {
 			all = append(all, fmt.Sprintf("%s does not answer Prometheus's scrapes since %s", i, clock(l.downSince)))
 		}
 	}
@@ -132,7 +146,7 @@ func watched(lives map[instance]*life, w window) bool {
 // a sample in it.
 func atBothEnds(streams []*model.SampleStream, w window) bool {
 	return slices.ContainsFunc(streams, func(s *model.SampleStream) bool {
-		return !s.Values[0].Timestamp.Time().After(w.from) && s.Values[len(s.Values)-1].Timestamp.Time().After(w.from)
+		return !s.Values[0].Timestamp.Time().After(w.from) && lastOf(s).After(w.from)
 	})
 }
 
@@ -192,6 +206,14 @@ func edgeOf(m model.Metric) (time.Duration, bool) {
 }
 
 func clock(t time.Time) string { return t.Format(time.TimeOnly) }
+
+func noSeries(requests *selector.Selector) traffic.Reading[traffic.Counts] {
+	return unknown(fmt.Sprintf("no series matches %s", requests.Text))
+}
+
+func nothingNew(requests *selector.Selector, w window) traffic.Reading[traffic.Counts] {
+	return unknown(fmt.Sprintf("no new sample of %s between %s and %s", requests.Text, clock(w.from), clock(w.to)))
+}
 
 func unknown(why string) traffic.Reading[traffic.Counts] {
 	return traffic.Reading[traffic.Counts]{Err: why}

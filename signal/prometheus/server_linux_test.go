@@ -126,11 +126,21 @@ func (w *serverLog) text() string {
 	return w.all.String()
 }
 
-// breakable lets requests through until it is told otherwise.
+// breakable lets requests through until it is told otherwise, and counts them.
 type breakable struct {
-	mu   sync.Mutex
-	why  string
-	next http.RoundTripper
+	mu    sync.Mutex
+	why   string
+	asked int
+	next  http.RoundTripper
+}
+
+// takeAsked returns how many requests there were since the last call.
+func (b *breakable) takeAsked() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.asked
+	b.asked = 0
+	return n
 }
 
 func (b *breakable) set(why string) {
@@ -142,6 +152,7 @@ func (b *breakable) set(why string) {
 func (b *breakable) RoundTrip(r *http.Request) (*http.Response, error) {
 	b.mu.Lock()
 	why := b.why
+	b.asked++
 	b.mu.Unlock()
 	if why == "" {
 		return b.next.RoundTrip(r)
@@ -189,6 +200,10 @@ func TestRealPrometheus(t *testing.T) {
 	t.Run("an instance that is down fails its side", func(t *testing.T) {
 		g, s, transport := take(t)
 		testInstanceDown(t, g.world(s, transport, ask), g)
+	})
+	t.Run("a window without a new sample asks three small questions", func(t *testing.T) {
+		g, s, transport := take(t)
+		testUnchanged(t, g.world(s, transport, ask), transport)
 	})
 	t.Run("errors and events need a metric of their name", func(t *testing.T) {
 		g, s, transport := take(t)
@@ -268,6 +283,34 @@ func testInstanceDown(t *testing.T, w signaltest.World, g *target) {
 		got, err := w.Source.Counts(t.Context(), w.Query, to, time.Now())
 		return time.Time{}, err == nil && got.Source.State == traffic.Failed && strings.Contains(got.Source.Err, g.url+" of job contract does not answer Prometheus's scrapes since")
 	})
+}
+
+func testUnchanged(t *testing.T, w signaltest.World, transport *breakable) {
+	w.Serve(traffic.Source, traffic.Counts{Requests: 5})
+	first := w.Look(t)
+	w.Serve(traffic.Source, traffic.Counts{Requests: 7})
+	second := w.Look(t)
+	w.Query = w.Query.Only(traffic.Source)
+	names := strings.Replace(w.Query.Requests.Source, "requests_total{", `{__name__=~"requests_total|errors_total",`, 1)
+	for what, c := range map[string]struct {
+		requests string
+		to       time.Time // the instant after that of a sample is no sample's
+		asked    int
+		state    traffic.State
+		why      string
+	}{
+		"a new sample":                {w.Query.Requests.Source, second, 6, traffic.Known, ""},
+		"none":                        {w.Query.Requests.Source, first.Add(time.Millisecond), 3, traffic.Unknown, "no new sample of requests_total"},
+		"none, of several names":      {names, first.Add(time.Millisecond), 3, traffic.Unknown, "no new sample of {__name__="},
+		"none, as there is no series": {`requests_total{side="nobody"}`, second, 2, traffic.Unknown, "no series matches"},
+	} {
+		w.Query.Requests.Source = c.requests
+		transport.takeAsked()
+		got, err := w.Source.Counts(t.Context(), w.Query, first, c.to)
+		if asked := transport.takeAsked(); err != nil || got.Source.State != c.state || !strings.Contains(got.Source.Err, c.why) || asked != c.asked {
+			t.Errorf("%s: asked %d times, %+v, %v; want %d, %s %s", what, asked, got.Source, err, c.asked, c.state, c.why)
+		}
+	}
 }
 
 func testErrorsMetric(t *testing.T, w signaltest.World) {

@@ -59,7 +59,7 @@ func TestReadingsSayTheSkew(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header()["Date"] = dated(time.Now().Add(ahead))["Date"]
 			if strings.Contains(r.FormValue("query"), `s="t"`) {
-				_, _ = fmt.Fprint(w, emptyAnswer)
+				_, _ = fmt.Fprint(w, empty(r))
 				return
 			}
 			now := float64(time.Now().UnixMilli()) / 1000
