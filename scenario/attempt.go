@@ -43,13 +43,15 @@ func (w *watari) print(ctx context.Context, out io.Writer, args ...string) error
 
 // attempt is what one "watari run" did, from its events.
 type attempt struct {
+	Number    int
 	Phase     engine.Phase
 	Reached   []reached // the steps in order
 	Written   time.Time // first write that raised a share
 	Degraded  time.Time // when the target was found worse
 	TakenBack time.Time // when the last of the writes that take back was accepted
 	Ended     time.Time
-	Writes    int // accepted
+	Writes    []write // accepted, in order
+	Said      []said  // verdicts and reasons, in order, none twice in a row
 	Cause     string
 	Kills     int // how often the process was killed
 }
@@ -58,6 +60,18 @@ type attempt struct {
 type reached struct {
 	Share traffic.Share
 	At    time.Time
+}
+
+// write is a share that was written and accepted.
+type write struct {
+	Share traffic.Share
+	At    time.Time
+}
+
+// said is what watari said from a moment on.
+type said struct {
+	Text string
+	At   time.Time
 }
 
 // run runs "watari run" to its end and folds its events. onEvent is called for
@@ -148,10 +162,13 @@ func readEvents(r io.Reader, events chan<- view.JSONEvent) error {
 // fold takes over one event.
 func (a *attempt) fold(e view.JSONEvent) {
 	a.Phase = e.Phase
+	if n := len(a.Said); (e.Kind == "verdict" || e.Kind == "status") && e.Text != "" && (n == 0 || a.Said[n-1].Text != e.Text) {
+		a.Said = append(a.Said, said{e.Text, e.At})
+	}
 	switch {
 	case e.Kind == "effect" && e.Effect != nil && e.Effect.Result.Outcome == engine.Accepted:
-		a.Writes++
 		at := e.At.Add(e.Effect.Took)
+		a.Writes = append(a.Writes, write{e.Effect.Write.Share, at})
 		if e.Effect.Write.Share > traffic.None && a.Written.IsZero() {
 			a.Written = at
 		}
@@ -168,4 +185,24 @@ func (a *attempt) fold(e view.JSONEvent) {
 	if e.Phase.Ended() && a.Ended.IsZero() {
 		a.Ended = e.At
 	}
+}
+
+// writesBetween returns what was written within a span of time.
+func (a attempt) writesBetween(from, to time.Time) (some []write) {
+	for _, w := range a.Writes {
+		if !w.At.Before(from) && !w.At.After(to) {
+			some = append(some, w)
+		}
+	}
+	return some
+}
+
+// saidBetween returns the first text said within a span of time that is right.
+func (a attempt) saidBetween(from, to time.Time, right func(string) bool) (string, bool) {
+	for _, s := range a.Said {
+		if !s.At.Before(from) && !s.At.After(to) && right(s.Text) {
+			return s.Text, true
+		}
+	}
+	return "", false
 }

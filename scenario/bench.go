@@ -131,12 +131,12 @@ func benchStarts(ctx context.Context, o BenchOptions) error {
 
 // benchRollback lets one bad attempt after the other take itself back.
 func benchRollback(ctx context.Context, o BenchOptions) error {
-	s, err := prepare(ctx, Options{Rate: 200, Seed: 1, LabDir: o.LabDir, Out: io.Discard})
+	s, err := prepare(ctx, Options{Rate: 200, Seed: 1, LabDir: o.LabDir, Out: io.Discard, Gate: defaultGate})
 	if err != nil {
 		return err
 	}
 	defer s.close(ctx)
-	if err := s.open(ctx); err != nil {
+	if err := s.open(ctx, badFaults); err != nil {
 		return err
 	}
 	users, err := s.startUsers(ctx)

@@ -41,6 +41,18 @@ func TestDemoKilled(t *testing.T) {
 	}
 }
 
+// TestMetricsLost loses the metrics for 90 seconds in every way there is, in the
+// middle of a step.
+func TestMetricsLost(t *testing.T) {
+	play(t, Options{Name: MetricsLost, Seed: 3})
+}
+
+// TestSharedOutage breaks the database behind both sides for five minutes in the
+// middle of a step.
+func TestSharedOutage(t *testing.T) {
+	play(t, Options{Name: SharedOutage, Seed: 5})
+}
+
 func play(t *testing.T, o Options) Summary {
 	t.Helper()
 	o.Watari = buildWatari(t)
@@ -48,8 +60,9 @@ func play(t *testing.T, o Options) Summary {
 	var out strings.Builder
 	o.Out = &out
 	sum, err := Run(t.Context(), o)
+	t.Log(out.String())
 	if err != nil {
-		t.Errorf("%v\n%s", err, out.String())
+		t.Errorf("%v\na request was sent %s late at worst; the first failures: %+v", err, sum.Users.MaxLag, sum.Users.Samples)
 	}
 	return sum
 }

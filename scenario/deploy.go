@@ -80,10 +80,19 @@ func (c *cluster) apply(ctx context.Context, text []byte) error {
 	}
 }
 
+// version is one of the shop.
+type version struct {
+	tag      string
+	faults   string // JSON as lab/app reads it
+	database string // URL; empty: none
+}
+
 // deploy rolls the shop out and waits until its pods serve behind the target
 // group.
-func (c *cluster) deploy(ctx context.Context, cloud *cloud, tag, faults string) error {
-	text, err := manifest("shop.yaml", map[string]string{"SIDE": c.Side, "TAG": tag, "FAULTS": faults, "TARGET_GROUP_ARN": cloud.groups[c.Name]})
+func (c *cluster) deploy(ctx context.Context, cloud *cloud, v version) error {
+	text, err := manifest("shop.yaml", map[string]string{
+		"SIDE": c.Side, "TAG": v.tag, "FAULTS": v.faults, "DATABASE": v.database, "TARGET_GROUP_ARN": cloud.groups[c.Name],
+	})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"watari.dev/lab"
+	"watari.dev/lab/database"
 )
 
 // Options say what to play and how.
@@ -24,14 +25,68 @@ type Options struct {
 	Watari string    // path of the watari command; empty is this program
 	Out    io.Writer // what people read
 	Kills  int       // how often "watari run" is killed with kill -9 at random moments of each attempt
+
+	Gate    string        // of the migration, as YAML in flow style; empty is the scenario's own
+	Trouble time.Duration // how long the trouble of SharedOutage or MetricsLost lasts, at most maxTrouble; 0 is what each says
 }
 
-// TargetGroupBinding is the cutover of a cluster by the weights of a listener,
-// without a DNS change.
-const TargetGroupBinding = "target-group-binding"
+// The scenarios.
+const (
+	// TargetGroupBinding is the cutover of a cluster by the weights of a listener,
+	// without a DNS change.
+	TargetGroupBinding = "target-group-binding"
+	// SharedOutage is that cutover while the database behind both sides fails half
+	// of its requests for five minutes.
+	SharedOutage = "shared-outage"
+	// MetricsLost is that cutover while nobody can read the metrics for 90 seconds.
+	MetricsLost = "metrics-lost"
+)
+
+// Gates for a demo that is quick: windows are short and few requests are enough.
+const (
+	defaultGate = `{thresholds: {maxErrorRatio: 1%, maxP99: 1s, minRequests: 50, window: 8s}}`
+	// comparingGate has no limits: what both sides share, a database or a machine that
+	// is busy, would be blamed on the target.
+	comparingGate = `{analysis: {minRequests: 50}, thresholds: {window: 8s}}`
+)
+
+// maxTrouble leaves the migration a minute and a half of its deadline for itself.
+const maxTrouble = 8*time.Minute + 30*time.Second
+
+// piece is a scenario: what happens, and what must have come true.
+type piece struct {
+	name string
+	act  func(*stage, context.Context) (Summary, error)
+	met  func(Summary) error
+	show string // what was seen if it did
+	gate string
+}
+
+func pieces() []piece {
+	return []piece{
+		{TargetGroupBinding, (*stage).targetGroupBinding, Summary.cutoverMet, "The bad attempt was taken back, the good one lost no request.", defaultGate},
+		{SharedOutage, (*stage).sharedOutage, Summary.sharedOutageMet, "Both sides failed, nothing was taken back, nothing rose, and it went on afterwards.", comparingGate},
+		{MetricsLost, (*stage).metricsLost, Summary.metricsLostMet, "Nobody could see, nothing rose, nothing was taken back, and no request was lost.", comparingGate},
+	}
+}
+
+func pieceOf(name string) (piece, bool) {
+	all := pieces()
+	i := slices.IndexFunc(all, func(p piece) bool { return p.name == name })
+	if i < 0 {
+		return piece{}, false
+	}
+	return all[i], true
+}
 
 // Names lists the scenarios.
-func Names() []string { return []string{TargetGroupBinding} }
+func Names() []string {
+	var names []string
+	for _, p := range pieces() {
+		names = append(names, p.name)
+	}
+	return names
+}
 
 // ErrNotMet is wrapped by the error of a scenario that was played to its end and
 // did not show what it should.
@@ -43,22 +98,43 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if o.Name == "" {
 		o.Name = TargetGroupBinding
 	}
-	if !slices.Contains(Names(), o.Name) {
+	p, known := pieceOf(o.Name)
+	if !known {
 		return Summary{}, fmt.Errorf("there is no scenario %q; there are: %s", o.Name, strings.Join(Names(), ", "))
+	}
+	if err := o.check(); err != nil {
+		return Summary{}, err
 	}
 	if o.Rate == 0 {
 		o.Rate = 200
+	}
+	if o.Gate == "" {
+		o.Gate = p.gate
 	}
 	s, err := prepare(ctx, o)
 	if err != nil {
 		return Summary{}, err
 	}
 	defer s.close(ctx)
-	summary, err := s.targetGroupBinding(ctx)
+	summary, err := p.act(s, ctx)
 	if err != nil {
 		return summary, err
 	}
-	return summary, summary.verdict()
+	summary.Took = time.Since(s.began)
+	fmt.Fprintln(s.Out)
+	summary.Write(s.Out)
+	return summary, p.met(summary)
+}
+
+// check reports what cannot be played.
+func (o Options) check() error {
+	if o.Trouble < 0 || o.Trouble > maxTrouble {
+		return fmt.Errorf("scenario %s: trouble of %s: give 0 to %s, the migration has a deadline", o.Name, o.Trouble, maxTrouble)
+	}
+	if o.Keep && o.Name != TargetGroupBinding {
+		return fmt.Errorf("scenario %s: the lab cannot be kept: what it breaks, the database and the way to the metrics, ends with the scenario", o.Name)
+	}
+	return nil
 }
 
 // stage is the lab with everything on it.
@@ -71,6 +147,9 @@ type stage struct {
 	target *cluster
 	watari *watari
 	dir    string // holds the demo's file and state
+
+	database *database.Database // behind both sides; nil in a lab that is kept
+	metrics  *relay             // before the balancer's metrics; nil in a lab that is kept
 }
 
 // prepare brings the lab up, empty, and connects to it.
@@ -144,6 +223,7 @@ func (s *stage) connect() error {
 
 // close takes the lab down, unless it is to be kept.
 func (s *stage) close(ctx context.Context) {
+	defer s.closeOwn()
 	if s.Keep {
 		s.say("the lab stays up: watari lab status   stop it: watari lab down")
 		s.say("its migration: watari status shop --state %s", s.watari.state)
@@ -166,4 +246,48 @@ func (s *stage) say(format string, args ...any) {
 // title announces a part.
 func (s *stage) title(format string, args ...any) {
 	fmt.Fprintf(s.Out, "\n"+format+"\n", args...)
+}
+
+// openOwn starts what belongs to no cluster and to no AWS. A lab that is kept must
+// go on without this process, and gets none of it.
+func (s *stage) openOwn(ctx context.Context) (err error) {
+	if s.Keep {
+		return nil
+	}
+	s.database, err = database.Start(ctx, database.Config{Bind: labHost, Seed: s.Seed})
+	if err != nil {
+		return err
+	}
+	s.metrics, err = startRelay(ctx, s.cloud.metrics)
+	return err
+}
+
+// closeOwn ends it, after everybody who asks it.
+func (s *stage) closeOwn() {
+	if s.metrics != nil {
+		if err := s.metrics.close(); err != nil {
+			s.say("%v", err)
+		}
+	}
+	if s.database != nil {
+		if err := s.database.Close(); err != nil {
+			s.say("%v", err)
+		}
+	}
+}
+
+// databaseURL is what the shop asks; empty: nothing.
+func (s *stage) databaseURL() string {
+	if s.database == nil {
+		return ""
+	}
+	return s.database.URL()
+}
+
+// metricsURL is what watari scrapes.
+func (s *stage) metricsURL() string {
+	if s.metrics == nil {
+		return s.cloud.metrics
+	}
+	return s.metrics.url()
 }

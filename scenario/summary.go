@@ -20,14 +20,16 @@ import (
 
 // Summary is what one would show to one's boss.
 type Summary struct {
+	Scenario string
 	Rate     float64
 	Seed     uint64
 	Source   lab.Cluster
 	Target   lab.Cluster
 	LabReady time.Duration
 	Took     time.Duration
-	Bad      attempt
-	Good     attempt
+	Bad      attempt // which must be taken back; only TargetGroupBinding has one
+	Good     attempt // which must be complete
+	Trouble  trouble // in the middle of Good; only SharedOutage and MetricsLost have one
 	Users    load.Result
 	Calls    labaws.Calls
 }
@@ -57,7 +59,9 @@ func (s Summary) firstFailure(attempt int) (time.Time, bool) {
 
 // Detection is how long after the first bad answer the target was found worse,
 // and how long after it the write that takes the share back was accepted.
-func (s Summary) Detection() (found, takenBack time.Duration, known bool) { return s.detection(1) }
+func (s Summary) Detection() (found, takenBack time.Duration, known bool) {
+	return s.detection(s.Bad.Number)
+}
 
 func (s Summary) detection(attempt int) (found, takenBack time.Duration, known bool) {
 	first, some := s.firstFailure(attempt)
@@ -67,8 +71,15 @@ func (s Summary) detection(attempt int) (found, takenBack time.Duration, known b
 	return s.Bad.Degraded.Sub(first), s.Bad.TakenBack.Sub(first), true
 }
 
-// verdict returns nil if the scenario showed what it should.
-func (s Summary) verdict() error {
+// Shown says in a sentence what was seen, if the scenario showed what it should.
+func (s Summary) Shown() string {
+	p, _ := pieceOf(s.Scenario)
+	return p.show
+}
+
+// cutoverMet returns nil if the bad attempt was taken back and the good one lost
+// nothing.
+func (s Summary) cutoverMet() error {
 	var errs []error
 	if s.Bad.Phase != engine.RolledBack || s.Bad.Degraded.IsZero() {
 		errs = append(errs, fmt.Errorf("%w: attempt 1 ended as %q, not rolled back", ErrNotMet, s.Bad.Phase))
@@ -76,7 +87,7 @@ func (s Summary) verdict() error {
 	if s.Good.Phase != engine.Complete {
 		errs = append(errs, fmt.Errorf("%w: attempt 2 ended as %q, not complete", ErrNotMet, s.Good.Phase))
 	}
-	if sent, failed := s.tallies(2); failed > 0 || sent == 0 {
+	if sent, failed := s.tallies(s.Good.Number); failed > 0 || sent == 0 {
 		errs = append(errs, fmt.Errorf("%w: attempt 2 lost %d of %d requests", ErrNotMet, failed, sent))
 	}
 	for _, seg := range s.Users.Segments {
@@ -96,15 +107,19 @@ func (s Summary) verdict() error {
 func (s Summary) Write(w io.Writer) {
 	fmt.Fprintf(w, "Summary   %s (Kubernetes %s) to %s (Kubernetes %s), %.0f requests/s, seed %d, %s\n\n",
 		s.Source.Name, s.Source.Version, s.Target.Name, s.Target.Version, s.Rate, s.Seed, view.Span(s.Took))
-	s.writeBad(w)
-	s.writeGood(w)
+	if s.Trouble.What != "" {
+		s.writeTrouble(w)
+	} else {
+		s.writeBad(w)
+		s.writeGood(w)
+	}
 	s.writeSteps(w)
 	s.writeFailures(w)
 	s.writeCalls(w)
 }
 
 func (s Summary) writeBad(w io.Writer) {
-	sent, failed := s.tallies(1)
+	sent, failed := s.tallies(s.Bad.Number)
 	fmt.Fprintf(w, "  attempt 1  %s\n", outcome(s.Bad))
 	if found, back, known := s.Detection(); known {
 		fmt.Fprintf(w, "             found %s ms after the first bad answer, rollback accepted %s ms after that\n", milliseconds(found), milliseconds(back-found))
@@ -113,7 +128,7 @@ func (s Summary) writeBad(w io.Writer) {
 }
 
 func (s Summary) writeGood(w io.Writer) {
-	sent, failed := s.tallies(2)
+	sent, failed := s.tallies(s.Good.Number)
 	fmt.Fprintf(w, "  attempt 2  %s\n", outcome(s.Good))
 	fmt.Fprintf(w, "             %s of %s requests of users failed\n\n", view.Count(failed), view.Count(sent))
 }
@@ -193,9 +208,9 @@ func (s Summary) writeFailures(w io.Writer) {
 	}
 	t.Flush()
 	fmt.Fprintln(w)
-	fmt.Fprintln(t, "  clients\tsent\tfailed in attempt 2")
+	fmt.Fprintf(t, "  clients\tsent\tfailed in attempt %d\n", s.Good.Number)
 	for _, kind := range []load.Kind{load.Fresh, load.KeepAlive, load.Forever} {
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", clientNames[kind], view.Count(s.Users.Total.Clients[kind].Sent), view.Count(s.failedOf(2, kind)))
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", clientNames[kind], view.Count(s.Users.Total.Clients[kind].Sent), view.Count(s.failedOf(s.Good.Number, kind)))
 	}
 	t.Flush()
 	fmt.Fprintf(w, "\n  all        %s requests sent, %s answered, %s failed, %s unaccounted for\n",
@@ -240,7 +255,7 @@ func (s Summary) writeCalls(w io.Writer) {
 			parts = append(parts, fmt.Sprintf("%s %d", action, n))
 		}
 	}
-	fmt.Fprintf(w, "  AWS        %d weights written (%d taken back); calls: %s\n", s.Bad.Writes+s.Good.Writes, min(1, s.Bad.Writes), strings.Join(parts, ", "))
+	fmt.Fprintf(w, "  AWS        %d weights written (%d taken back); calls: %s\n", len(s.Bad.Writes)+len(s.Good.Writes), min(1, len(s.Bad.Writes)), strings.Join(parts, ", "))
 	if n := s.Bad.Kills + s.Good.Kills; n > 0 {
 		fmt.Fprintf(w, "  kill -9    watari run was killed %d times and went on\n", n)
 	}

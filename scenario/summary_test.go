@@ -33,8 +33,9 @@ func good() Summary {
 		{Name: "2: holding 100 %", Tally: answers(0, 100, 0, load.Class{})},
 	}
 	return Summary{
-		Bad:  attempt{Phase: engine.RolledBack, Degraded: noon.Add(3 * time.Second), TakenBack: noon.Add(3100 * time.Millisecond), Writes: 2},
-		Good: attempt{Phase: engine.Complete},
+		Scenario: TargetGroupBinding,
+		Bad:      attempt{Number: 1, Phase: engine.RolledBack, Degraded: noon.Add(3 * time.Second), TakenBack: noon.Add(3100 * time.Millisecond), Writes: make([]write, 2)},
+		Good:     attempt{Number: 2, Phase: engine.Complete},
 		Users: load.Result{
 			Segments: segments, Total: answers(285, 110, 5, bad500),
 			Samples: []load.Sample{{Sent: noon, Segment: "1: Shifting", Class: bad500}},
@@ -43,7 +44,7 @@ func good() Summary {
 }
 
 func TestVerdictFailsForWhateverIsNotMet(t *testing.T) {
-	if err := good().verdict(); err != nil {
+	if err := good().cutoverMet(); err != nil {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*Summary){
@@ -60,7 +61,7 @@ func TestVerdictFailsForWhateverIsNotMet(t *testing.T) {
 	} {
 		s := good()
 		spoil(&s)
-		if err := s.verdict(); err == nil || name != "a request is unaccounted for" && !errors.Is(err, ErrNotMet) {
+		if err := s.cutoverMet(); err == nil || name != "a request is unaccounted for" && !errors.Is(err, ErrNotMet) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -106,12 +107,15 @@ func TestTheDemosFileHasNoMistakes(t *testing.T) {
 		"LISTENER_ARN": arn + "listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2",
 		"SOURCE_ARN":   arn + "targetgroup/shop-eks-1-33/73e2d6bc24d8a067", "TARGET_ARN": arn + "targetgroup/shop-eks-1-36/943f017f100becff",
 	}
-	text, err := manifest("migration.yaml", values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := v1alpha1.Parse("migration.yaml", text); err != nil {
-		t.Error(err)
+	for _, p := range pieces() {
+		values["GATE"] = p.gate
+		text, err := manifest("migration.yaml", values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v1alpha1.Parse("migration.yaml", text); err != nil {
+			t.Errorf("%s: %v", p.name, err)
+		}
 	}
 	delete(values, "METRICS")
 	if _, err := manifest("migration.yaml", values); err == nil {

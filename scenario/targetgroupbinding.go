@@ -20,6 +20,9 @@ import (
 // badFaults is what is wrong with the first version that the target gets.
 const badFaults = `{"errorRatio":0.05}`
 
+// noFaults is the version that is as it should be.
+const noFaults = `{}`
+
 // rollAt is the share at which every pod of both sides is replaced while users
 // are there.
 const rollAt traffic.Share = 5000
@@ -27,8 +30,8 @@ const rollAt traffic.Share = 5000
 // targetGroupBinding plays the whole cutover: a bad attempt that must take itself
 // back, and a good one that must lose no request.
 func (s *stage) targetGroupBinding(ctx context.Context) (Summary, error) {
-	sum := Summary{Rate: s.Rate, Seed: s.Seed, Source: s.info.Clusters[0], Target: s.info.Clusters[1], LabReady: s.info.ReadyAfter}
-	if err := s.open(ctx); err != nil {
+	sum := s.summary()
+	if err := s.open(ctx, badFaults); err != nil {
 		return sum, err
 	}
 	users, err := s.startUsers(ctx)
@@ -46,38 +49,47 @@ func (s *stage) targetGroupBinding(ctx context.Context) (Summary, error) {
 	}
 
 	s.title("Attempt 2: the version is fixed. All pods of both sides are replaced in the middle.")
-	if err := s.target.deploy(ctx, s.cloud, "v3", "{}"); err != nil {
+	if err := s.target.deploy(ctx, s.cloud, version{"v3", noFaults, s.databaseURL()}); err != nil {
 		return sum, err
 	}
 	s.say("%s serves the fixed version; watari retry shop", s.target.Name)
 	if err := s.watari.command(ctx, "retry", "shop").Run(); err != nil {
 		return sum, fmt.Errorf("watari retry: %w", err)
 	}
-	if sum.Good, err = s.attempt(ctx, users, 2, s.rollEverything); err != nil {
+	if sum.Good, err = s.attempt(ctx, users, 2, &interlude{at: rollAt, act: s.rollEverything}); err != nil {
 		return sum, err
 	}
+	return sum, s.account(ctx, users, &sum)
+}
+
+// summary says what every scenario knows before it begins.
+func (s *stage) summary() Summary {
+	return Summary{Scenario: s.Name, Rate: s.Rate, Seed: s.Seed, Source: s.info.Clusters[0], Target: s.info.Clusters[1], LabReady: s.info.ReadyAfter}
+}
+
+// account lets the users leave and takes down what they met.
+func (s *stage) account(ctx context.Context, users *users, sum *Summary) (err error) {
 	if sum.Users, err = users.leave(); err != nil {
-		return sum, err
+		return err
 	}
-	if sum.Calls, err = s.cloud.calls(ctx); err != nil {
-		return sum, err
-	}
-	sum.Took = time.Since(s.began)
-	fmt.Fprintln(s.Out)
-	sum.Write(s.Out)
-	return sum, nil
+	sum.Calls, err = s.cloud.calls(ctx)
+	return err
 }
 
 // open builds the cloud, deploys the shop on both sides and writes the file.
-func (s *stage) open(ctx context.Context) error {
+// faults is what is wrong with the target's version.
+func (s *stage) open(ctx context.Context, faults string) error {
 	s.title("A shop on Kubernetes %s; the new cluster runs %s. One load balancer stands before both.", s.info.Clusters[0].Version, s.info.Clusters[1].Version)
 	if err := s.cloud.build(ctx, s.info.Clusters); err != nil {
 		return err
 	}
+	if err := s.openOwn(ctx); err != nil {
+		return err
+	}
 	errs := make([]error, 2)
 	var wg sync.WaitGroup
-	wg.Go(func() { errs[0] = s.source.deploy(ctx, s.cloud, "v1", "{}") })
-	wg.Go(func() { errs[1] = s.target.deploy(ctx, s.cloud, "v2", badFaults) })
+	wg.Go(func() { errs[0] = s.source.deploy(ctx, s.cloud, version{"v1", noFaults, s.databaseURL()}) })
+	wg.Go(func() { errs[1] = s.target.deploy(ctx, s.cloud, version{"v2", faults, s.databaseURL()}) })
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -86,7 +98,7 @@ func (s *stage) open(ctx context.Context) error {
 	text, err := manifest("migration.yaml", map[string]string{
 		"KUBECONFIG": s.info.Kubeconfig, "REGION": s.info.AWS.Region, "ENDPOINT": s.info.AWS.Endpoint,
 		"LISTENER_ARN": s.cloud.listener, "SOURCE_ARN": s.cloud.groups[s.source.Name], "TARGET_ARN": s.cloud.groups[s.target.Name],
-		"METRICS": s.cloud.metrics,
+		"METRICS": s.metricsURL(), "GATE": s.Gate,
 	})
 	if err != nil {
 		return err
@@ -102,9 +114,17 @@ func (s *stage) plan(ctx context.Context) error {
 	return nil
 }
 
+// interlude is what happens in the middle of an attempt, once, from when a share
+// is held.
+type interlude struct {
+	at traffic.Share
+	// act may go on after the attempt; ended is closed at its end.
+	act func(ctx context.Context, ended <-chan struct{}) error
+}
+
 // attempt runs "watari run" to its end, marking in the account of the users where
-// each step begins. atRoll is called once, when rollAt is reached.
-func (s *stage) attempt(ctx context.Context, users *users, n int, atRoll func(context.Context) error) (attempt, error) {
+// each step begins. middle may be nil.
+func (s *stage) attempt(ctx context.Context, users *users, n int, middle *interlude) (attempt, error) {
 	fmt.Fprintf(s.Out, "\n$ watari run -f shop.yaml\n")
 	if err := users.mark(n, "before the first step"); err != nil {
 		return attempt{}, err
@@ -112,8 +132,9 @@ func (s *stage) attempt(ctx context.Context, users *users, n int, atRoll func(co
 	killing, stopKilling := context.WithCancel(ctx)
 	defer stopKilling()
 	var side sync.WaitGroup
-	var sideErr error
-	rolled := false
+	var markErr, sideErr error
+	ended := make(chan struct{})
+	begun := false
 	a, err := s.watari.run(ctx, s.Out, s.kills(killing, n), func(e view.JSONEvent) {
 		if e.Kind != "status" && e.Kind != "effect" {
 			fmt.Fprintln(s.Out, "  "+e.Line())
@@ -121,17 +142,16 @@ func (s *stage) attempt(ctx context.Context, users *users, n int, atRoll func(co
 		if e.Kind != "phase" {
 			return
 		}
-		if err := users.mark(n, segmentOf(e)); err != nil {
-			sideErr = errors.Join(sideErr, err)
-		}
-		reachedRoll := e.Phase == engine.Holding && traffic.Share(e.Share) == rollAt
-		if atRoll != nil && reachedRoll && !rolled {
-			rolled = true
-			side.Go(func() { sideErr = errors.Join(sideErr, atRoll(ctx)) })
+		markErr = errors.Join(markErr, users.mark(n, segmentOf(e)))
+		if middle != nil && !begun && e.Phase == engine.Holding && traffic.Share(e.Share) == middle.at {
+			begun = true
+			side.Go(func() { sideErr = middle.act(ctx, ended) })
 		}
 	})
+	close(ended)
 	side.Wait()
-	return a, errors.Join(err, sideErr, users.mark(n, "after the end"))
+	a.Number = n
+	return a, errors.Join(err, markErr, sideErr, users.mark(n, "after the end"))
 }
 
 // segmentOf names the part of an attempt that begins with a phase.
@@ -145,7 +165,7 @@ func segmentOf(e view.JSONEvent) string {
 }
 
 // rollEverything replaces every pod of both sides.
-func (s *stage) rollEverything(ctx context.Context) error {
+func (s *stage) rollEverything(ctx context.Context, _ <-chan struct{}) error {
 	s.say("  rolling all pods of both clusters")
 	for _, c := range []*cluster{s.source, s.target} {
 		if err := c.restart(ctx); err != nil {

@@ -20,17 +20,25 @@ this machine, puts a service with real users on it and moves it from one cluster
 to the other. The first attempt goes to a version that fails 5 % of its requests;
 the second, fixed, goes to 100 % while all pods of both sides are replaced.
 
-Exit code 0 only if the first was taken back and the second lost no request.`,
+Exit code 0 only if the first was taken back and the second lost no request.
+
+Other scenarios move a good version, with trouble in the middle:
+
+  --scenario shared-outage   the database behind both sides fails half of its
+                             requests for five minutes: nothing rises, and nothing
+                             is taken back, because the target is not to blame
+  --scenario metrics-lost    nobody can read the metrics for 90 seconds: nothing
+                             rises, and no request is lost`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out = cmd.OutOrStdout()
-			_, err := scenario.Run(cmd.Context(), o)
+			summary, err := scenario.Run(cmd.Context(), o)
 			if errors.Is(err, scenario.ErrNotMet) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "\n%v\n", err)
 				return &ended{exitError}
 			}
 			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), "\nThe bad attempt was taken back, the good one lost no request.\nYour own: docs/guide.md")
+				fmt.Fprintf(cmd.OutOrStdout(), "\n%s\nYour own: docs/guide.md\n", summary.Shown())
 			}
 			return err
 		},
@@ -39,6 +47,7 @@ Exit code 0 only if the first was taken back and the second lost no request.`,
 	f.StringVar(&o.Name, "scenario", scenario.TargetGroupBinding, fmt.Sprintf("which migration to play: %v", scenario.Names()))
 	f.Float64Var(&o.Rate, "rate", 200, "requests per second")
 	f.Uint64Var(&o.Seed, "seed", 1, "decides which user sends when")
+	f.DurationVar(&o.Trouble, "trouble", 0, "how long the trouble in the middle lasts, where there is some (default: as above)")
 	f.BoolVar(&o.Keep, "keep", false, "leave the lab up at the end")
 	f.IntVar(&o.Kills, "kills", 0, "kill watari run that often with kill -9 in each attempt, and start it again")
 	f.StringVar(&o.LabDir, "lab-dir", "", "directory of the lab (default $WATARI_LAB_DIR, then the user cache directory)")
