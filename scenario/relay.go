@@ -37,6 +37,7 @@ type relay struct {
 	address string
 	path    string
 	proxy   *httputil.ReverseProxy
+	client  *http.Transport // to the metrics themselves
 	serving sync.WaitGroup
 
 	mu     sync.Mutex
@@ -50,8 +51,9 @@ func startRelay(ctx context.Context, upstream string) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &relay{address: net.JoinHostPort(labHost, "0"), path: to.Path, cut: refuses}
+	r := &relay{address: net.JoinHostPort(labHost, "0"), path: to.Path, client: &http.Transport{}, cut: refuses}
 	r.proxy = &httputil.ReverseProxy{
+		Transport: r.client,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(&url.URL{Scheme: to.Scheme, Host: to.Host})
 		},
@@ -114,6 +116,7 @@ func (r *relay) shut() error {
 func (r *relay) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer r.client.CloseIdleConnections()
 	return r.shut()
 }
 

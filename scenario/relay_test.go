@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 const page = "# TYPE alb_requests_total counter\nalb_requests_total 7\n"
@@ -18,6 +20,8 @@ const page = "# TYPE alb_requests_total counter\nalb_requests_total 7\n"
 // scraped returns a relay before a page of metrics, and a way to read it.
 func scraped(t *testing.T) (*relay, func() (int, string, error)) {
 	t.Helper()
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/_lab/metrics" {
 			http.NotFound(w, r)
