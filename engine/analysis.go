@@ -78,22 +78,21 @@ func (s Status) inPlace() bool {
 
 // analyse feeds the analysis with what was counted, and returns what it says;
 // nil without one.
-func (t *turn) analyse() *verdict.Verdict {
+func (t *turn) analyse(counts []Interval) *verdict.Verdict {
 	if t.spec.Gate.Analysis == nil {
 		return nil
 	}
 	s := t.test()
-	for _, in := range t.seen.Counts {
+	for _, in := range counts {
 		_, at := t.spec.service(in.Service)
 		if at < 0 {
 			continue
 		}
-		in = Placed(t.spec, t.status, in)
 		t.judge.Add(s, &verdict.Interval{
 			Service: at, To: in.To, From: in.From, Source: in.Source, Target: in.Target, Intended: in.Intended, Step: in.Step,
 		})
 	}
-	if len(t.seen.Counts) > 0 {
+	if len(counts) > 0 {
 		t.judge.Close(s)
 	}
 	v := t.judge.Verdict(s)
@@ -182,6 +181,8 @@ func (t *turn) tooFew() (Verdict, bool) {
 	switch {
 	case n >= need:
 		return Verdict{}, false
+	case n == 0 && t.now.Sub(t.status.Reached) < t.spec.Gate.lag():
+		return Verdict{State: NotKnown, Why: NoTraffic, Text: "what is counted in this step is known " + t.spec.Gate.lag().String() + " later"}, true
 	case n == 0:
 		return Verdict{State: NotKnown, Why: NoTraffic, Text: "target got no request in this step yet"}, true
 	}

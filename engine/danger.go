@@ -36,11 +36,30 @@ func (t *turn) degradedOrBlind() bool {
 		return true
 	}
 	policy := t.spec.Rollback
-	if policy.on(v.Why) == UnknownRollsBack && !t.status.BlindAt.IsZero() && t.now.Sub(t.status.BlindAt) >= policy.UnknownAfter {
+	if policy.on(v.Why) == UnknownRollsBack && t.unknownFor(v.Why) >= policy.UnknownAfter {
 		t.giveUp("the target cannot be judged for %s: %s", policy.UnknownAfter, v.Text)
 		return true
 	}
 	return false
+}
+
+// unknownFor is how long it has not been known what should be. That a target has no
+// users, or no data yet, is nothing while its share is still on its way, or while
+// the counts of the time since are.
+func (t *turn) unknownFor(why Why) time.Duration {
+	since := t.status.BlindAt
+	if since.IsZero() {
+		return -1
+	}
+	if why == NoTargetData || why == Silent || why == NoTraffic {
+		if !t.status.inPlace() {
+			return -1
+		}
+		if expected := t.status.Reached.Add(t.spec.Gate.lag()); expected.After(since) {
+			since = expected
+		}
+	}
+	return t.now.Sub(since)
 }
 
 // overdue enforces the deadline, which ends when the last step is reached: a

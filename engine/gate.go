@@ -116,9 +116,10 @@ func (v Verdict) String() string {
 	return string(v.State)
 }
 
-// absorb adds what was counted. An interval in which the target is not known
+// absorb adds what was counted; hold is the one that is under way, or the last. An
+// interval in which the target is not known
 // adds nothing to judge by; that it was not known is what remains of it.
-func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
+func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time) {
 	for _, in := range counts {
 		e.Total.Source.add(in.Source)
 		e.Total.Target.add(in.Target)
@@ -131,7 +132,9 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, now time.Time) {
 		if !sourceKnown && !targetKnown {
 			continue
 		}
-		e.InStep += target.Requests
+		if gate.Analysis == nil || hold > 0 && in.Step == hold {
+			e.InStep += target.Requests
+		}
 		e.add(gate, Sample{
 			To: in.To, Source: source.Requests, SourceErrors: source.Errors,
 			Requests: target.Requests, Errors: target.Errors, Slow: slower(target.Latency, gate.MaxP99),
@@ -289,6 +292,19 @@ func (e *Evidence) unseen(gate Gate, now time.Time) (Why, string) {
 	default:
 		return "", ""
 	}
+}
+
+// lag is how long after it was made a count is known at the latest, as sources go
+// that say so.
+func (g Gate) lag() (longest time.Duration) {
+	if g.Analysis != nil {
+		for _, s := range g.Analysis.Services {
+			if s.Lag > 0 {
+				longest = max(longest, s.Lag+s.Every)
+			}
+		}
+	}
+	return longest
 }
 
 // ratio returns errors per request of one side within the window, 0 without any.

@@ -120,9 +120,13 @@ func (t *turn) absorbCounts() {
 		return
 	}
 	s := &t.status
-	s.Evidence.absorb(t.spec.Gate, t.seen.Counts, t.now)
+	counts := make([]Interval, 0, len(t.seen.Counts))
+	for _, in := range t.seen.Counts {
+		counts = append(counts, Placed(t.spec, t.status, in))
+	}
+	s.Evidence.absorb(t.spec.Gate, counts, s.Holds, t.now)
 	before := s.Verdict
-	s.Verdict = t.conclude(judge(t.spec.Gate, s.Evidence, t.now), t.analyse())
+	s.Verdict = t.conclude(judge(t.spec.Gate, s.Evidence, t.now), t.analyse(counts))
 	switch {
 	case !s.Verdict.Why.blind() && t.spec.Rollback.on(s.Verdict.Why) != UnknownRollsBack:
 		s.BlindAt = time.Time{}
@@ -146,7 +150,7 @@ func (v Verdict) sentence() string {
 func (t *turn) heldForAWindow() bool {
 	switch t.status.Phase {
 	case Holding, WaitingForApproval:
-		return t.now.Sub(t.status.Reached) >= t.spec.Gate.Window
+		return t.now.Sub(t.status.Reached) >= t.spec.Gate.Window+t.spec.Gate.lag()
 	default:
 		return false
 	}

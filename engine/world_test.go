@@ -30,7 +30,7 @@ type world struct {
 	latency                       time.Duration           // of the target
 
 	counted  time.Time
-	carry    map[string]*traffic.BySide[float64]
+	carry    map[string]*traffic.BySide[carried]
 	results  map[string]*Result
 	commands []Command
 	wake     Wake
@@ -63,7 +63,7 @@ type lever struct {
 var dawn = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func newWorld(spec Spec) *world {
-	w := &world{spec: spec, now: dawn, start: dawn, counted: dawn, levers: map[string]*lever{}, carry: map[string]*traffic.BySide[float64]{}, signal: true, rate: 200, latency: 20 * time.Millisecond}
+	w := &world{spec: spec, now: dawn, start: dawn, counted: dawn, levers: map[string]*lever{}, carry: map[string]*traffic.BySide[carried]{}, signal: true, rate: 200, latency: 20 * time.Millisecond}
 	for _, r := range spec.Routes {
 		w.levers[r.Name] = &lever{settles: 2 * time.Second, cap: traffic.All}
 	}
@@ -215,7 +215,7 @@ func (w *world) countService(name string, total float64) Interval {
 	}
 	share *= 1 - w.leak.Ratio()
 	if w.carry[name] == nil {
-		w.carry[name] = &traffic.BySide[float64]{}
+		w.carry[name] = &traffic.BySide[carried]{}
 	}
 	failing := w.failing.Target
 	if w.failingService != "" && name != w.failingService {
@@ -241,11 +241,16 @@ func (w *world) countService(name string, total float64) Interval {
 	return in
 }
 
-func (w *world) answered(requests, failing float64, latency time.Duration, carry *float64) traffic.Reading[traffic.Counts] {
-	*carry += requests * failing
-	errs := int64(*carry)
-	*carry -= float64(errs)
-	n := int64(requests + 0.5)
+// carried is what of the requests and errors makes no whole one yet.
+type carried struct{ requests, errors float64 }
+
+func (w *world) answered(requests, failing float64, latency time.Duration, carry *carried) traffic.Reading[traffic.Counts] {
+	carry.requests += requests
+	n := int64(carry.requests + 1e-9)
+	carry.requests -= float64(n)
+	carry.errors += float64(n) * failing
+	errs := int64(carry.errors + 1e-9)
+	carry.errors -= float64(errs)
 	h := traffic.Histogram{Edges: []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second}, Buckets: make([]int64, 4)}
 	for i := range h.Buckets {
 		if i == len(h.Edges) || latency <= h.Edges[i] {

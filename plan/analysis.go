@@ -124,6 +124,15 @@ func splitTolerance(m *v1alpha1.Migration, route string) float64 {
 	return splitByRequest
 }
 
+// window is how far back requests count: at least two of the slowest source's
+// intervals, so that it is never empty between them.
+func window(written time.Duration, signals []Signal) time.Duration {
+	for _, s := range signals {
+		written = max(written, 2*s.Every)
+	}
+	return written
+}
+
 // horizon is how long the migration may take: over that the bets of the analysis
 // are spread. Approvals and low traffic are allowed for by doubling the holds.
 func horizon(m *v1alpha1.Migration) time.Duration {

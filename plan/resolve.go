@@ -27,6 +27,7 @@ func Resolve(bundle *v1alpha1.Bundle, m *v1alpha1.Migration) Plan {
 		p.Signals = append(p.Signals, counted(i, m))
 	}
 	p.Spec.Gate.Analysis = analysis(m, p.Signals)
+	p.Spec.Gate.Window = window(p.Spec.Gate.Window, p.Signals)
 	return p
 }
 

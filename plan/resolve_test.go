@@ -66,7 +66,7 @@ func TestEverythingIsResolved(t *testing.T) {
 				{Share: 5000, Hold: time.Hour, Approval: true}, {Share: 10000, Hold: 24 * time.Hour},
 			},
 			Gate: engine.Gate{
-				Signals: true, MaxErrorRatio: 0.005, MaxP99: 300 * time.Millisecond, MinRequests: 100, StepRequests: 200, Window: time.Minute, Interval: time.Second,
+				Signals: true, MaxErrorRatio: 0.005, MaxP99: 300 * time.Millisecond, MinRequests: 100, StepRequests: 200, Window: 10 * time.Minute, Interval: time.Second,
 				Analysis: &verdict.Config{
 					Alpha: 0.005, Advance: 0.02, Ratio: 1.2, Difference: 0.001, Form: verdict.Hybrid, Unit: time.Minute, LongestUnit: 4 * time.Minute,
 					Limit: verdict.LimitOf(0.999), Horizon: 26 * time.Hour, Dispersion: 1.8, SampleAlpha: verdict.DefaultSampleAlpha,

@@ -148,9 +148,9 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	for i := range service.Metrics {
 		m, kind := &service.Metrics[i], cfg.Metrics[i].Kind
 		m.Open, m.Step = m.Open.Plus(m.Half), m.Step.Plus(m.Half)
-		t.against(m, kind, in.Intended, mass)
+		t.against(m, kind, in.Intended, span, mass)
 		if !service.Resets.Target {
-			better(&m.Better, m.Half, t.cfg.Ratio, t.cfg.difference(kind), s.Phi)
+			better(&m.Better, m.Half, t.cfg.Ratio, t.cfg.slack(&cfg.Metrics[i]), s.Phi)
 		}
 	}
 	service.Held += span
@@ -182,6 +182,7 @@ func (t *Test) beginStep(s *State, in *Interval) {
 		st.Moves++
 		for i := range st.Metrics {
 			st.Metrics[i].Compare.restart(moveSpending(st.Moves))
+			st.Metrics[i].Steady.restart(moveSpending(st.Moves))
 			st.Metrics[i].Limit.restart(moveSpending(st.Moves))
 		}
 	}
@@ -194,13 +195,20 @@ func (t *Test) beginStep(s *State, in *Interval) {
 
 // against adds what each interval says by itself: the forms without a unit, and
 // since when things look worse.
-func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, mass float64) {
+func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span time.Duration, mass float64) {
 	p, eps := m.Half, t.cfg.difference(kind)
-	_, product, limit := t.cfg.forms(kind)
-	if product > 0 {
+	parts := t.cfg.parts(kind)
+	if parts.product > 0 {
 		m.Compare.restart(mass)
 		for j, theta := range thetas {
 			m.Compare[j] += bet(theta, t.cfg.Ratio, eps, p).product(p)
+		}
+	}
+	if parts.steady > 0 {
+		m.Steady.restart(mass / steadyPatience)
+		most := steadyCap(kind, span)
+		for j, theta := range steadyThetas {
+			m.Steady[j] += min(most, bet(theta, t.cfg.Ratio, eps, p).product(p))
 		}
 	}
 	reference := bet(guardTheta, t.cfg.Ratio, eps, p).product(p)
@@ -209,7 +217,7 @@ func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, mass f
 	} else {
 		m.Run = m.Run.Plus(p)
 	}
-	if limit > 0 {
+	if parts.limit > 0 {
 		m.Limit.restart(mass / limitPatience)
 		guard := reference
 		if intended >= traffic.All {
@@ -227,7 +235,7 @@ func (t *Test) closeUnit(s *State, service int, at time.Time) {
 	mass := t.spend(&st.BetUnits, s.since(at))
 	for i := range st.Metrics {
 		m, kind := &st.Metrics[i], cfg.Metrics[i].Kind
-		if unit, _, _ := t.cfg.forms(kind); unit > 0 && m.Open.Target.N > 0 {
+		if t.cfg.parts(kind).unit > 0 && m.Open.Target.N > 0 {
 			m.Compare.restart(mass)
 			eps := t.cfg.difference(kind)
 			for j, theta := range thetas {
@@ -283,13 +291,16 @@ func (t *Test) Close(s *State) {
 
 // evidence is ln E of one metric.
 func (t *Test) evidence(m *MetricState, kind Kind) float64 {
-	unit, product, limit := t.cfg.forms(kind)
+	p := t.cfg.parts(kind)
 	e := math.Inf(-1)
 	if m.Compare != nil {
-		e = math.Log(unit+product) + m.Compare.value()
+		e = math.Log(p.unit+p.product) + m.Compare.value()
+	}
+	if m.Steady != nil {
+		e = logAdd(e, math.Log(p.steady)+m.Steady.value())
 	}
 	if m.Limit != nil {
-		e = logAdd(e, math.Log(limit)+m.Limit.value())
+		e = logAdd(e, math.Log(p.limit)+m.Limit.value())
 	}
 	return e
 }

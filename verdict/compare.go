@@ -1,6 +1,9 @@
 package verdict
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Tally is requests and those of them that were bad.
 type Tally struct {
@@ -32,6 +35,10 @@ func (p Pair) Plus(o Pair) Pair { return Pair{p.Source.Plus(o.Source), p.Target.
 // source the target fails. What lies between is found nearly as fast.
 var thetas = [...]float64{2, 4, 8, 16, 64, 512}
 
+// steadyThetas are those of the steady form. It leaves out the smallest: a bet on
+// so little loses so slowly that two bursts an hour apart would add up.
+var steadyThetas = thetas[1:]
+
 // terms is what one bet makes of a pair: the factor of an error of the target, of
 // one of the source, and what the tolerated difference costs.
 type terms struct {
@@ -58,6 +65,25 @@ func (t terms) unit(p Pair) float64 {
 	}
 	y := float64(p.Target.Bad) / n
 	return math.Log(y*(1+t.up)+(1-y)*(1-t.down)) - t.cost/n
+}
+
+// What the steady form may win in a second and in an interval, in logarithms:
+// less than it takes even right after the start, so that no burst of five seconds
+// wins, however many requests it hits. Slowness comes in longer bursts than
+// failure: garbage collections, cold caches.
+const (
+	steadyErrors = 1.0
+	steadySlow   = 0.5
+	steadyAtMost = 5 // seconds' worth, in an interval that is longer
+)
+
+// steadyCap is what an interval of span may win.
+func steadyCap(k Kind, span time.Duration) float64 {
+	per := steadyErrors
+	if k == Latency {
+		per = steadySlow
+	}
+	return per * min(span.Seconds(), steadyAtMost)
 }
 
 // product is ln e of the product form.

@@ -9,9 +9,10 @@ type Form string
 
 // The forms. See the package comment for what each promises.
 const (
-	Hybrid  Form = "hybrid"  // half of the mass on Unit, half on Limit; the default
-	Unit    Form = "unit"    // a span of time is one observation: robust against bursts
+	Hybrid  Form = "hybrid"  // Unit, Steady and Limit together; the default
+	Unit    Form = "unit"    // a span of time is one observation: robust against bursts, slow at large shares
 	Product Form = "product" // every error is one: fast, and wrong where errors come in bursts
+	Steady  Form = "steady"  // every error is one, and no second wins much: for what lasts
 	Limit   Form = "limit"   // against a service level objective, where the source is no worse
 )
 
@@ -147,26 +148,45 @@ func (c *Config) difference(k Kind) float64 {
 	return max(c.Difference, 0)
 }
 
-// forms returns the mass that the unit, product and limit forms have for a
-// metric. Only errors have an objective; the others are compared by unit.
-func (c *Config) forms(k Kind) (unit, product, limit float64) {
+// slack is eps for the evidence that the target is good enough. Where the edge of
+// a latency lies above all that the source answers, nothing is slow on either
+// side, and without slack nothing would ever be proven: half of what the quantile
+// leaves above it is allowed.
+func (c *Config) slack(m *Metric) float64 {
 	switch {
-	case k != Errors:
-		if c.Form == Product {
-			return 0, 1, 0
-		}
-		return 1, 0, 0
-	case c.Form == Unit:
-		return 1, 0, 0
-	case c.Form == Product:
-		return 0, 1, 0
-	case c.Form == Limit:
-		return 0, 0, 1
+	case m.Kind != Latency:
+		return max(c.Difference, 0)
+	case m.Quantile > 0:
+		return (1 - m.Quantile) / 2
 	default:
-		return 1 - limitPart, 0, limitPart
+		return slackAtEdge
 	}
 }
 
-// limitPart is the part of the hybrid's money that is on the limit form. It needs
-// little, because what it is there for multiplies it a thousandfold each second.
-const limitPart = 0.5
+// slackAtEdge is the slack of an edge that was given, which is meant to be one
+// that hardly any request passes.
+const slackAtEdge = 0.005
+
+// parts are the parts of the money that the forms have for a metric.
+type parts struct{ unit, product, steady, limit float64 }
+
+// parts returns how the money is split. Only errors have an objective.
+func (c *Config) parts(k Kind) parts {
+	switch c.Form {
+	case Unit:
+		return parts{unit: 1}
+	case Product:
+		return parts{product: 1}
+	case Steady:
+		return parts{steady: 1}
+	case Limit:
+		if k == Errors {
+			return parts{limit: 1}
+		}
+		return parts{unit: 1}
+	}
+	if k == Errors {
+		return parts{unit: 0.4, steady: 0.3, limit: 0.3}
+	}
+	return parts{unit: 0.5, steady: 0.5}
+}

@@ -92,18 +92,24 @@
 //
 // Errors come together: a pod dies, a client retries, a connection with many
 // streams breaks. The product form takes each for a proof and must not be used
-// there. The unit form bears any burst that is shorter than its unit. The limit
-// form, which looks at every interval, must not be won by one burst: one interval
-// wins at most e^8, and what is bet between the start and the moves is divided by
-// 10^10. Together that makes an outage last six intervals before the limit form
-// alone takes the target back, and one or two right after shares have moved. A
-// factor that is cut, and money that is not bet, break no promise.
+// there. The unit form bears any burst that is shorter than its unit; but one unit
+// wins at most 1+r, which at large shares is little, so there it is slow. Between
+// the two stands the steady form: the product form, of which no second wins more
+// than e, and no interval more than e^5. A burst of five seconds does not win,
+// however many requests it hits; what lasts half a minute does, at any share. In
+// the limit form one interval wins at most e^8. And of both, what is bet between
+// the start and the moves is divided (by 10^6 and 10^10), so that it takes about
+// half a minute, or six intervals of an outage, before they alone take the target
+// back; right after shares have moved it takes a few seconds. A factor that is
+// cut, and money that is not bet, break no promise. For requests that fail
+// independently all of this is proven; that bursts do not win is what the
+// simulations show (docs/performance.md).
 //
-// The hybrid form, the default, puts half of the money on the unit form with
-// units of 30 s and half on the limit form at each interval: quick when much
-// fails, patient when little does, and unimpressed by what lasts five seconds. What
-// fails a third of the requests for twenty seconds is an outage to it; who has such
-// as a habit wants the unit form alone.
+// The hybrid form, the default, spreads the money over the three: unit 0.4, steady
+// 0.3, limit 0.3 for errors, unit and steady 0.5 each for what else is compared. It
+// is unimpressed by what lasts five seconds. What fails a third of the requests for
+// twenty seconds is an outage to it; who has such as a habit wants the unit form
+// alone.
 //
 // # Several metrics and services
 //
@@ -116,7 +122,7 @@
 //
 // Before the start the edges of the source's histogram at or above its p50 and
 // p99 are fixed. A request above the edge is slow, and slow is compared like
-// failed, in the unit form with eps = 0. For the report there are bands for the
+// failed, in the unit and the steady form with eps = 0. For the report there are bands for the
 // whole distribution (S. R. Howard and A. Ramdas, Sequential estimation of
 // quantiles with applications to A/B testing and best-arm identification,
 // Bernoulli 2022).
@@ -130,7 +136,9 @@
 //
 // has E[e] <= 1 while pg >= psi0 pb + eps, by the same two inequalities; phi >= 1
 // is the measured dispersion. It begins anew with each step, because more traffic
-// may show what little did not. Every metric must reach 1/alpha_p by itself.
+// may show what little did not. Every metric must reach 1/alpha_p by itself. For
+// latency eps is half of what the quantile leaves above it, because an edge of a
+// histogram may lie above all that the source answers.
 //
 // # What is not known
 //

@@ -24,6 +24,10 @@ const (
 // happens, but by an outage, which goes on.
 const limitPatience = 1e10
 
+// steadyPatience does the same for the steady form: between the start and the
+// moves half a minute of failing in a row may be a burst, not five seconds.
+const steadyPatience = 1e6
+
 // moveSpending is what is bet on the k-th move after the start, k from 1: all of
 // them together bet moveMass.
 func moveSpending(k int) float64 { return moveMass / (float64(k) * float64(k+1)) }

@@ -156,6 +156,35 @@ func TestFalseAlarmsAreAsRareAsPromised(t *testing.T) {
 	}
 }
 
+// TestFoundAtLargeShares: a unit is one observation, and at large shares one
+// observation says little. The steady form is what finds it.
+func TestFoundAtLargeShares(t *testing.T) {
+	for _, c := range []struct {
+		share         int64
+		onset, harmed int
+	}{{25, 0, 60}, {50, 0, 100}, {90, 0, 900}, {50, 600, 300}} {
+		var all []int64
+		for seed := range uint64(51) {
+			fired, harmed := migration(oneService(Config{}), seed, c.onset+3600, c.onset, func(i int, _ *rand.Rand) second {
+				w := second{200 - 2*c.share, 2 * c.share, .001, .001, 1, traffic.Share(100 * c.share)}
+				if i >= c.onset {
+					w.pg = .04
+				}
+				return w
+			})
+			if fired < 0 {
+				harmed = 1 << 40
+			}
+			all = append(all, harmed)
+		}
+		slices.Sort(all)
+		t.Logf("share %d %%, second %d: %d harmed in the median", c.share, c.onset, all[len(all)/2])
+		if all[len(all)/2] > int64(c.harmed) {
+			t.Errorf("share %d %%, from second %d: %d harmed in the median, want at most %d", c.share, c.onset, all[len(all)/2], c.harmed)
+		}
+	}
+}
+
 // TestRegressionsAreFoundSoon states medians of 101 migrations at 200 requests/s
 // and 5 % share, of a source that fails 0.1 %, with some room for another seed.
 func TestRegressionsAreFoundSoon(t *testing.T) {
@@ -171,11 +200,11 @@ func TestRegressionsAreFoundSoon(t *testing.T) {
 		{"unit 1 s", oneService(Config{Form: Unit, Unit: time.Second}), .05, 0, 5},
 		{"unit 1 s", oneService(Config{Form: Unit, Unit: time.Second}), .5, 0, 15},
 		{"hybrid", oneService(Config{}), .01, 0, 25},
-		{"hybrid", oneService(Config{}), .02, 0, 30},
-		{"hybrid", oneService(Config{}), .05, 0, 60},
+		{"hybrid", oneService(Config{}), .02, 0, 20},
+		{"hybrid", oneService(Config{}), .05, 0, 20},
 		{"hybrid", oneService(Config{}), .5, 0, 10},
 		{"hybrid, an hour late", oneService(Config{}), .5, 3600, 50},
-		{"hybrid, an hour late", oneService(Config{}), .05, 3600, 130},
+		{"hybrid, an hour late", oneService(Config{}), .05, 3600, 70},
 	} {
 		var all []int64
 		for seed := range uint64(101) {

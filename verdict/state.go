@@ -74,6 +74,7 @@ type MetricState struct {
 	Edge    time.Duration           `json:"edge,omitempty"`    // Latency: slower is bad; 0 until the source has shown enough
 	Before  *traffic.Histogram      `json:"before,omitempty"`  // Latency: of the source, until the edge is fixed
 	Compare mixture                 `json:"compare,omitempty"` // ln M_j of the unit or product form
+	Steady  mixture                 `json:"steady,omitempty"`  // ln M_j of the steady form
 	Limit   mixture                 `json:"limit,omitempty"`   // ln M_j of the limit form
 	Better  [len(fractions)]float64 `json:"better"`            // ln e of the promotion form, of the step
 	Half    Pair                    `json:"half"`              // known of one side, and not of the other yet
@@ -109,7 +110,7 @@ func (s State) Clone() State {
 		metrics := slices.Clone(s.Services[i].Metrics)
 		for j := range metrics {
 			m := &metrics[j]
-			m.Compare, m.Limit = slices.Clone(m.Compare), slices.Clone(m.Limit)
+			m.Compare, m.Steady, m.Limit = slices.Clone(m.Compare), slices.Clone(m.Steady), slices.Clone(m.Limit)
 			if m.Before != nil {
 				h := traffic.Histogram{Edges: slices.Clone(m.Before.Edges), Buckets: slices.Clone(m.Before.Buckets)}
 				m.Before = &h
@@ -171,13 +172,17 @@ func (t *Test) New() State {
 }
 
 func (t *Test) open(m *MetricState, k Kind) {
-	unit, product, limit := t.cfg.forms(k)
-	m.Compare, m.Limit = nil, nil
-	if unit+product > 0 {
+	p := t.cfg.parts(k)
+	m.Compare, m.Steady, m.Limit = nil, nil, nil
+	if p.unit+p.product > 0 {
 		m.Compare = make(mixture, len(thetas))
 		m.Compare.open(startMass)
 	}
-	if limit > 0 {
+	if p.steady > 0 {
+		m.Steady = make(mixture, len(steadyThetas))
+		m.Steady.open(startMass)
+	}
+	if p.limit > 0 {
 		m.Limit = make(mixture, len(t.limits))
 		m.Limit.open(startMass)
 	}
@@ -195,7 +200,7 @@ func (t *Test) Fits(s *State) bool {
 		for j, m := range service.Metrics {
 			want, have := MetricState{}, &s.Services[i].Metrics[j]
 			t.open(&want, m.Kind)
-			if len(want.Compare) != len(have.Compare) || len(want.Limit) != len(have.Limit) {
+			if len(want.Compare) != len(have.Compare) || len(want.Steady) != len(have.Steady) || len(want.Limit) != len(have.Limit) {
 				return false
 			}
 		}

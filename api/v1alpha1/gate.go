@@ -102,7 +102,7 @@ type Tolerance struct {
 
 // ErrorAnalysis says how error ratios are compared.
 type ErrorAnalysis struct {
-	// "hybrid", "unit", "product" or "limit"; by default hybrid.
+	// "hybrid", "unit", "product", "steady" or "limit"; by default hybrid.
 	// +optional
 	Form AnalysisForm `json:"form,omitempty"`
 
@@ -180,7 +180,7 @@ type Weights struct {
 
 // AnalysisForm is how error ratios are compared.
 //
-// +kubebuilder:validation:Enum=hybrid;unit;product;limit
+// +kubebuilder:validation:Enum=hybrid;unit;product;steady;limit
 type AnalysisForm string
 
 // Ramp says who chooses the shares.

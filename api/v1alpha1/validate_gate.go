@@ -90,7 +90,7 @@ func checkErrorAnalysis(ps *problems, path *field.Path, s *MigrationSpec) {
 		ps.add(path.Child("slo"), "%s is not between 50 %% and 100 %%: write the part of the requests that must succeed, such as 99.9%%", r)
 	}
 	for i, step := range s.Steps {
-		if e.Unit != nil && len(s.Signals) > 0 && e.Form != "product" && e.Form != "limit" && step.Hold.Duration > 0 && step.Hold.Duration < unit {
+		if e.Unit != nil && len(s.Signals) > 0 && e.Form != "product" && e.Form != "steady" && e.Form != "limit" && step.Hold.Duration > 0 && step.Hold.Duration < unit {
 			ps.add(path.Child("unit"), "%s is longer than the hold of step %d (%s), which would end before anything is observed: hold longer, or make the unit shorter",
 				readable(unit), i+1, readable(step.Hold.Duration))
 		}
