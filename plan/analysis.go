@@ -39,9 +39,15 @@ func analysis(m *v1alpha1.Migration, signals []Signal) *verdict.Config {
 			cfg.Services = append(cfg.Services, service(m, i, s))
 			continue
 		}
-		have := &cfg.Services[at]
-		have.Every, have.Lag = max(have.Every, s.Every), max(have.Lag, s.lag())
-		have.Route = cmp.Or(have.Route, m.Spec.Signals[i].Route)
+		// What only one of its signals counts is compared while that one is believed.
+		have, other := &cfg.Services[at], service(m, i, s)
+		have.Every, have.Lag = max(have.Every, other.Every), max(have.Lag, other.Lag)
+		have.Route = cmp.Or(have.Route, other.Route)
+		for _, metric := range other.Metrics {
+			if !slices.ContainsFunc(have.Metrics, func(h verdict.Metric) bool { return h.Name == metric.Name }) {
+				have.Metrics = append(have.Metrics, metric)
+			}
+		}
 	}
 	cfg = cfg.WithDefaults()
 	return &cfg

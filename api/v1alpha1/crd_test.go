@@ -149,7 +149,7 @@ func TestCustomResourcesRefuseWhatTheirSchemaSays(t *testing.T) {
 		"invalid-namespaces.yaml":     "Duplicate value",
 		"invalid-signals.yaml":        "spec.signals[2].scrape.endpoints",
 		"invalid-analysis.yaml":       "spec.gate.analysis.ramp",
-		"invalid-signals-more.yaml":   "spec.signals[1].accessLog.errors",
+		"invalid-signals-more.yaml":   "spec.signals[2].accessLog.errors",
 	} {
 		refused := ""
 		for _, document := range documents(t, all[name]) {

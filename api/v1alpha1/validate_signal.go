@@ -59,10 +59,9 @@ func checkServiceOf(ps *problems, path *field.Path, i int, signal *Signal, s *Mi
 		if other.Route != signal.Route && other.Route != "" && signal.Route != "" {
 			ps.add(path.Child("route"), "the signals of service %s belong to different routes, %s and %s: give one of them another service", signal.Service, other.Route, signal.Route)
 		}
-		if a, b := eventNames(&other), eventNames(signal); !slices.Equal(a, b) {
-			ps.add(path.Child("service"), "the signals of service %s count different events: give each the same, in the same order", signal.Service)
+		if a, b := eventNames(&other), eventNames(signal); len(a) > 0 && len(b) > 0 && !slices.Equal(a, b) {
+			ps.add(path.Child("service"), "the signals of service %s count different events: give each the same, in the same order, or none", signal.Service)
 		}
-		return
 	}
 }
 

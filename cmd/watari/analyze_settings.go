@@ -19,7 +19,7 @@ type settingFlags struct {
 
 func (f *settingFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.alpha, "alpha", "", "chance of rolling back a target that is not worse, over the whole migration, such as 1%")
-	flags.StringVar(&f.form, "form", "", "hybrid, unit, product or limit")
+	flags.StringVar(&f.form, "form", "", "hybrid, unit, steady, product or limit")
 	flags.DurationVar(&f.unit, "unit", 0, "span of one observation; longer than the bursts of errors")
 	flags.StringVar(&f.slo, "slo", "", "service level objective, such as 99.9%")
 	flags.StringVar(&f.ratio, "ratio", "", "how many times as often as the source the target may fail")
@@ -69,10 +69,10 @@ func (f *settingFlags) apply(cfg verdict.Config) (verdict.Config, error) {
 func (f *settingFlags) applyForm(cfg *verdict.Config) error {
 	switch form := verdict.Form(f.form); form {
 	case "":
-	case verdict.Hybrid, verdict.Unit, verdict.Product, verdict.Limit:
+	case verdict.Hybrid, verdict.Unit, verdict.Steady, verdict.Product, verdict.Limit:
 		cfg.Form = form
 	default:
-		return usage{fmt.Errorf("--form %s: there are hybrid, unit, product and limit", f.form)}
+		return usage{fmt.Errorf("--form %s: there are hybrid, unit, steady, product and limit", f.form)}
 	}
 	switch {
 	case f.unit < 0 || f.unit > 0 && f.unit < time.Second:

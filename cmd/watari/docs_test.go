@@ -49,8 +49,64 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 	}
 }
 
+// wholeFile returns a block as a file: a block that is one already, or a part of
+// spec in a migration that has the rest.
+func wholeFile(block string) (string, bool) {
+	if strings.Contains(block, "apiVersion: watari.dev/") {
+		return block, true
+	}
+	parts := map[string]string{
+		"signals:": "signals:\n- service: checkout\n  route: public\n  scrape:\n    endpoints: [http://proxy/metrics]\n" +
+			"    requests: r{c=\"${environment}\"}\n    errors: e{c=\"${environment}\"}\n    latency: l_bucket{c=\"${environment}\"}\n",
+		"gate:": "",
+	}
+	is := false
+	for name := range parts {
+		if strings.HasPrefix(block, name) {
+			parts[name], is = block, true
+		}
+	}
+	return rest + indented(parts["signals:"]) + indented(parts["gate:"]), is
+}
+
+func indented(text string) string {
+	out := ""
+	for line := range strings.Lines(text) {
+		out += "  " + line
+	}
+	return out
+}
+
+// rest is a file without signals and gate.
+const rest = `apiVersion: watari.dev/v1alpha1
+kind: Environment
+metadata: {name: blue}
+spec: {kubernetes: {context: blue}}
+---
+apiVersion: watari.dev/v1alpha1
+kind: Environment
+metadata: {name: green}
+spec: {kubernetes: {context: green}}
+---
+apiVersion: watari.dev/v1alpha1
+kind: Migration
+metadata: {name: shop}
+spec:
+  source: blue
+  target: green
+  routes:
+  - name: public
+    alb:
+      listenerARN: arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2
+      source: {targetGroupARN: "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/blue/73e2d6bc24d8a067"}
+      target: {targetGroupARN: "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/green/73e2d6bc24d8a067"}
+  steps:
+  - {share: 1%, hold: 10m}
+  - {share: 100%, hold: 1h}
+`
+
 // TestExamplesInDocumentsAreValid parses every YAML example that is a file of
-// watari, in every document of the project.
+// watari or a part of one, in every document of the project.
 func TestExamplesInDocumentsAreValid(t *testing.T) {
 	found := map[string]int{}
 	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
@@ -67,11 +123,12 @@ func TestExamplesInDocumentsAreValid(t *testing.T) {
 			return err
 		}
 		for _, block := range yamlBlock.FindAllStringSubmatch(string(page), -1) {
-			if !strings.Contains(block[1], "apiVersion: watari.dev/") {
+			text, whole := wholeFile(block[1])
+			if !whole {
 				continue
 			}
 			found[filepath.Base(path)]++
-			if _, err := v1alpha1.Parse(path, []byte(block[1])); err != nil {
+			if _, err := v1alpha1.Parse(path, []byte(text)); err != nil {
 				t.Error(err)
 			}
 		}
