@@ -147,7 +147,7 @@ func (t *turn) compared(limits Verdict, a *verdict.Verdict) Verdict {
 	if v, known := t.distrust(a); known {
 		return v
 	}
-	if text, shared := t.status.Evidence.sharedTrouble(t.spec.Gate); shared {
+	if text, shared := t.status.Evidence.sharedTrouble(t.spec.Gate, t.status.Verdict.Why == Shared); shared {
 		return Verdict{State: NotKnown, Why: Shared, Text: text}
 	}
 	if v, few := t.tooFew(); few {

@@ -325,14 +325,18 @@ func (e *Evidence) ratio(side traffic.Side) float64 {
 
 // sharedTrouble reports whether both sides fail more than an error budget bears:
 // what they share is broken. That is no fault of the target, and no time to go
-// on.
-func (e *Evidence) sharedTrouble(gate Gate) (string, bool) {
+// on. It is over when little is left of it.
+func (e *Evidence) sharedTrouble(gate Gate, already bool) (string, bool) {
+	limit := gate.Analysis.Limit
+	if already {
+		limit /= 5
+	}
 	var failed int64
 	for _, s := range e.Intervals {
 		failed += s.SourceErrors
 	}
 	source, target := e.ratio(traffic.Source), e.ratio(traffic.Target)
-	if failed < earlyErrors || min(source, target) <= gate.Analysis.Limit {
+	if failed < earlyErrors || min(source, target) <= limit {
 		return "", false
 	}
 	return fmt.Sprintf("both sides fail, source %s of requests and target %s: not the target's doing, and no time to go on", verdict.Percent(source), verdict.Percent(target)), true

@@ -52,7 +52,8 @@ type Status struct {
 	Analysis *verdict.State `json:"analysis,omitempty"`
 	Evidence Evidence       `json:"evidence"`
 	Verdict  Verdict        `json:"verdict"`
-	BlindAt  time.Time      `json:"blindAt"` // since when the target cannot be judged; zero if it can
+	Told     string         `json:"told,omitempty"` // the verdict that was noted last
+	BlindAt  time.Time      `json:"blindAt"`        // since when the target cannot be judged; zero if it can
 
 	Cause     string    `json:"cause,omitempty"`     // why this attempt was taken back
 	Degraded  time.Time `json:"degraded"`            // when this attempt was found worse; zero if it was not

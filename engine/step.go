@@ -125,7 +125,6 @@ func (t *turn) absorbCounts() {
 		counts = append(counts, Placed(t.spec, t.status, in))
 	}
 	s.Evidence.absorb(t.spec.Gate, counts, s.Holds, t.now)
-	before := s.Verdict
 	s.Verdict = t.conclude(judge(t.spec.Gate, s.Evidence, t.now), t.analyse(counts))
 	switch {
 	case !s.Verdict.Why.blind() && t.spec.Rollback.on(s.Verdict.Why) != UnknownRollsBack:
@@ -133,9 +132,20 @@ func (t *turn) absorbCounts() {
 	case s.BlindAt.IsZero():
 		s.BlindAt = t.now
 	}
-	if t.exposed() && (before.State != s.Verdict.State || before.Why != s.Verdict.Why) {
-		t.note("verdict", "", "%s", s.Verdict.sentence())
+	t.tell()
+}
+
+// tell notes a verdict that is another one than was noted last. That a step which
+// has just begun has no requests yet is not worth a line.
+func (t *turn) tell() {
+	s := &t.status
+	little := s.Verdict.Why == NoTraffic || s.Verdict.Why == TooFew
+	begun := !s.inPlace() || t.now.Sub(s.Reached) < t.spec.Gate.grace()
+	if !t.exposed() || s.Told == s.Verdict.String() || little && begun {
+		return
 	}
+	s.Told = s.Verdict.String()
+	t.note("verdict", "", "%s", s.Verdict.sentence())
 }
 
 func (v Verdict) sentence() string {
