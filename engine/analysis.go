@@ -83,6 +83,9 @@ func (t *turn) analyse(counts []Interval) *verdict.Verdict {
 		return nil
 	}
 	s := t.test()
+	if s.Began.IsZero() && t.exposed() {
+		t.judge.Start(s, t.now)
+	}
 	for _, in := range counts {
 		_, at := t.spec.service(in.Service)
 		if at < 0 {

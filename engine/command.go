@@ -83,7 +83,9 @@ func (t *turn) obeyResume(c Command) string {
 			r.Written = nil
 		}
 		r.Drift = nil
-		resume = Shifting
+		if resume != Pending { // which finds out by itself where to begin
+			resume = Shifting
+		}
 	}
 	if t.status.Verdict.State == Degraded && t.spec.Gate.Analysis != nil {
 		// Who resumes has seen it. What was found is not found again; what comes is.
