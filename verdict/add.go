@@ -145,12 +145,15 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	mass := t.spend(&service.Bet, s.since(in.To))
 	s.turn = s.turn.Plus(service.Metrics[0].Half.Source)
 	s.span = max(s.span, span)
+	logMass := math.Log(mass) // -Inf for none
+	var b bets
 	for i := range service.Metrics {
 		m, kind := &service.Metrics[i], cfg.Metrics[i].Kind
 		m.Open, m.Step = m.Open.Plus(m.Half), m.Step.Plus(m.Half)
-		t.against(m, kind, in.Intended, span, mass)
+		b.of(t.cfg.Ratio, m.Half)
+		t.against(m, kind, in.Intended, span, &b, logMass)
 		if !service.Resets.Target {
-			better(&m.Better, m.Half, t.cfg.Ratio, t.cfg.slack(&cfg.Metrics[i]), s.Phi)
+			b.better(&m.Better, m.Half, t.cfg.slack(&cfg.Metrics[i]), s.Phi)
 		}
 	}
 	service.Held += span
@@ -180,10 +183,11 @@ func (t *Test) beginStep(s *State, in *Interval) {
 	}
 	if st.Step > 0 && !s.Began.IsZero() {
 		st.Moves++
+		logMass := math.Log(moveSpending(st.Moves))
 		for i := range st.Metrics {
-			st.Metrics[i].Compare.restart(moveSpending(st.Moves))
-			st.Metrics[i].Steady.restart(moveSpending(st.Moves))
-			st.Metrics[i].Limit.restart(moveSpending(st.Moves))
+			st.Metrics[i].Compare.restart(logMass)
+			st.Metrics[i].Steady.restart(logMass)
+			st.Metrics[i].Limit.restart(logMass)
 		}
 	}
 	st.Step, st.Held, st.Split, st.SplitFor = in.Step, 0, Pair{}, 0
@@ -195,36 +199,36 @@ func (t *Test) beginStep(s *State, in *Interval) {
 
 // against adds what each interval says by itself: the forms without a unit, and
 // since when things look worse.
-func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span time.Duration, mass float64) {
+func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span time.Duration, b *bets, logMass float64) {
 	p, eps := m.Half, t.cfg.difference(kind)
 	parts := t.cfg.parts(kind)
 	if parts.product > 0 {
-		m.Compare.restart(mass)
-		for j, theta := range thetas {
-			m.Compare[j] += bet(theta, t.cfg.Ratio, eps, p).product(p)
+		m.Compare.restart(logMass)
+		for j := range m.Compare {
+			m.Compare[j] += b.product(j, eps, p)
 		}
 	}
 	if parts.steady > 0 {
-		m.Steady.restart(mass / steadyPatience)
+		m.Steady.restart(logMass - steadyPatience)
 		most := steadyCap(kind, span)
-		for j, theta := range steadyThetas {
-			m.Steady[j] += min(most, bet(theta, t.cfg.Ratio, eps, p).product(p))
+		for j := range m.Steady {
+			m.Steady[j] += min(most, b.product(j+firstSteady, eps, p))
 		}
 	}
-	reference := bet(guardTheta, t.cfg.Ratio, eps, p).product(p)
+	reference := b.product(guardTheta, eps, p)
 	if m.RunLog += reference; m.RunLog <= 0 {
 		m.Run, m.RunLog = Pair{}, 0
 	} else {
 		m.Run = m.Run.Plus(p)
 	}
 	if parts.limit > 0 {
-		m.Limit.restart(mass / limitPatience)
+		m.Limit.restart(logMass - limitPatience)
 		guard := reference
 		if intended >= traffic.All {
 			guard = math.Inf(1) // the source has no users to compare with
 		}
-		for j, b := range t.limits {
-			m.Limit[j] += min(b.factor(p.Target), guard)
+		for j, l := range t.limits {
+			m.Limit[j] += min(l.factor(p.Target), guard)
 		}
 	}
 }
@@ -232,11 +236,11 @@ func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span t
 // closeUnit takes the open unit as one observation.
 func (t *Test) closeUnit(s *State, service int, at time.Time) {
 	st, cfg := &s.Services[service], &t.cfg.Services[service]
-	mass := t.spend(&st.BetUnits, s.since(at))
+	logMass := math.Log(t.spend(&st.BetUnits, s.since(at)))
 	for i := range st.Metrics {
 		m, kind := &st.Metrics[i], cfg.Metrics[i].Kind
 		if t.cfg.parts(kind).unit > 0 && m.Open.Target.N > 0 {
-			m.Compare.restart(mass)
+			m.Compare.restart(logMass)
 			eps := t.cfg.difference(kind)
 			for j, theta := range thetas {
 				m.Compare[j] += bet(theta, t.cfg.Ratio, eps, m.Open).unit(m.Open)

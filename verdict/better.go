@@ -16,18 +16,20 @@ var logMiss = func() (out [len(fractions)]float64) {
 // better adds to each bet what a pair says: ln e of the promotion form, divided
 // by the dispersion.
 func better(into *[len(fractions)]float64, p Pair, ratio, difference, dispersion float64) {
+	var b bets
+	b.of(ratio, p)
+	b.better(into, p, difference, dispersion)
+}
+
+// better is that of bets that are made ready.
+func (b *bets) better(into *[len(fractions)]float64, p Pair, difference, dispersion float64) {
 	if p.Target.N == 0 || p.Source.N == 0 {
 		return // without the other side nothing is compared
 	}
 	per := 1 / dispersion
-	odds := ratio * float64(p.Target.N) / float64(p.Source.N)
 	cost := difference * float64(p.Target.N)
 	for i, h := range fractions {
-		e := float64(p.Target.Bad)*logMiss[i] + h*cost
-		if p.Source.Bad > 0 {
-			e += float64(p.Source.Bad) * math.Log1p(h*odds)
-		}
-		into[i] += e * per
+		into[i] += (float64(p.Target.Bad)*logMiss[i] + float64(p.Source.Bad)*b.logOdds[i] + h*cost) * per
 	}
 }
 

@@ -35,9 +35,10 @@ func (p Pair) Plus(o Pair) Pair { return Pair{p.Source.Plus(o.Source), p.Target.
 // source the target fails. What lies between is found nearly as fast.
 var thetas = [...]float64{2, 4, 8, 16, 64, 512}
 
-// steadyThetas are those of the steady form. It leaves out the smallest: a bet on
-// so little loses so slowly that two bursts an hour apart would add up.
-var steadyThetas = thetas[1:]
+// firstSteady is the index of the first theta of the steady form. It leaves out
+// the smallest: a bet on so little loses so slowly that two bursts an hour apart
+// would add up.
+const firstSteady = 1
 
 // terms is what one bet makes of a pair: the factor of an error of the target, of
 // one of the source, and what the tolerated difference costs.
@@ -55,6 +56,37 @@ func bet(theta, ratio, difference float64, p Pair) terms {
 	f := q * (theta - ratio) / (1 - q + q*theta)
 	r := source / (ratio * target)
 	return terms{up: f * r, down: f, cost: f * r * difference * target}
+}
+
+// bets are the terms of all thetas and fractions for one pair of numbers of
+// requests, with the logarithms that every metric of an interval needs alike.
+type bets struct {
+	source, target int64
+	known          bool
+	terms          [len(thetas)]terms
+	logUp, logDown [len(thetas)]float64
+	logOdds        [len(fractions)]float64
+}
+
+// of computes what is not known of p's numbers of requests yet.
+func (b *bets) of(ratio float64, p Pair) {
+	if b.known && b.source == p.Source.N && b.target == p.Target.N {
+		return
+	}
+	b.source, b.target, b.known = p.Source.N, p.Target.N, true
+	for j, theta := range thetas {
+		b.terms[j] = bet(theta, ratio, 1, p)
+		b.logUp[j], b.logDown[j] = math.Log1p(b.terms[j].up), math.Log1p(-b.terms[j].down)
+	}
+	odds := ratio * float64(p.Target.N) / float64(max(p.Source.N, 1))
+	for i, h := range fractions {
+		b.logOdds[i] = math.Log1p(h * odds)
+	}
+}
+
+// product is ln e of the product form for the j-th theta.
+func (b *bets) product(j int, difference float64, p Pair) float64 {
+	return float64(p.Target.Bad)*b.logUp[j] + float64(p.Source.Bad)*b.logDown[j] - b.terms[j].cost*difference
 }
 
 // unit is ln e of the unit form.
@@ -84,16 +116,4 @@ func steadyCap(k Kind, span time.Duration) float64 {
 		per = steadySlow
 	}
 	return per * min(span.Seconds(), steadyAtMost)
-}
-
-// product is ln e of the product form.
-func (t terms) product(p Pair) float64 {
-	e := -t.cost
-	if p.Target.Bad > 0 {
-		e += float64(p.Target.Bad) * math.Log1p(t.up)
-	}
-	if p.Source.Bad > 0 {
-		e += float64(p.Source.Bad) * math.Log1p(-t.down)
-	}
-	return e
 }

@@ -27,10 +27,10 @@ func limitBets(limit float64) []limitBet {
 	return out
 }
 
-// guardTheta is the regression that the guard of the limit form bets on. Any
-// value keeps its promise; this one lets a target that fails a hundred times as
+// guardTheta is the index of the theta that the guard of the limit form bets on,
+// 16. Any keeps its promise; this one lets a target that fails a hundred times as
 // often as the source through almost undamped.
-const guardTheta = 16
+const guardTheta = 3
 
 // mostAtOnce is how much one interval may win, in logarithms: less than it takes.
 // What fails together in one second may be one thing that happened once. A factor

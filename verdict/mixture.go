@@ -19,14 +19,14 @@ const (
 	evenMass  = 1 - startMass - moveMass - tailMass
 )
 
-// limitPatience divides what the limit form bets between the start and the moves:
+// limitPatience, a logarithm, divides what the limit form bets between the start and the moves:
 // it must not be won by one pod of three that fails for five seconds, which
 // happens, but by an outage, which goes on.
-const limitPatience = 1e10
+const limitPatience = 10 * math.Ln10
 
 // steadyPatience does the same for the steady form: between the start and the
 // moves half a minute of failing in a row may be a burst, not five seconds.
-const steadyPatience = 1e6
+const steadyPatience = 6 * math.Ln10
 
 // moveSpending is what is bet on the k-th move after the start, k from 1: all of
 // them together bet moveMass.
@@ -50,18 +50,27 @@ func (m mixture) open(mass float64) {
 	}
 }
 
-// restart bets mass beside what is there.
-func (m mixture) restart(mass float64) {
-	if mass <= 0 {
+// restart bets mass beside what is there; logMass is its logarithm, -Inf for
+// none.
+func (m mixture) restart(logMass float64) {
+	if len(m) == 0 || math.IsInf(logMass, -1) {
 		return
 	}
-	each := math.Log(mass / float64(len(m)))
+	each := logMass - logCount[len(m)]
 	for j := range m {
 		if each-m[j] > -40 { // less is below the precision of the sum
 			m[j] = logAdd(m[j], each)
 		}
 	}
 }
+
+// logCount is the logarithm of how many bets a mixture has.
+var logCount = func() (out [len(thetas) + 1]float64) {
+	for n := range out {
+		out[n] = math.Log(float64(n))
+	}
+	return out
+}()
 
 // value returns ln of the sum.
 func (m mixture) value() float64 {

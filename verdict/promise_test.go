@@ -49,8 +49,15 @@ func TestFactorsAreFair(t *testing.T) {
 					if risk >= 1 {
 						continue
 					}
-					for _, theta := range thetas {
-						product := func(p Pair) float64 { return bet(theta, tolerated.ratio, tolerated.difference, p).product(p) }
+					for j, theta := range thetas {
+						if theta <= tolerated.ratio {
+							continue
+						}
+						var b bets
+						product := func(p Pair) float64 {
+							b.of(tolerated.ratio, p)
+							return b.product(j, tolerated.difference, p)
+						}
 						unit := func(p Pair) float64 { return bet(theta, tolerated.ratio, tolerated.difference, p).unit(p) }
 						for name, m := range map[string]float64{"product": mean(nb, ng, pb, risk, product), "unit": mean(nb, ng, pb, odds/(1+odds), unit)} {
 							most[name] = max(most[name], m)

@@ -179,7 +179,7 @@ func (t *Test) open(m *MetricState, k Kind) {
 		m.Compare.open(startMass)
 	}
 	if p.steady > 0 {
-		m.Steady = make(mixture, len(steadyThetas))
+		m.Steady = make(mixture, len(thetas)-firstSteady)
 		m.Steady.open(startMass)
 	}
 	if p.limit > 0 {

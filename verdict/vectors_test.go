@@ -21,15 +21,16 @@ func TestVectorsErrorRatio(t *testing.T) {
 		m.open(mass)
 		for i, p := range pairs {
 			if i == restartBefore {
-				m.restart(restart)
+				m.restart(math.Log(restart))
 			}
 			for j, theta := range thetas {
-				b := bet(theta, 1.5, 5e-4, p)
 				if unit {
-					m[j] += b.unit(p)
-				} else {
-					m[j] += b.product(p)
+					m[j] += bet(theta, 1.5, 5e-4, p).unit(p)
+					continue
 				}
+				var b bets
+				b.of(1.5, p)
+				m[j] += b.product(j, 5e-4, p)
 			}
 			out = append(out, m.value())
 		}
