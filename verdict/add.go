@@ -145,13 +145,12 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	mass := t.spend(&service.Bet, s.since(in.To))
 	s.turn = s.turn.Plus(service.Metrics[0].Half.Source)
 	s.span = max(s.span, span)
-	logMass := math.Log(mass) // -Inf for none
 	var b bets
 	for i := range service.Metrics {
 		m, kind := &service.Metrics[i], cfg.Metrics[i].Kind
 		m.Open, m.Step = m.Open.Plus(m.Half), m.Step.Plus(m.Half)
 		b.of(t.cfg.Ratio, m.Half)
-		t.against(m, kind, in.Intended, span, &b, logMass)
+		t.against(m, kind, in.Intended, span, &b, mass)
 		if !service.Resets.Target {
 			b.better(&m.Better, m.Half, t.cfg.slack(&cfg.Metrics[i]), s.Phi)
 		}
@@ -183,11 +182,11 @@ func (t *Test) beginStep(s *State, in *Interval) {
 	}
 	if st.Step > 0 && !s.Began.IsZero() {
 		st.Moves++
-		logMass := math.Log(moveSpending(st.Moves))
+		mass := moveSpending(st.Moves)
 		for i := range st.Metrics {
-			st.Metrics[i].Compare.restart(logMass)
-			st.Metrics[i].Steady.restart(logMass)
-			st.Metrics[i].Limit.restart(logMass)
+			st.Metrics[i].Compare.restart(mass)
+			st.Metrics[i].Steady.restart(mass)
+			st.Metrics[i].Limit.restart(mass)
 		}
 	}
 	st.Step, st.Held, st.Split, st.SplitFor = in.Step, 0, Pair{}, 0
@@ -199,20 +198,20 @@ func (t *Test) beginStep(s *State, in *Interval) {
 
 // against adds what each interval says by itself: the forms without a unit, and
 // since when things look worse.
-func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span time.Duration, b *bets, logMass float64) {
+func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span time.Duration, b *bets, mass float64) {
 	p, eps := m.Half, t.cfg.difference(kind)
 	parts := t.cfg.parts(kind)
 	if parts.product > 0 {
-		m.Compare.restart(logMass)
+		m.Compare.restart(mass)
 		for j := range m.Compare {
-			m.Compare[j] += b.product(j, eps, p)
+			m.Compare.win(j, b.product(j, eps, p))
 		}
 	}
 	if parts.steady > 0 {
-		m.Steady.restart(logMass - steadyPatience)
+		m.Steady.restart(mass / steadyPatience)
 		most := steadyCap(kind, span)
 		for j := range m.Steady {
-			m.Steady[j] += min(most, b.product(j+firstSteady, eps, p))
+			m.Steady.win(j, min(most, b.product(j+firstSteady, eps, p)))
 		}
 	}
 	reference := b.product(guardTheta, eps, p)
@@ -222,13 +221,13 @@ func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span t
 		m.Run = m.Run.Plus(p)
 	}
 	if parts.limit > 0 {
-		m.Limit.restart(logMass - limitPatience)
+		m.Limit.restart(mass / limitPatience)
 		guard := reference
 		if intended >= traffic.All {
 			guard = math.Inf(1) // the source has no users to compare with
 		}
 		for j, l := range t.limits {
-			m.Limit[j] += min(l.factor(p.Target), guard)
+			m.Limit.win(j, min(l.factor(p.Target), guard))
 		}
 	}
 }
@@ -236,14 +235,14 @@ func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span t
 // closeUnit takes the open unit as one observation.
 func (t *Test) closeUnit(s *State, service int, at time.Time) {
 	st, cfg := &s.Services[service], &t.cfg.Services[service]
-	logMass := math.Log(t.spend(&st.BetUnits, s.since(at)))
+	mass := t.spend(&st.BetUnits, s.since(at))
 	for i := range st.Metrics {
 		m, kind := &st.Metrics[i], cfg.Metrics[i].Kind
 		if t.cfg.parts(kind).unit > 0 && m.Open.Target.N > 0 {
-			m.Compare.restart(logMass)
+			m.Compare.restart(mass)
 			eps := t.cfg.difference(kind)
 			for j, theta := range thetas {
-				m.Compare[j] += bet(theta, t.cfg.Ratio, eps, m.Open).unit(m.Open)
+				m.Compare.win(j, bet(theta, t.cfg.Ratio, eps, m.Open).unit(m.Open))
 			}
 		}
 		m.Open = Pair{}
@@ -278,33 +277,23 @@ func (t *Test) Close(s *State) {
 		s.Unit = s.Bursts.Unit(t.cfg.Unit, t.cfg.LongestUnit)
 		s.Phi = max(t.cfg.Dispersion, s.Bursts.Dispersion(s.Unit))
 	}
-	sum := math.Inf(-1)
+	sum := 0.0
 	for i := range s.Services {
 		for j := range s.Services[i].Metrics {
-			sum = logAdd(sum, t.weights[i][j]+t.evidence(&s.Services[i].Metrics[j], t.cfg.Services[i].Metrics[j].Kind))
+			sum += t.weights[i][j] * t.evidence(&s.Services[i].Metrics[j], t.cfg.Services[i].Metrics[j].Kind)
 		}
 	}
-	s.LogE = sum
+	s.LogE = logOf(sum)
 	fired := s.Peak >= t.logUp
-	s.Peak = max(s.Peak, sum)
+	s.Peak = max(s.Peak, s.LogE)
 	if !fired && s.Peak >= t.logUp {
 		worst := t.worst(s)
 		s.Fired = &worst
 	}
 }
 
-// evidence is ln E of one metric.
+// evidence is E of one metric.
 func (t *Test) evidence(m *MetricState, kind Kind) float64 {
 	p := t.cfg.parts(kind)
-	e := math.Inf(-1)
-	if m.Compare != nil {
-		e = math.Log(p.unit+p.product) + m.Compare.value()
-	}
-	if m.Steady != nil {
-		e = logAdd(e, math.Log(p.steady)+m.Steady.value())
-	}
-	if m.Limit != nil {
-		e = logAdd(e, math.Log(p.limit)+m.Limit.value())
-	}
-	return e
+	return (p.unit+p.product)*m.Compare.value() + p.steady*m.Steady.value() + p.limit*m.Limit.value()
 }

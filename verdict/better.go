@@ -35,8 +35,15 @@ func (b *bets) better(into *[len(fractions)]float64, p Pair, difference, dispers
 
 // betterValue is ln E of the mixture.
 func betterValue(logs *[len(fractions)]float64) float64 {
-	m := *logs
-	return mixture(m[:]).value() - math.Log(float64(len(m)))
+	top := math.Inf(-1)
+	for _, v := range logs {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for _, v := range logs {
+		sum += math.Exp(v - top)
+	}
+	return top + math.Log(sum/float64(len(logs)))
 }
 
 // UpperBound returns U: with a chance of 1-advance the target fails less than U

@@ -76,11 +76,11 @@ func (b *bets) of(ratio float64, p Pair) {
 	b.source, b.target, b.known = p.Source.N, p.Target.N, true
 	for j, theta := range thetas {
 		b.terms[j] = bet(theta, ratio, 1, p)
-		b.logUp[j], b.logDown[j] = math.Log1p(b.terms[j].up), math.Log1p(-b.terms[j].down)
+		b.logUp[j], b.logDown[j] = math.Log(1+b.terms[j].up), math.Log(1-b.terms[j].down)
 	}
 	odds := ratio * float64(p.Target.N) / float64(max(p.Source.N, 1))
 	for i, h := range fractions {
-		b.logOdds[i] = math.Log1p(h * odds)
+		b.logOdds[i] = math.Log(1 + h*odds)
 	}
 }
 

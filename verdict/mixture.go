@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// mixture holds ln M_j of some bets: what a gambler owns who put a part of one
-// unit of money on each.
+// mixture holds M_j of some bets: what a gambler owns who put a part of one unit of
+// money on each.
 type mixture []float64
 
 // How the money is spent: startMass at the start, moveMass when shares begin to
@@ -19,14 +19,14 @@ const (
 	evenMass  = 1 - startMass - moveMass - tailMass
 )
 
-// limitPatience, a logarithm, divides what the limit form bets between the start and the moves:
+// limitPatience divides what the limit form bets between the start and the moves:
 // it must not be won by one pod of three that fails for five seconds, which
 // happens, but by an outage, which goes on.
-const limitPatience = 10 * math.Ln10
+const limitPatience = 1e10
 
 // steadyPatience does the same for the steady form: between the start and the
 // moves half a minute of failing in a row may be a burst, not five seconds.
-const steadyPatience = 6 * math.Ln10
+const steadyPatience = 1e6
 
 // moveSpending is what is bet on the k-th move after the start, k from 1: all of
 // them together bet moveMass.
@@ -46,57 +46,43 @@ func (t *Test) spending(since time.Duration) float64 {
 // open bets mass, spread evenly.
 func (m mixture) open(mass float64) {
 	for j := range m {
-		m[j] = math.Log(mass / float64(len(m)))
+		m[j] = mass / float64(len(m))
 	}
 }
 
-// restart bets mass beside what is there; logMass is its logarithm, -Inf for
-// none.
-func (m mixture) restart(logMass float64) {
-	if len(m) == 0 || math.IsInf(logMass, -1) {
+// restart bets mass beside what is there.
+func (m mixture) restart(mass float64) {
+	if len(m) == 0 {
 		return
 	}
-	each := logMass - logCount[len(m)]
+	each := mass / float64(len(m))
 	for j := range m {
-		if each-m[j] > -40 { // less is below the precision of the sum
-			m[j] = logAdd(m[j], each)
-		}
+		m[j] += each
 	}
 }
 
-// logCount is the logarithm of how many bets a mixture has.
-var logCount = func() (out [len(thetas) + 1]float64) {
-	for n := range out {
-		out[n] = math.Log(float64(n))
-	}
-	return out
-}()
+// mostMoney bounds a bet, far beyond any threshold: what has won this much need not
+// win more, and infinity is no number that can be stored.
+const mostMoney = 1e250
 
-// value returns ln of the sum.
-func (m mixture) value() float64 {
-	top := math.Inf(-1)
+// win multiplies the j-th bet by a factor that is given as its logarithm.
+func (m mixture) win(j int, log float64) { m[j] = min(m[j]*math.Exp(log), mostMoney) }
+
+// value returns the sum.
+func (m mixture) value() (sum float64) {
 	for _, v := range m {
-		top = max(top, v)
+		sum += v
 	}
-	if math.IsInf(top, -1) {
-		return top
-	}
-	sum := 0.0
-	for _, v := range m {
-		if d := v - top; d > -40 { // smaller parts are below the precision of the sum
-			sum += math.Exp(d)
-		}
-	}
-	return top + math.Log(sum)
+	return sum
 }
 
-// logAdd returns ln(e^a + e^b).
-func logAdd(a, b float64) float64 {
-	if a < b {
-		a, b = b, a
+// leastLog bounds the logarithm of what may be nothing.
+const leastLog = -700
+
+// logOf returns ln v, bounded below.
+func logOf(v float64) float64 {
+	if v <= 0 {
+		return leastLog
 	}
-	if math.IsInf(a, -1) {
-		return a
-	}
-	return a + math.Log1p(math.Exp(b-a))
+	return max(leastLog, math.Log(v))
 }

@@ -1,7 +1,5 @@
 package verdict
 
-import "math"
-
 // priorSplit is the weight of the prior of the sample-ratio test, in requests.
 const priorSplit = 100
 
@@ -19,7 +17,7 @@ func SplitEvidence(source, target int64, intended, tolerance float64) float64 {
 	low, high := intended-give, intended+give
 	claim := min(max(float64(target)/n, low), high)
 	if (claim <= 0 && target > 0) || (claim >= 1 && source > 0) {
-		return math.Inf(1)
+		return -leastLog
 	}
 	a, b := priorSplit*intended, priorSplit*(1-intended)
 	return logBeta(a+float64(target), b+float64(source)) - logBeta(a, b) -

@@ -73,9 +73,9 @@ const (
 type MetricState struct {
 	Edge    time.Duration           `json:"edge,omitempty"`    // Latency: slower is bad; 0 until the source has shown enough
 	Before  *traffic.Histogram      `json:"before,omitempty"`  // Latency: of the source, until the edge is fixed
-	Compare mixture                 `json:"compare,omitempty"` // ln M_j of the unit or product form
-	Steady  mixture                 `json:"steady,omitempty"`  // ln M_j of the steady form
-	Limit   mixture                 `json:"limit,omitempty"`   // ln M_j of the limit form
+	Compare mixture                 `json:"compare,omitempty"` // M_j of the unit or product form
+	Steady  mixture                 `json:"steady,omitempty"`  // M_j of the steady form
+	Limit   mixture                 `json:"limit,omitempty"`   // M_j of the limit form
 	Better  [len(fractions)]float64 `json:"better"`            // ln e of the promotion form, of the step
 	Half    Pair                    `json:"half"`              // known of one side, and not of the other yet
 	Open    Pair                    `json:"open"`              // of the open unit
@@ -131,7 +131,7 @@ func (s State) Clone() State {
 type Test struct {
 	cfg     Config
 	limits  []limitBet
-	weights [][]float64 // ln of each metric's part, by service
+	weights [][]float64 // each metric's part, by service
 	logUp   float64     // ln 1/alpha
 }
 
@@ -148,7 +148,7 @@ func Prepare(cfg Config) *Test {
 			of += m.Weight
 		}
 		for j, m := range s.Metrics {
-			metrics[j] = math.Log(s.Weight / total * m.Weight / of)
+			metrics[j] = s.Weight / total * m.Weight / of
 		}
 		t.weights = append(t.weights, metrics)
 	}

@@ -340,18 +340,54 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-// TestWeighedTogether is the example of combining: no single service is enough,
-// together they are.
+// TestWeighedTogether is the example of combining: no single metric is enough by
+// Bonferroni's correction, together they are.
 func TestWeighedTogether(t *testing.T) {
-	e := []float64{60, 250, 1}
-	w := []float64{.5, .3, .2}
-	sum, bonferroni := math.Inf(-1), false
-	for i := range e {
-		sum = logAdd(sum, math.Log(w[i])+math.Log(e[i]))
-		bonferroni = bonferroni || e[i] >= 100/w[i]
+	cfg := Config{Form: Product, Services: []Service{{Name: "web", Metrics: []Metric{
+		{Name: "errors", Kind: Errors, Weight: .5}, {Name: "a", Kind: Events, Weight: .3}, {Name: "b", Kind: Events, Weight: .2, Event: 1},
+	}}}}.WithDefaults()
+	test := Prepare(cfg)
+	s := test.New()
+	test.Start(&s, dawn)
+	for i, e := range []float64{60, 250, 1} {
+		s.Services[0].Metrics[i].Compare.open(e)
 	}
-	near(t, "sum", math.Exp(sum), 105.2)
-	if bonferroni || math.Exp(sum) < 100 {
-		t.Error("the example is none")
+	test.Close(&s)
+	near(t, "sum", math.Exp(s.LogE), 105.2)
+	if v := test.Verdict(&s); !v.Degraded || v.Worst.Metric != "a" {
+		t.Errorf("degraded %v by %s", v.Degraded, v.Worst.Metric)
+	}
+}
+
+// TestNumbersStayNumbers feeds what no service survives: everything fails for a
+// day, then nothing does. What is stored must be readable.
+func TestNumbersStayNumbers(t *testing.T) {
+	for _, form := range []Form{Hybrid, Unit, Product, Steady, Limit} {
+		cfg := everything(1)
+		cfg.Form = form
+		test := Prepare(cfg)
+		s := test.New()
+		for second := range 20_000 {
+			g := int64(0)
+			if second < 4_000 {
+				g = 1_000_000
+			}
+			if second == 10 {
+				test.Start(&s, dawn)
+			}
+			at := dawn.Add(time.Duration(second+1) * time.Second)
+			in := intervalAt(0, second, answered(1_000_000, 0, 0, at), answered(1_000_000, g, g/2, at))
+			test.Add(&s, &in)
+			test.Close(&s)
+		}
+		if _, err := json.Marshal(s); err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
+		if _, err := json.Marshal(test.Verdict(&s)); err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
+		if form != Limit && math.IsNaN(s.LogE) || s.Peak < 4 {
+			t.Errorf("%s: %v, %v", form, s.LogE, s.Peak)
+		}
 	}
 }

@@ -21,18 +21,18 @@ func TestVectorsErrorRatio(t *testing.T) {
 		m.open(mass)
 		for i, p := range pairs {
 			if i == restartBefore {
-				m.restart(math.Log(restart))
+				m.restart(restart)
 			}
 			for j, theta := range thetas {
 				if unit {
-					m[j] += bet(theta, 1.5, 5e-4, p).unit(p)
+					m.win(j, bet(theta, 1.5, 5e-4, p).unit(p))
 					continue
 				}
 				var b bets
 				b.of(1.5, p)
-				m[j] += b.product(j, 5e-4, p)
+				m.win(j, b.product(j, 5e-4, p))
 			}
-			out = append(out, m.value())
+			out = append(out, math.Log(m.value()))
 		}
 		return out
 	}
@@ -52,9 +52,9 @@ func TestVectorLimit(t *testing.T) {
 	m := make(mixture, len(bets))
 	m.open(1)
 	for j, b := range bets {
-		m[j] += b.whole(Tally{3000, 18})
+		m.win(j, b.whole(Tally{3000, 18}))
 	}
-	near(t, "limit", m.value(), 5.844865)
+	near(t, "limit", math.Log(m.value()), 5.844865)
 }
 
 func TestVectorLatency(t *testing.T) {
@@ -63,10 +63,10 @@ func TestVectorLatency(t *testing.T) {
 	for i := range 8 {
 		p := pair(190, 10, 2, int64(1-i%2))
 		for j, theta := range thetas {
-			m[j] += bet(theta, 1.5, 0, p).unit(p)
+			m.win(j, bet(theta, 1.5, 0, p).unit(p))
 		}
 	}
-	near(t, "latency", m.value(), 0.743172)
+	near(t, "latency", math.Log(m.value()), 0.743172)
 }
 
 func TestVectorsBand(t *testing.T) {

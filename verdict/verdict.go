@@ -94,10 +94,10 @@ func (t *Test) Verdict(s *State) Verdict {
 // worst returns the metric with the largest part in the evidence.
 func (t *Test) worst(s *State) Finding {
 	var at struct{ service, metric int }
-	most := math.Inf(-1)
+	most := -1.0
 	for i := range s.Services {
 		for j := range s.Services[i].Metrics {
-			if e := t.weights[i][j] + t.evidence(&s.Services[i].Metrics[j], t.cfg.Services[i].Metrics[j].Kind); e > most {
+			if e := t.weights[i][j] * t.evidence(&s.Services[i].Metrics[j], t.cfg.Services[i].Metrics[j].Kind); e > most {
 				most, at.service, at.metric = e, i, j
 			}
 		}
@@ -120,7 +120,7 @@ func (t *Test) finding(s *State, service, metric int) Finding {
 		to = " to " + cfg.Name
 	}
 	return Finding{
-		Service: cfg.Name, To: to, Metric: of.Name, Text: badness(of, m.Edge), LogE: t.evidence(m, of.Kind), Peak: s.Peak,
+		Service: cfg.Name, To: to, Metric: of.Name, Text: badness(of, m.Edge), LogE: logOf(t.evidence(m, of.Kind)), Peak: s.Peak,
 		Source: t.estimate(p.Source), Target: t.estimate(p.Target),
 	}
 }
@@ -147,7 +147,7 @@ func badness(m Metric, edge time.Duration) string {
 
 // promotion returns the metric that has least evidence of being good.
 func (t *Test) promotion(s *State) Promotion {
-	p := Promotion{LogE: math.Inf(1), Threshold: -math.Log(t.cfg.Advance)}
+	p := Promotion{LogE: -leastLog, Threshold: -math.Log(t.cfg.Advance)}
 	for i := range s.Services {
 		for j := range s.Services[i].Metrics {
 			if e := betterValue(&s.Services[i].Metrics[j].Better); e < p.LogE {
@@ -187,7 +187,7 @@ func (t *Test) waiting(s *State, service, metric int, e float64) Promotion {
 
 // split returns the service whose requests are split most unlike its levers.
 func (t *Test) split(s *State) Split {
-	worst := Split{LogE: math.Inf(-1)}
+	worst := Split{LogE: leastLog}
 	for i := range s.Services {
 		st, cfg := &s.Services[i], &t.cfg.Services[i]
 		p := st.Split
@@ -204,7 +204,7 @@ func (t *Test) split(s *State) Split {
 		}
 	}
 	worst.Alarm = worst.LogE >= -math.Log(t.cfg.SampleAlpha)
-	if math.IsInf(worst.LogE, -1) {
+	if worst.Service == "" {
 		worst.LogE = 0
 	}
 	return worst
