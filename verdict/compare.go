@@ -35,10 +35,9 @@ func (p Pair) Plus(o Pair) Pair { return Pair{p.Source.Plus(o.Source), p.Target.
 // source the target fails. What lies between is found nearly as fast.
 var thetas = [...]float64{2, 4, 8, 16, 64, 512}
 
-// firstSteady is the index of the first theta of the steady form. It leaves out
-// the smallest: a bet on so little loses so slowly that two bursts an hour apart
-// would add up.
-const firstSteady = 1
+// firstSteady is the index of the first theta of the steady form, 8. A bet on less
+// loses so slowly that two bursts minutes apart would add up.
+const firstSteady = 2
 
 // terms is what one bet makes of a pair: the factor of an error of the target, of
 // one of the source, and what the tolerated difference costs.

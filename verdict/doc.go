@@ -98,7 +98,7 @@
 // than e, and no interval more than e^5. A burst of five seconds does not win,
 // however many requests it hits; what lasts half a minute does, at any share. In
 // the limit form one interval wins at most e^8. And of both, what is bet between
-// the start and the moves is divided (by 10^6 and 10^10), so that it takes about
+// the start and the moves is divided (by 10^6 and 10^12), so that it takes about
 // half a minute, or six intervals of an outage, before they alone take the target
 // back; right after shares have moved it takes a few seconds. A factor that is
 // cut, and money that is not bet, break no promise. For requests that fail

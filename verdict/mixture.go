@@ -22,7 +22,7 @@ const (
 // limitPatience divides what the limit form bets between the start and the moves:
 // it must not be won by one pod of three that fails for five seconds, which
 // happens, but by an outage, which goes on.
-const limitPatience = 1e10
+const limitPatience = 1e12
 
 // steadyPatience does the same for the steady form: between the start and the
 // moves half a minute of failing in a row may be a burst, not five seconds.
