@@ -197,12 +197,12 @@ func (a attempt) writesBetween(from, to time.Time) (some []write) {
 	return some
 }
 
-// saidBetween returns the first text said within a span of time that is right.
-func (a attempt) saidBetween(from, to time.Time, right func(string) bool) (string, bool) {
+// saidBetween reports whether a text said within a span of time is right.
+func (a attempt) saidBetween(from, to time.Time, right func(string) bool) bool {
 	for _, s := range a.Said {
 		if !s.At.Before(from) && !s.At.After(to) && right(s.Text) {
-			return s.Text, true
+			return true
 		}
 	}
-	return "", false
+	return false
 }

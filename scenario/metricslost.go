@@ -39,7 +39,7 @@ func (s Summary) metricsLostMet() error {
 	errs := s.troubleMet(func(text string) bool { return strings.Contains(text, "cannot be read") })
 	for _, l := range losses {
 		says := func(text string) bool { return strings.Contains(text, l.word) }
-		if _, ok := s.Good.saidBetween(s.Trouble.From, s.Trouble.To, says); !ok {
+		if !s.Good.saidBetween(s.Trouble.From, s.Trouble.To, says) {
 			errs = append(errs, fmt.Errorf("%w: watari did not say that the way to the metrics %s (%q)", ErrNotMet, l.cut, l.word))
 		}
 	}

@@ -130,7 +130,7 @@ func (s Summary) troubleMet(right func(string) bool) []error {
 	if w := a.writesBetween(t.From, t.To); len(w) > 0 {
 		errs = append(errs, fmt.Errorf("%w: %s was written %s after the trouble began", ErrNotMet, w[0].Share, view.Span(w[0].At.Sub(t.From))))
 	}
-	if _, ok := a.saidBetween(t.From, t.To, right); !ok {
+	if !a.saidBetween(t.From, t.To, right) {
 		errs = append(errs, fmt.Errorf("%w: watari did not say what the trouble was; it said %q", ErrNotMet, a.texts(t.From, t.To)))
 	}
 	errs = append(errs, s.shareMet(), s.Users.Check())

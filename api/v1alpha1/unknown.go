@@ -106,16 +106,16 @@ func (o OnUnknown) MarshalJSON() ([]byte, error) {
 // an error here would hide every other object of a list.
 func (o *OnUnknown) UnmarshalJSON(data []byte) error {
 	var word Reaction
-	if json.Unmarshal(data, &word) == nil {
+	if err := json.Unmarshal(data, &word); err == nil {
 		*o = OnUnknown{}.Everything(word)
 		return nil
 	}
 	type plain OnUnknown
 	var long plain
-	if unmarshalStrict(data, &long) != nil {
+	if unmarshalStrict(data, &long) == nil {
+		*o = OnUnknown(long)
+	} else {
 		*o = OnUnknown{}.Everything(Reaction(data))
-		return nil
 	}
-	*o = OnUnknown(long)
 	return nil
 }

@@ -230,7 +230,7 @@ func (f *pastFlags) expression(flag string, values []string, required, onlySourc
 	case len(values) == 0:
 		return e, fmt.Errorf("%s is missing: a selector such as 'http_requests_total{cluster=\"${environment}\"}'", flag)
 	case e.Source == "" || e.Target == "" && !onlySource:
-		return e, fmt.Errorf("%s says only one side: give it for both, as %s source=... %s target=...", flag, flag, flag)
+		return e, fmt.Errorf("%s says only one side: give it for both, as in %s source=SELECTOR %s target=SELECTOR", flag, flag, flag)
 	case placed && f.source == "":
 		return e, fmt.Errorf("%s has ${environment} in it: say with --source what that is for the source", flag)
 	case onlySource:
@@ -238,7 +238,7 @@ func (f *pastFlags) expression(flag string, values []string, required, onlySourc
 	case strings.Contains(e.Target, v1alpha1.EnvironmentPlaceholder) && f.target == "":
 		return e, fmt.Errorf("%s has ${environment} in it: say with --target what that is for the target", flag)
 	case e.Source == e.Target && !placed:
-		return e, fmt.Errorf("%s reads the same for both sides: tell them apart by ${environment}, or give it for each, as %s source=... %s target=...", flag, flag, flag)
+		return e, fmt.Errorf("%s reads the same for both sides: tell them apart by ${environment}, or give it for each, as in %s source=SELECTOR %s target=SELECTOR", flag, flag, flag)
 	}
 	return e, nil
 }

@@ -111,7 +111,7 @@ func happened(s engine.Status) string {
 }
 
 func readCSV(cmd *cobra.Command, path string) (analyze.Recording, error) {
-	var from io.Reader = cmd.InOrStdin()
+	from := cmd.InOrStdin()
 	name := "standard input"
 	if path != "-" {
 		file, err := os.Open(path)

@@ -59,31 +59,31 @@ func newDatabase(cfg Config) *databaseClient {
 func (d *databaseClient) ask(ctx context.Context) (asking, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	res, err := d.get(ctx)
+	status, err := d.get(ctx)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return timedOut, fmt.Errorf("ask the database: no answer within %s", d.timeout)
 	case err != nil:
 		return unreachable, fmt.Errorf("ask the database: %w", err)
-	case res.StatusCode != http.StatusOK:
-		return failed, fmt.Errorf("ask the database: it answered %s", res.Status)
+	case status != http.StatusOK:
+		return failed, fmt.Errorf("ask the database: it answered %d %s", status, http.StatusText(status))
 	}
 	return answered, nil
 }
 
-// get sends the question and reads the answer to its end.
-func (d *databaseClient) get(ctx context.Context) (*http.Response, error) {
+// get sends the question, reads the answer to its end and returns its status.
+func (d *databaseClient) get(ctx context.Context) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	res, err := d.client.Do(req)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, err = io.Copy(io.Discard, res.Body)
-	return res, err
+	return res.StatusCode, err
 }
 
 // close gives the idle connections up; nil has none.

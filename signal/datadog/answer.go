@@ -91,7 +91,7 @@ func (s *Source) query(ctx context.Context, a ask) (answer, error) {
 		Type: datadogV2.TIMESERIESFORMULAREQUESTTYPE_TIMESERIES_REQUEST, Attributes: attributes,
 	}}
 	var out datadogV2.TimeseriesFormulaQueryResponse
-	response, err := s.call(ctx, func(ctx context.Context) (response *http.Response, err error) {
+	response, err := s.call(ctx, func(ctx context.Context) (response *http.Response, err error) { //nolint:bodyclose // the client has read and closed it
 		out, response, err = s.points.QueryTimeseriesData(ctx, body)
 		return response, err
 	})
@@ -123,7 +123,7 @@ func (s *Source) learn(ctx context.Context, metrics []string) (map[string]kind, 
 	kinds := map[string]kind{}
 	for _, name := range metrics {
 		var out datadogV1.MetricMetadata
-		response, err := s.call(ctx, func(ctx context.Context) (response *http.Response, err error) {
+		response, err := s.call(ctx, func(ctx context.Context) (response *http.Response, err error) { //nolint:bodyclose // the client has read and closed it
 			out, response, err = s.about.GetMetricMetadata(ctx, name)
 			return response, err
 		})
