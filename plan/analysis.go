@@ -169,6 +169,22 @@ func (s Signal) lag() time.Duration {
 	}
 }
 
+// kind names the source of a signal as the file does.
+func (s Signal) kind() string {
+	switch {
+	case s.Scrape != nil:
+		return "scrape"
+	case s.Prometheus != nil:
+		return "prometheus"
+	case s.CloudWatch != nil:
+		return "cloudWatch"
+	case s.AccessLog != nil:
+		return "accessLog"
+	default:
+		return "datadog"
+	}
+}
+
 // unknowns resolves what is done about each kind of not knowing.
 func unknowns(o v1alpha1.OnUnknown) map[engine.Why]engine.OnUnknown {
 	return map[engine.Why]engine.OnUnknown{

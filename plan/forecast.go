@@ -93,9 +93,46 @@ type Forecast struct {
 	Target string
 	Steps  []StepForecast
 	Routes []RouteForecast
+	Gate   GateForecast
 	Writes int           // API calls of all writes, with the reads that belong to them, at least
 	Calls  int           // all API calls, at least
 	Takes  time.Duration // at least, without the time people take to approve
+}
+
+// GateForecast is what the target is judged by.
+type GateForecast struct {
+	Services []ServiceForecast
+	Alpha    float64 // chance of taking back a target that is not worse, 0..1; 0 without a comparison
+}
+
+// ServiceForecast is one service with what is compared of it.
+type ServiceForecast struct {
+	Name    string
+	Metrics []string
+	Signals []string      // that count it, in the order of preference
+	Late    time.Duration // how long after it was made a count is known
+}
+
+// gate says what is compared.
+func (p Plan) gate() (g GateForecast) {
+	a := p.Spec.Gate.Analysis
+	if a == nil {
+		return g
+	}
+	g.Alpha = a.Alpha
+	for _, s := range a.Services {
+		f := ServiceForecast{Name: s.Name, Late: s.Lag}
+		for _, m := range s.Metrics {
+			f.Metrics = append(f.Metrics, m.Name)
+		}
+		for _, signal := range p.Signals {
+			if signal.Service == s.Name {
+				f.Signals = append(f.Signals, signal.kind())
+			}
+		}
+		g.Services = append(g.Services, f)
+	}
+	return g
 }
 
 // StepForecast is one row of the plan.
@@ -119,7 +156,7 @@ type RouteForecast struct {
 // Foresee says what the plan would do. Snapshots may lack routes that could not
 // be read; errs says why.
 func (p Plan) Foresee(features map[string]router.Features, snapshots map[string]router.Snapshot, errs map[string]error) Forecast {
-	f := Forecast{Name: p.Spec.Name, Source: p.Spec.Source, Target: p.Spec.Target}
+	f := Forecast{Name: p.Spec.Name, Source: p.Spec.Source, Target: p.Spec.Target, Gate: p.gate()}
 	var back time.Duration
 	perStep := 0
 	for _, l := range p.Levers {

@@ -26,6 +26,7 @@ func Plan(w io.Writer, f plan.Forecast, sides traffic.BySide[string]) {
 	for _, r := range f.Routes {
 		route(w, r)
 	}
+	gate(w, f)
 	fmt.Fprintf(w, "  writes     %s at least (%s with all reads)%s\n", plural(f.Writes, "API call"), Count(int64(f.Calls)), slowest(f.Routes))
 	fmt.Fprintf(w, "  takes      %s at least%s\n", Span(f.Takes), approvals(f.Steps))
 	fmt.Fprintf(w, "\nNothing was changed.\n")
@@ -75,6 +76,25 @@ func route(w io.Writer, r plan.RouteForecast) {
 	}
 	if r.Features.Limit != "" {
 		fmt.Fprintf(w, "             %s\n", r.Features.Limit)
+	}
+}
+
+// gate says what is compared, and from which counts.
+func gate(w io.Writer, f plan.Forecast) {
+	head := "gate"
+	for _, s := range f.Gate.Services {
+		text := strings.Join(s.Metrics, ", ") + " compared with " + f.Source + ", from " + strings.Join(s.Signals, ", else ")
+		if len(f.Gate.Services) > 1 {
+			text = s.Name + ": " + text
+		}
+		if s.Late >= time.Minute {
+			text += ", known " + Span(s.Late) + " late"
+		}
+		fmt.Fprintf(w, "  %-10s %s\n", head, text)
+		head = ""
+	}
+	if f.Gate.Alpha > 0 {
+		fmt.Fprintf(w, "             takes back a target that is not worse in %s of migrations at most\n", Percent(f.Gate.Alpha))
 	}
 }
 

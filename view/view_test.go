@@ -75,6 +75,10 @@ func TestPlanPage(t *testing.T) {
 		Writer: "external-dns", Warnings: []string{"also managed by external-dns, which may write its own weights"},
 	}
 	f := plan.Forecast{
+		Gate: plan.GateForecast{Alpha: .01, Services: []plan.ServiceForecast{
+			{Name: "checkout", Metrics: []string{"errors", "p50", "p99"}, Signals: []string{"prometheus", "cloudWatch"}, Late: 3 * time.Minute},
+			{Name: "search", Metrics: []string{"errors"}, Signals: []string{"scrape"}},
+		}},
 		Name: "shop", Source: "eks-1-33", Target: "eks-1-36", Writes: 8, Calls: 1234, Takes: 25*time.Hour + 41*time.Minute,
 		Steps: []plan.StepForecast{
 			{Share: 33, Hold: 90 * time.Second, Gates: []string{"thresholds"}, WayBack: 65 * time.Second, Rounding: []string{"partners 0.32 %"}},
