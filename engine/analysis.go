@@ -24,7 +24,14 @@ func Placed(spec Spec, status Status, in Interval) Interval {
 	if in.From.Target.Before(from) {
 		from = in.From.Target
 	}
-	if same && status.inPlace() && !from.Add(-service.Lag).Before(status.Reached) {
+	// What a reading covers may have ended before the window did.
+	lag := service.Lag
+	for _, r := range []traffic.Reading[traffic.Counts]{in.Source, in.Target} {
+		if r.State == traffic.Known && !r.At.IsZero() {
+			lag = max(lag, in.To.Sub(r.At))
+		}
+	}
+	if same && status.inPlace() && !from.Add(-lag).Before(status.Reached) {
 		in.Step = status.Holds
 	}
 	return in
@@ -44,6 +51,19 @@ func (s Spec) service(name string) (verdict.Service, int) {
 		return verdict.Service{}, -1
 	}
 	return services[at], at
+}
+
+// used returns in without what the target did before this attempt gave it users:
+// that says nothing of how it does with them.
+func (t *turn) used(in Interval) Interval {
+	service, _ := t.spec.service(in.Service)
+	if t.spec.Gate.Analysis == nil || in.Target.State != traffic.Known {
+		return in
+	}
+	if s := t.status; s.Started.IsZero() && !t.exposed() || in.From.Target.Add(-service.Lag).Before(s.Started) {
+		in.Target.Value = traffic.Counts{}
+	}
+	return in
 }
 
 // intended returns the share that is written on a route, or on all of them; false
@@ -156,19 +176,40 @@ func (t *turn) compared(limits Verdict, a *verdict.Verdict) Verdict {
 	if v, few := t.tooFew(); few {
 		return v
 	}
+	if since := t.uncompared(a); since > 0 {
+		return Verdict{State: NotKnown, Why: Uncompared, Text: "nothing of the two sides could be compared for " + since.Round(time.Second).String()}
+	}
+	if text, failing := t.status.Evidence.failing(t.spec.Gate); failing {
+		return Verdict{State: NotKnown, Why: Unclear, Text: text}
+	}
 	if a.Suspicious && a.Compare { // without a source doubts neither grow nor fade
 		return Verdict{State: NotKnown, Why: Unclear, Text: fmt.Sprintf("%s; not enough to say: %s", a.Worst, verdict.Chance(a.LogE))}
 	}
 	return Verdict{State: Healthy, Text: t.comparison(a)}
 }
 
+// uncompared is how long the two sides of some service were not compared in this
+// step, if that is longer than its source takes. Without a comparison nothing is
+// healthy.
+func (t *turn) uncompared(a *verdict.Verdict) time.Duration {
+	since := t.status.Reached
+	if a.Compared.After(since) {
+		since = a.Compared
+	}
+	gone := t.now.Sub(since)
+	if t.status.Evidence.Alone || !t.status.inPlace() || gone < t.spec.Gate.grace()+t.spec.Gate.lag() {
+		return 0
+	}
+	return gone
+}
+
 // distrust says why the numbers cannot be believed, if so.
 func (t *turn) distrust(a *verdict.Verdict) (Verdict, bool) {
 	grace := t.spec.Gate.grace()
 	switch {
-	case a.Missed.Kind == verdict.Skewed && t.now.Sub(a.Compared) > grace:
+	case a.Missed.Kind == verdict.Skewed && t.now.Sub(a.Compared) >= grace:
 		return Verdict{State: NotKnown, Why: ClockSkew, Text: "the two sides are counted at different times: " + a.Missed.Text}, true
-	case a.Missed.Kind == verdict.Restarted && t.now.Sub(a.Compared) > grace:
+	case a.Missed.Kind == verdict.Restarted && t.now.Sub(a.Compared) >= grace:
 		return Verdict{State: NotKnown, Why: Restarts, Text: "counters of " + t.spec.Source + " begin again all the time, what they had counted is missing"}, true
 	case a.Split.Alarm && t.spec.Rollback.on(Missplit) != UnknownIgnored:
 		return Verdict{State: NotKnown, Why: Missplit, Text: fmt.Sprintf("%s of the requests reach the target and %s should: the counts and the levers do not fit together",

@@ -134,7 +134,7 @@ func (t *turn) obeyRetry(c Command) string {
 		r := &t.status.Routes[i]
 		r.Want, r.Written, r.Drift, r.Trouble = nil, nil, nil, ""
 	}
-	t.status.Evidence.Last = old.Evidence.Last
+	t.status.Evidence.Last, t.status.Evidence.Services = old.Evidence.Last, old.Evidence.Services
 	t.enter(Pending, "attempt %d, asked for by %s", t.status.Attempt, c.By)
 	return ""
 }

@@ -52,7 +52,7 @@ func (t *turn) unknownFor(why Why) time.Duration {
 		return -1
 	}
 	if why == NoTargetData || why == Silent || why == NoTraffic {
-		if !t.status.inPlace() {
+		if !t.status.inPlace() || !t.expected() {
 			return -1
 		}
 		if expected := t.status.Reached.Add(t.spec.Gate.lag()); expected.After(since) {
@@ -60,6 +60,14 @@ func (t *turn) unknownFor(why Why) time.Duration {
 		}
 	}
 	return t.now.Sub(since)
+}
+
+// expected reports whether by its share, and by how many users there are, the
+// target should have had enough requests by now to be seen.
+func (t *turn) expected() bool {
+	s := t.status
+	since := t.now.Sub(s.Reached) - t.spec.Gate.lag()
+	return s.Evidence.Rate*t.goal().Ratio()*since.Seconds() >= float64(t.spec.Gate.least())
 }
 
 // overdue enforces the deadline, which ends when the last step is reached: a

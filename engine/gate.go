@@ -23,7 +23,10 @@ const keepIntervals = 128
 // Evidence is what the gate judges by.
 type Evidence struct {
 	Intervals []Sample                  `json:"intervals,omitempty"` // of the last Window, oldest first
-	Last      traffic.BySide[SideState] `json:"last"`                // what the newest interval said of each side
+	Last      traffic.BySide[SideState] `json:"last"`                // what is known of each side, of all services together
+	Services  []ServiceSeen             `json:"services,omitempty"`  // and of each by itself
+	Rate      float64                   `json:"rate,omitempty"`      // users of both sides per second, before everything was meant for the target
+	Alone     bool                      `json:"alone,omitempty"`     // everything is meant for the target: the source need not be seen
 	InStep    int64                     `json:"inStep,omitempty"`    // requests of the target since the step's share was reached
 	Total     traffic.BySide[SideTotal] `json:"total"`               // of the attempt
 }
@@ -33,6 +36,60 @@ type SideState struct {
 	State   traffic.State `json:"state"`
 	Err     string        `json:"err,omitempty"`
 	KnownAt time.Time     `json:"knownAt"` // end of the newest interval in which it was known
+}
+
+// ServiceSeen is what was seen of one service.
+type ServiceSeen struct {
+	Name string                    `json:"name,omitempty"`
+	Last traffic.BySide[SideState] `json:"last"`
+}
+
+// see takes over the newest interval of a service.
+func (e *Evidence) see(in Interval) {
+	i := slices.IndexFunc(e.Services, func(s ServiceSeen) bool { return s.Name == in.Service })
+	if i < 0 {
+		i, e.Services = len(e.Services), append(e.Services, ServiceSeen{Name: in.Service})
+	}
+	e.Services[i].Last.Source.take(in.Source, in.To)
+	e.Services[i].Last.Target.take(in.Target, in.To)
+}
+
+// together makes Last of what is known of each service: what nobody sees of one,
+// nobody sees of all.
+func (e *Evidence) together(gate Gate, now time.Time) {
+	if len(e.Services) == 0 {
+		return
+	}
+	var source, target SideState
+	for i, s := range e.Services {
+		grace := gate.graceOf(s.Name)
+		if i == 0 || s.Last.Source.worse(source, grace, now) {
+			source = s.Last.Source
+		}
+		if i == 0 || s.Last.Target.worse(target, grace, now) {
+			target = s.Last.Target
+		}
+	}
+	e.Last = traffic.BySide[SideState]{Source: source, Target: target}
+}
+
+// worse reports whether less is known of s than of other. That a source has
+// nothing new for a moment is as good as known.
+func (s SideState) worse(other SideState, grace time.Duration, now time.Time) bool {
+	rank := func(v SideState) int {
+		switch {
+		case v.State == traffic.Failed:
+			return 2
+		case v.State == traffic.Unknown && (v.KnownAt.IsZero() || now.Sub(v.KnownAt) >= grace):
+			return 1
+		default:
+			return 0
+		}
+	}
+	if a, b := rank(s), rank(other); a != b {
+		return a > b
+	}
+	return s.KnownAt.Before(other.KnownAt)
 }
 
 // take takes over the newest interval.
@@ -87,13 +144,14 @@ const (
 	Missplit     Why = "not split as intended" // the sample-ratio test
 	Shared       Why = "both sides fail"
 	Unclear      Why = "not clear yet"
+	Uncompared   Why = "not compared"
 )
 
 // blind reports whether w means that nobody can see the target, or that what is
 // seen cannot be believed, as opposed to there being little to see.
 func (w Why) blind() bool {
 	switch w {
-	case NoData, NoSourceData, NoTargetData, Unreachable, Silent, ClockSkew, Missplit:
+	case NoData, NoSourceData, NoTargetData, Unreachable, Silent, ClockSkew, Missplit, Uncompared:
 		return true
 	default:
 		return false
@@ -123,10 +181,10 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time)
 	for _, in := range counts {
 		e.Total.Source.add(in.Source)
 		e.Total.Target.add(in.Target)
+		e.see(in)
 	}
-	for _, in := range Moments(counts) {
-		e.Last.Source.take(in.Source, in.To)
-		e.Last.Target.take(in.Target, in.To)
+	e.together(gate, now)
+	for _, in := range counts {
 		source, sourceKnown := in.Source.Get()
 		target, targetKnown := in.Target.Get()
 		if !sourceKnown && !targetKnown {
@@ -141,6 +199,15 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time)
 		})
 	}
 	e.Intervals = slices.DeleteFunc(e.Intervals, func(s Sample) bool { return now.Sub(s.To) >= gate.Window })
+	if n := len(e.Intervals); !e.Alone && n > 1 {
+		var users int64
+		for _, s := range e.Intervals[1:] {
+			users += s.Source + s.Requests
+		}
+		if span := e.Intervals[n-1].To.Sub(e.Intervals[0].To); span >= gate.Window/2 {
+			e.Rate = float64(users) / span.Seconds()
+		}
+	}
 }
 
 // Moments adds up the intervals of all services that end together. What one of
@@ -167,11 +234,12 @@ func bothOf(a, b traffic.Reading[traffic.Counts]) traffic.Reading[traffic.Counts
 	return traffic.KnownAt(a.Value.Plus(b.Value), a.At)
 }
 
-// add appends a sample. Those of a wide window are merged, so that their number
-// stays bounded; a sample that is merged lasts until its newest part leaves the
-// window.
+// add appends a sample, or adds it to the one of the same moment. Those of a wide
+// window are merged, so that their number stays bounded; a sample that is merged
+// lasts until its newest part leaves the window.
 func (e *Evidence) add(gate Gate, s Sample) {
-	if n := len(e.Intervals); n > 1 && s.To.Sub(e.Intervals[n-2].To) < gate.Window/keepIntervals {
+	n := len(e.Intervals)
+	if n > 0 && s.To.Equal(e.Intervals[n-1].To) || n > 1 && s.To.Sub(e.Intervals[n-2].To) < gate.Window/keepIntervals {
 		last := &e.Intervals[n-1]
 		last.To = s.To
 		last.Source += s.Source
@@ -206,7 +274,7 @@ func (e *Evidence) usersSeen() bool {
 // source always, the target once it may have users. A signal that has nothing
 // new since then is fresh; one that cannot be read is not.
 func (e *Evidence) fresh(gate Gate, exposed bool, now time.Time) bool {
-	return e.Last.Source.fresh(gate, now) && (!exposed || e.Last.Target.fresh(gate, now))
+	return (e.Alone || e.Last.Source.fresh(gate, now)) && (!exposed || e.Last.Target.fresh(gate, now)) && e.Last.Target.State != traffic.Failed
 }
 
 func (s SideState) fresh(gate Gate, now time.Time) bool {
@@ -228,6 +296,18 @@ func (g Gate) grace() time.Duration {
 		}
 	}
 	return grace
+}
+
+// graceOf is that of one service.
+func (g Gate) graceOf(name string) time.Duration {
+	if g.Analysis != nil {
+		for _, s := range g.Analysis.Services {
+			if s.Name == name {
+				return max(g.Window/2, 3*s.Every)
+			}
+		}
+	}
+	return g.grace()
 }
 
 // judge decides what the evidence says of the target. A target that already has
@@ -277,7 +357,7 @@ func notKnown(gate Gate, e Evidence, n int64, now time.Time) Verdict {
 func (e *Evidence) unseen(gate Gate, now time.Time) (Why, string) {
 	target, source := e.Last.Target, e.Last.Source
 	blindTo := func(s SideState) bool { return s.State != traffic.Known && !s.recent(gate, now) }
-	noSource := gate.Analysis != nil && blindTo(source)
+	noSource := gate.Analysis != nil && !e.Alone && blindTo(source)
 	switch {
 	case blindTo(target) && target.State == traffic.Failed:
 		return Unreachable, "signal cannot be read: " + target.Err
@@ -323,13 +403,28 @@ func (e *Evidence) ratio(side traffic.Side) float64 {
 	return float64(errors) / float64(n)
 }
 
+// failing reports whether the target fails more than an error budget bears, and
+// the source does not. Evidence to take it back for that may still be missing; it
+// is not healthy.
+func (e *Evidence) failing(gate Gate) (string, bool) {
+	var failed int64
+	for _, s := range e.Intervals {
+		failed += s.Errors
+	}
+	ratio := e.ratio(traffic.Target)
+	if failed < earlyErrors || ratio <= gate.Analysis.Limit {
+		return "", false
+	}
+	return fmt.Sprintf("target fails %s of requests, source %s; not enough to say", verdict.Percent(ratio), verdict.Percent(e.ratio(traffic.Source))), true
+}
+
 // sharedTrouble reports whether both sides fail more than an error budget bears:
 // what they share is broken. That is no fault of the target, and no time to go
 // on. It is over when little is left of it.
 func (e *Evidence) sharedTrouble(gate Gate, already bool) (string, bool) {
 	limit := gate.Analysis.Limit
 	if already {
-		limit /= 5
+		limit /= 2
 	}
 	var failed int64
 	for _, s := range e.Intervals {
@@ -350,10 +445,13 @@ func (e *Evidence) silent(gate Gate, share traffic.Share) (string, bool) {
 	for _, s := range e.Intervals {
 		source, target = source+s.Source, target+s.Requests
 	}
-	if target > 0 || e.Last.Target.State != traffic.Known || share <= traffic.None || share >= traffic.All {
+	if target > 0 || e.Last.Target.State != traffic.Known || len(e.Intervals) == 0 || share <= traffic.None {
 		return "", false
 	}
-	expected := source * int64(share) / int64(traffic.All-share)
+	expected := int64(e.Rate * gate.Window.Seconds()) // at a share of 100 %: those who were there before
+	if share < traffic.All {
+		expected = source * int64(share) / int64(traffic.All-share)
+	}
 	if expected < gate.least() {
 		return "", false
 	}

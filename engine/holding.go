@@ -19,7 +19,8 @@ func (t *turn) holding() {
 // It is also what Complete rests on, so everything must have been read in this
 // very turn.
 func (t *turn) heldEnough() bool {
-	hold := t.spec.Steps[t.step()].Hold
+	// What is counted in the last part of the hold is known that much later.
+	hold := t.spec.Steps[t.step()].Hold + t.spec.Gate.lag()
 	if left := hold - t.status.Held; left > 0 {
 		t.reason("%s left%s", left.Round(second(left)), t.unknownNote())
 		return false

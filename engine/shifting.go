@@ -58,6 +58,10 @@ func (t *turn) mayRise() bool {
 		t.reason("not rising: %s", t.usersMissing())
 		return false
 	}
+	if v := t.status.Verdict; t.spec.Gate.Analysis != nil && t.exposed() && v.State == NotKnown && v.Why != NoTraffic && v.Why != TooFew {
+		t.reason("not rising: %s", v.Text)
+		return false
+	}
 	if r := t.unread(); r != nil {
 		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
 		t.reason("route %s was not read%s", r.Name, colon(r.Trouble))

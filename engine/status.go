@@ -48,12 +48,13 @@ type Status struct {
 	Goal  traffic.Share `json:"goal,omitempty"`  // what an adaptive ramp chose within the step; 0 is the step's own share
 	Holds int           `json:"holds,omitempty"` // number of shares that were reached, tells holds apart
 
-	Routes   []RouteStatus  `json:"routes"`
-	Analysis *verdict.State `json:"analysis,omitempty"`
-	Evidence Evidence       `json:"evidence"`
-	Verdict  Verdict        `json:"verdict"`
-	Told     string         `json:"told,omitempty"` // the verdict that was noted last
-	BlindAt  time.Time      `json:"blindAt"`        // since when the target cannot be judged; zero if it can
+	Routes         []RouteStatus  `json:"routes"`
+	Analysis       *verdict.State `json:"analysis,omitempty"`
+	Evidence       Evidence       `json:"evidence"`
+	Verdict        Verdict        `json:"verdict"`
+	BlindPatiently bool           `json:"blindPatiently,omitempty"` // BlindAt began with what is only held for
+	Told           string         `json:"told,omitempty"`           // the verdict that was noted last
+	BlindAt        time.Time      `json:"blindAt"`                  // since when the target cannot be judged; zero if it can
 
 	Cause     string    `json:"cause,omitempty"`     // why this attempt was taken back
 	Degraded  time.Time `json:"degraded"`            // when this attempt was found worse; zero if it was not
@@ -125,6 +126,7 @@ func (s Status) clone() Status {
 	}
 	s.Consumed = slices.Clone(s.Consumed)
 	s.Evidence.Intervals = slices.Clone(s.Evidence.Intervals)
+	s.Evidence.Services = slices.Clone(s.Evidence.Services)
 	if s.Analysis != nil {
 		a := s.Analysis.Clone()
 		s.Analysis = &a

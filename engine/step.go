@@ -53,6 +53,9 @@ func (t *turn) begin() {
 	if s.Phase == "" {
 		s.Phase, s.Since, s.Attempt = Pending, t.now, 1
 	}
+	if s.Holds == 0 && !s.Reached.IsZero() {
+		s.Holds = 1 // a status of before holds were counted
+	}
 	for _, r := range t.spec.Routes {
 		if !slices.ContainsFunc(s.Routes, func(have RouteStatus) bool { return have.Name == r.Name }) {
 			s.Routes = append(s.Routes, RouteStatus{Name: r.Name})
@@ -121,17 +124,23 @@ func (t *turn) absorbCounts() {
 	}
 	s := &t.status
 	counts := make([]Interval, 0, len(t.seen.Counts))
+	used := make([]Interval, 0, len(t.seen.Counts))
 	for _, in := range t.seen.Counts {
-		counts = append(counts, Placed(t.spec, t.status, in))
+		in = Placed(t.spec, t.status, in)
+		counts, used = append(counts, in), append(used, t.used(in))
 	}
-	s.Evidence.absorb(t.spec.Gate, counts, s.Holds, t.now)
+	s.Evidence.Alone = s.inPlace() && t.goal() >= traffic.All
+	s.Evidence.absorb(t.spec.Gate, used, s.Holds, t.now)
 	s.Verdict = t.conclude(judge(t.spec.Gate, s.Evidence, t.now), t.analyse(counts))
+	patient := t.spec.Rollback.on(s.Verdict.Why) != UnknownRollsBack
 	switch {
-	case !s.Verdict.Why.blind() && t.spec.Rollback.on(s.Verdict.Why) != UnknownRollsBack:
+	case !s.Verdict.Why.blind() && patient:
 		s.BlindAt = time.Time{}
-	case s.BlindAt.IsZero():
+	case s.BlindAt.IsZero(), s.BlindPatiently && !patient:
+		// What was only held for is no reason to take back at once for something else.
 		s.BlindAt = t.now
 	}
+	s.BlindPatiently = patient
 	t.tell()
 }
 
@@ -159,7 +168,7 @@ func (v Verdict) sentence() string {
 // step, so that its share was in place for all of it.
 func (t *turn) heldForAWindow() bool {
 	switch t.status.Phase {
-	case Holding, WaitingForApproval:
+	case Holding, WaitingForApproval, Soaking:
 		return t.now.Sub(t.status.Reached) >= t.spec.Gate.Window+t.spec.Gate.lag()
 	default:
 		return false

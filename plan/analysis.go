@@ -41,7 +41,7 @@ func analysis(m *v1alpha1.Migration, signals []Signal) *verdict.Config {
 		}
 		// What only one of its signals counts is compared while that one is believed.
 		have, other := &cfg.Services[at], service(m, i, s)
-		have.Every, have.Lag = max(have.Every, other.Every), max(have.Lag, other.Lag)
+		have.Every = max(have.Every, other.Every)
 		have.Route = cmp.Or(have.Route, other.Route)
 		for _, metric := range other.Metrics {
 			if !slices.ContainsFunc(have.Metrics, func(h verdict.Metric) bool { return h.Name == metric.Name }) {

@@ -113,6 +113,18 @@ type ServiceForecast struct {
 	Late    time.Duration // how long after it was made a count is known
 }
 
+// late is how much longer a step is held because its counts come late.
+func (p Plan) late() (longest time.Duration) {
+	if a := p.Spec.Gate.Analysis; a != nil {
+		for _, s := range a.Services {
+			if s.Lag > 0 {
+				longest = max(longest, s.Lag+s.Every)
+			}
+		}
+	}
+	return longest
+}
+
 // gate says what is compared.
 func (p Plan) gate() (g GateForecast) {
 	a := p.Spec.Gate.Analysis
@@ -173,7 +185,7 @@ func (p Plan) Foresee(features map[string]router.Features, snapshots map[string]
 	f.Calls = perStep * len(p.Spec.Steps)
 	for _, s := range p.Spec.Steps {
 		f.Steps = append(f.Steps, StepForecast{Share: s.Share, Hold: s.Hold, Gates: p.gates(s), WayBack: back, Rounding: p.rounding(s.Share, features)})
-		f.Takes += s.Hold + back
+		f.Takes += s.Hold + back + p.late()
 	}
 	return f
 }

@@ -77,7 +77,7 @@ func TestEverythingIsResolved(t *testing.T) {
 							{Name: "1s", Kind: verdict.Latency, Weight: 1, Edge: time.Second}, {Name: "declined", Kind: verdict.Events, Weight: 2},
 						}},
 						{Name: "signals[1]", Weight: 1, Every: 2 * time.Second, Split: 0.2, Metrics: slow},
-						{Name: "web", Route: "fallback", Weight: 2, Every: 5 * time.Minute, Lag: 7 * time.Minute, Split: 0.2, Metrics: slow},
+						{Name: "web", Route: "fallback", Weight: 2, Every: 5 * time.Minute, Lag: 4 * time.Minute, Split: 0.2, Metrics: slow},
 						{Name: "signals[4]", Weight: 1, Every: 30 * time.Second, Lag: 2 * time.Minute, Split: 0.2, Metrics: slow[:1]},
 					},
 				},

@@ -165,8 +165,11 @@ type service struct {
 	name    string
 	signals []Signal
 	gap     time.Duration
+	every   time.Duration // how often the preferred one has something new
+	upTo    time.Time     // up to when requests were counted, by the time that the sources name
+	since   time.Time     // when the preferred one knew both sides last, or was asked first
 	counted traffic.BySide[time.Time]
-	seen    traffic.BySide[bool] // whether this process has known a side at all
+	known   traffic.BySide[time.Time] // when this process knew a side last; zero if never
 }
 
 // servicesOf groups signals by what they count.
@@ -178,6 +181,9 @@ func servicesOf(signals []Signal) (out []*service) {
 		}
 		out[i].signals = append(out[i].signals, s)
 		out[i].gap = max(out[i].gap, 5*s.Every)
+		if len(out[i].signals) == 1 {
+			out[i].every = s.Every
+		}
 	}
 	return out
 }
@@ -212,13 +218,35 @@ func (r *run) count(ctx context.Context) ([]engine.Interval, error) {
 // count asks the service's signals until one knows both sides. Where none does,
 // the first one says what is known.
 func (s *service) count(ctx context.Context, to time.Time) (engine.Interval, error) {
-	var in engine.Interval
+	in := engine.Interval{Service: s.name, From: s.counted, To: to}
+	if pause := s.every - to.Sub(latest(s.counted)); s.every > time.Second && pause > 0 && !s.known.Source.IsZero() && !s.known.Target.IsZero() {
+		next := traffic.Reading[traffic.Counts]{Err: "the next counts are due in " + pause.Round(time.Second).String()}
+		in.Source, in.Target = next, next
+		return in, nil
+	}
+	if s.since.IsZero() {
+		s.since = to
+	}
 	for i, sig := range s.signals {
+		if i > 0 && to.Sub(s.since) < max(3*s.every, leastPatience) {
+			break // the preferred one has nothing new for a moment, and counts it then
+		}
 		got, err := s.ask(ctx, sig, to)
 		if err != nil {
 			return got, err
 		}
 		both := got.Source.State == traffic.Known && got.Target.State == traffic.Known
+		if both && i == 0 {
+			s.since = to
+		}
+		if both && i > 0 && earlier(got.Source.At, got.Target.At).Add(-sig.Every).Before(s.upTo) {
+			// What it has to say was counted already, before the preferred one was lost.
+			s.counted = traffic.BySide[time.Time]{Source: to, Target: to}
+			both, got.Source, got.Target = false, twice, twice
+		}
+		if both {
+			s.upTo = earlier(got.Source.At, got.Target.At)
+		}
 		if i == 0 || both {
 			in = got
 		}
@@ -226,9 +254,54 @@ func (s *service) count(ctx context.Context, to time.Time) (engine.Interval, err
 			break
 		}
 	}
-	s.move(&s.counted.Source, &s.seen.Source, in.Source.State, to)
-	s.move(&s.counted.Target, &s.seen.Target, in.Target.State, to)
+	s.pair(&in)
+	s.move(&s.counted.Source, s.known.Source, in.Source.State, to)
+	s.move(&s.counted.Target, s.known.Target, in.Target.State, to)
 	return in, nil
+}
+
+// leastPatience is how long a preferred signal may be lost before another one of
+// the service is asked.
+const leastPatience = 5 * time.Second
+
+// twice is the reading of what another signal has counted already.
+var twice = traffic.Reading[traffic.Counts]{Err: "counted already by another signal of the service"}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func latest(b traffic.BySide[time.Time]) time.Time {
+	if b.Source.After(b.Target) {
+		return b.Source
+	}
+	return b.Target
+}
+
+// pair holds a side back that is known while the other one, known a moment ago, has
+// nothing new yet: sources that look at different moments would never be known
+// together, and only what is known together can be compared. What is held back
+// stays in the next window.
+func (s *service) pair(in *engine.Interval) {
+	source, target := in.Source.State == traffic.Known, in.Target.State == traffic.Known
+	if source {
+		s.known.Source = in.To
+	}
+	if target {
+		s.known.Target = in.To
+	}
+	recent := func(at time.Time) bool { return !at.IsZero() && in.To.Sub(at) < 5*s.every/2 }
+	waiting := traffic.Reading[traffic.Counts]{Err: "counted together with the other side, which has nothing new yet"}
+	switch {
+	case s.every <= time.Second || source == target:
+	case source && in.Target.State == traffic.Unknown && recent(s.known.Target):
+		in.Source = waiting
+	case target && in.Source.State == traffic.Unknown && recent(s.known.Source):
+		in.Target = waiting
+	}
 }
 
 // ask asks one signal about both sides, each in its own window.
@@ -251,9 +324,8 @@ func (s *service) ask(ctx context.Context, sig Signal, to time.Time) (engine.Int
 // move begins the next window of a side where what is known now ends. Before a
 // side is known for the first time its windows begin anew each time: no signal
 // remembers what it did not see.
-func (s *service) move(from *time.Time, seen *bool, state traffic.State, to time.Time) {
-	*seen = *seen || state == traffic.Known
-	if state == traffic.Known || !*seen || to.Sub(*from) > s.gap {
+func (s *service) move(from *time.Time, known time.Time, state traffic.State, to time.Time) {
+	if state == traffic.Known || known.IsZero() || to.Sub(*from) > s.gap {
 		*from = to
 	}
 }

@@ -77,6 +77,7 @@ func (r *run) load(ctx context.Context) error {
 	r.status.LastTurn, r.status.BlindAt = time.Time{}, time.Time{}
 	unseen := engine.SideState{Err: "this process has not asked yet"}
 	r.status.Evidence.Last = traffic.BySide[engine.SideState]{Source: unseen, Target: unseen}
+	r.status.Evidence.Services = nil
 	r.revision = revision
 	return nil
 }

@@ -469,6 +469,7 @@ func TestFirstSignalThatKnowsBothSidesCounts(t *testing.T) {
 			return signal.Query{Name: name, Requests: traffic.BySide[string]{Source: "s", Target: "t"}}
 		}
 		services := servicesOf([]Signal{{Service: "web", Source: &says{counts: c.first}, Query: q("first")}, {Service: "web", Source: &says{counts: c.second}, Query: q("second")}})
+		services[0].since = at.Add(-time.Minute) // the first one was preferred, and lost, long ago
 		in, err := services[0].count(t.Context(), at)
 		if err != nil || len(services) != 1 || in.By != c.by || in.Source.State != c.source || in.Target.State != c.target {
 			t.Errorf("%s: %+v, %v", name, in, err)
@@ -503,6 +504,54 @@ func TestSidesAreCaughtUpWith(t *testing.T) {
 	if in := step(201, traffic.Known); !in.From.Target.Equal(at(200)) {
 		t.Errorf("after a gap that is too long the window begins at %v", in.From.Target)
 	}
+}
+
+// TestSidesThatLookAtDifferentMomentsAreKnownTogether: two servers that scrape every
+// 15 s, 7 s apart, would never be known at the same time.
+func TestSidesThatLookAtDifferentMomentsAreKnownTogether(t *testing.T) {
+	start := time.Unix(9000, 0)
+	phases := scraped{every: 15, source: 3, target: 10}
+	q := signal.Query{Name: "q", Requests: traffic.BySide[string]{Source: "s", Target: "t"}}
+	svc := servicesOf([]Signal{{Source: phases, Query: q, Every: 15 * time.Second}})[0]
+	svc.counted = traffic.BySide[time.Time]{Source: start, Target: start}
+	both, requests := 0, int64(0)
+	for second := 1; second <= 600; second++ {
+		in, err := svc.count(t.Context(), start.Add(time.Duration(second)*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.Source.State == traffic.Known && in.Target.State == traffic.Known {
+			both++
+		}
+		if in.Target.State == traffic.Known {
+			requests += in.Target.Value.Requests
+		}
+	}
+	if both < 30 || requests < 560 {
+		t.Errorf("in 40 scrapes of each side both were known %d times, and %d of 600 requests were counted", both, requests)
+	}
+}
+
+// scraped is a source that has a sample of each side every so many seconds, at
+// seconds of their own, and counts one request a second.
+type scraped struct{ every, source, target int64 }
+
+func (s scraped) Counts(_ context.Context, q signal.Query, from, to time.Time) (c signal.Counts, err error) {
+	read := func(phase int64) traffic.Reading[traffic.Counts] {
+		last := to.Unix() - (to.Unix()-phase)%s.every
+		before := from.Unix() - (from.Unix()-phase)%s.every
+		if last <= from.Unix() {
+			return traffic.Reading[traffic.Counts]{Err: "no new sample"}
+		}
+		return traffic.KnownAt(traffic.Counts{Requests: last - before}, time.Unix(last, 0))
+	}
+	if q.Requests.Source != "" {
+		c.Source = read(s.source)
+	}
+	if q.Requests.Target != "" {
+		c.Target = read(s.target)
+	}
+	return c, nil
 }
 
 // TestEveryIntervalIsInTheJournal is what "watari analyze" lives on.

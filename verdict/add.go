@@ -30,7 +30,13 @@ const mostApart = time.Minute
 
 // Add takes what was seen of one service. It allocates nothing once the edges of
 // latencies are fixed.
-func (t *Test) Add(s *State, in *Interval) {
+func (t *Test) Add(s *State, seen *Interval) {
+	one := *seen
+	in := &one
+	if in.Step > 0 && in.Intended >= traffic.All && in.Source.State == traffic.Unknown && in.Target.State == traffic.Known {
+		// The source need not be there any more; without it the objective alone decides.
+		in.Source, in.From.Source = traffic.KnownAt(traffic.Counts{}, in.Target.At), in.From.Target
+	}
 	service := &s.Services[in.Service]
 	source := t.take(s, in, traffic.Source, in.From.Source, &in.Source)
 	target := t.take(s, in, traffic.Target, in.From.Target, &in.Target)
@@ -48,6 +54,10 @@ func (t *Test) Add(s *State, in *Interval) {
 		service.miss(&service.Missed.Skewed, Skewed, in.To, "the counts of the source end "+in.Source.At.Sub(in.Target.At).Round(time.Second).String()+" after those of the target")
 	case service.Resets.Source:
 		service.miss(&service.Missed.Resets, Restarted, in.To, "")
+	case s.before(service.Since.Source.Add(-t.cfg.Services[in.Service].Lag)):
+		// Before the target had users, or before an operator had the evidence begin
+		// anew, only the source is learnt from.
+		s.turn, s.span = s.turn.Plus(service.Metrics[0].Half.Source), max(s.span, span)
 	default:
 		t.feed(s, in, span)
 	}
@@ -145,12 +155,15 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	mass := t.spend(&service.Bet, s.since(in.To))
 	s.turn = s.turn.Plus(service.Metrics[0].Half.Source)
 	s.span = max(s.span, span)
+	// In place at 100 % the source has no users to compare with, but for stragglers.
+	first := service.Metrics[0].Half
+	alone := in.Step > 0 && in.Intended >= traffic.All && 100*first.Source.N <= first.Target.N
 	var b bets
 	for i := range service.Metrics {
-		m, kind := &service.Metrics[i], cfg.Metrics[i].Kind
+		m := &service.Metrics[i]
 		m.Open, m.Step = m.Open.Plus(m.Half), m.Step.Plus(m.Half)
 		b.of(t.cfg.Ratio, m.Half)
-		t.against(m, kind, in.Intended, span, &b, mass)
+		t.against(m, &cfg.Metrics[i], alone, span, &b, mass)
 		if !service.Resets.Target {
 			b.better(&m.Better, m.Half, t.cfg.slack(&cfg.Metrics[i]), s.Phi)
 		}
@@ -198,8 +211,8 @@ func (t *Test) beginStep(s *State, in *Interval) {
 
 // against adds what each interval says by itself: the forms without a unit, and
 // since when things look worse.
-func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span time.Duration, b *bets, mass float64) {
-	p, eps := m.Half, t.cfg.difference(kind)
+func (t *Test) against(m *MetricState, of *Metric, alone bool, span time.Duration, b *bets, mass float64) {
+	kind, p, eps := of.Kind, m.Half, t.cfg.difference(of)
 	parts := t.cfg.parts(kind)
 	if parts.product > 0 {
 		m.Compare.restart(mass)
@@ -223,8 +236,8 @@ func (t *Test) against(m *MetricState, kind Kind, intended traffic.Share, span t
 	if parts.limit > 0 {
 		m.Limit.restart(mass / limitPatience)
 		guard := reference
-		if intended >= traffic.All {
-			guard = math.Inf(1) // the source has no users to compare with
+		if alone {
+			guard = math.Inf(1)
 		}
 		for j, l := range t.limits {
 			m.Limit.win(j, min(l.factor(p.Target), guard))
@@ -240,7 +253,7 @@ func (t *Test) closeUnit(s *State, service int, at time.Time) {
 		m, kind := &st.Metrics[i], cfg.Metrics[i].Kind
 		if t.cfg.parts(kind).unit > 0 && m.Open.Target.N > 0 {
 			m.Compare.restart(mass)
-			eps := t.cfg.difference(kind)
+			eps := t.cfg.difference(&cfg.Metrics[i])
 			for j, theta := range thetas {
 				m.Compare.win(j, bet(theta, t.cfg.Ratio, eps, m.Open).unit(m.Open))
 			}
@@ -248,6 +261,11 @@ func (t *Test) closeUnit(s *State, service int, at time.Time) {
 		m.Open = Pair{}
 	}
 	st.Open = 0
+}
+
+// before reports whether what began at a time is no evidence yet.
+func (s *State) before(at time.Time) bool {
+	return s.Began.IsZero() || at.Before(s.Began) || at.Before(s.Reset)
 }
 
 // since is how long the target could have had users at a time.

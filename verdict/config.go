@@ -139,11 +139,12 @@ func fill[T comparable](field *T, value T) {
 	}
 }
 
-// difference is eps for a metric: latency has none, because a slow request is
-// no failed one.
-func (c *Config) difference(k Kind) float64 {
-	if k == Latency {
-		return 0
+// difference is eps for a metric. For latency it is half of its slack: with none, a
+// handful of slow requests in a month would be held against a target whose source
+// had none.
+func (c *Config) difference(m *Metric) float64 {
+	if m.Kind == Latency {
+		return c.slack(m) / 2
 	}
 	return max(c.Difference, 0)
 }

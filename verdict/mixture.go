@@ -66,7 +66,11 @@ func (m mixture) restart(mass float64) {
 const mostMoney = 1e250
 
 // win multiplies the j-th bet by a factor that is given as its logarithm.
-func (m mixture) win(j int, log float64) { m[j] = min(m[j]*math.Exp(log), mostMoney) }
+func (m mixture) win(j int, log float64) {
+	if m[j] > 0 { // nothing times infinity is no number
+		m[j] = min(m[j]*math.Exp(log), mostMoney)
+	}
+}
 
 // value returns the sum.
 func (m mixture) value() (sum float64) {

@@ -28,6 +28,7 @@ type State struct {
 
 // ServiceState is what is known of one service.
 type ServiceState struct {
+	Name   string                    `json:"name"`
 	Since  traffic.BySide[time.Time] `json:"since"` // where what is not aligned yet begins
 	Until  traffic.BySide[time.Time] `json:"until"` // up to when each side is known
 	Resets traffic.BySide[bool]      `json:"resets,omitzero"`
@@ -166,7 +167,7 @@ func (t *Test) New() State {
 		for j, m := range service.Metrics {
 			t.open(&metrics[j], m.Kind)
 		}
-		s.Services[i].Metrics = metrics
+		s.Services[i].Name, s.Services[i].Metrics = service.Name, metrics
 	}
 	return s
 }
@@ -194,7 +195,7 @@ func (t *Test) Fits(s *State) bool {
 		return false
 	}
 	for i, service := range t.cfg.Services {
-		if len(s.Services[i].Metrics) != len(service.Metrics) {
+		if s.Services[i].Name != service.Name || len(s.Services[i].Metrics) != len(service.Metrics) {
 			return false
 		}
 		for j, m := range service.Metrics {

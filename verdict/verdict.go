@@ -149,6 +149,9 @@ func badness(m Metric, edge time.Duration) string {
 func (t *Test) promotion(s *State) Promotion {
 	p := Promotion{LogE: -leastLog, Threshold: -math.Log(t.cfg.Advance)}
 	for i := range s.Services {
+		if n := s.Services[i].Metrics[0].Step; len(s.Services) > 1 && n.Source.N+n.Target.N == 0 {
+			continue // nobody uses it
+		}
 		for j := range s.Services[i].Metrics {
 			if e := betterValue(&s.Services[i].Metrics[j].Better); e < p.LogE {
 				p = t.waiting(s, i, j, e)

@@ -22,13 +22,13 @@ import (
 func Signals(ctx context.Context, signals []plan.Signal) (connected []runner.Signal, closing func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &wiring{all: signals, made: map[any]signal.Source{}}
-	closing = func() {
+	end := func() {
 		cancel()
 		w.running.Wait()
 	}
 	defer func() {
 		if err != nil {
-			closing()
+			end()
 		}
 	}()
 	for _, s := range signals {
@@ -38,7 +38,7 @@ func Signals(ctx context.Context, signals []plan.Signal) (connected []runner.Sig
 		}
 		connected = append(connected, runner.Signal{Service: s.Service, Source: source, Query: query, Every: s.Every})
 	}
-	return connected, closing, nil
+	return connected, end, nil
 }
 
 // wiring holds the sources that were made, by what they read.
