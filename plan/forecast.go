@@ -102,7 +102,8 @@ type Forecast struct {
 // GateForecast is what the target is judged by.
 type GateForecast struct {
 	Services []ServiceForecast
-	Alpha    float64 // chance of taking back a target that is not worse, 0..1; 0 without a comparison
+	Trouble  map[string]string // what is wrong with a signal, by its name
+	Alpha    float64           // chance of taking back a target that is not worse, 0..1; 0 without a comparison
 }
 
 // ServiceForecast is one service with what is compared of it.

@@ -3,6 +3,8 @@ package view
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -92,6 +94,9 @@ func gate(w io.Writer, f plan.Forecast) {
 		}
 		fmt.Fprintf(w, "  %-10s %s\n", head, text)
 		head = ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Gate.Trouble)) {
+		fmt.Fprintf(w, "             careful: %s: %s\n", name, f.Gate.Trouble[name])
 	}
 	if f.Gate.Alpha > 0 {
 		fmt.Fprintf(w, "             takes back a target that is not worse in %s of migrations at most\n", Percent(f.Gate.Alpha))

@@ -75,7 +75,7 @@ func TestPlanPage(t *testing.T) {
 		Writer: "external-dns", Warnings: []string{"also managed by external-dns, which may write its own weights"},
 	}
 	f := plan.Forecast{
-		Gate: plan.GateForecast{Alpha: .01, Services: []plan.ServiceForecast{
+		Gate: plan.GateForecast{Alpha: .01, Trouble: map[string]string{"signals[1] cloudWatch": "the source cannot be counted: access denied"}, Services: []plan.ServiceForecast{
 			{Name: "checkout", Metrics: []string{"errors", "p50", "p99"}, Signals: []string{"prometheus", "cloudWatch"}, Late: 3 * time.Minute},
 			{Name: "search", Metrics: []string{"errors"}, Signals: []string{"scrape"}},
 		}},

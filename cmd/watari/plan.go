@@ -45,7 +45,15 @@ func showPlan(cmd *cobra.Command, p plan.Plan) error {
 		return err
 	}
 	snapshots, errs := readAll(ctx, c.routes)
-	view.Plan(cmd.OutOrStdout(), c.plan.Foresee(c.features, snapshots, errs), inventories(ctx, p))
+	asking, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	trouble, err := all.Ask(asking, p.Signals)
+	if err != nil {
+		return err
+	}
+	forecast := c.plan.Foresee(c.features, snapshots, errs)
+	forecast.Gate.Trouble = trouble
+	view.Plan(cmd.OutOrStdout(), forecast, inventories(ctx, p))
 	return nil
 }
 
