@@ -148,7 +148,8 @@ func (t *turn) absorbCounts() {
 // has just begun has no requests yet is not worth a line.
 func (t *turn) tell() {
 	s := &t.status
-	little := s.Verdict.Why == NoTraffic || s.Verdict.Why == TooFew
+	little := s.Verdict.Why == NoTraffic || s.Verdict.Why == TooFew ||
+		s.Verdict.Why == NoTargetData && s.Evidence.Last.Target.KnownAt.IsZero()
 	begun := !s.inPlace() || t.now.Sub(s.Reached) < t.spec.Gate.grace()
 	if !t.exposed() || s.Told == s.Verdict.String() || little && begun {
 		return

@@ -122,7 +122,8 @@
 //
 // Before the start the edges of the source's histogram at or above its p50 and
 // p99 are fixed. A request above the edge is slow, and slow is compared like
-// failed, in the unit and the steady form with eps = 0. For the report there are bands for the
+// failed, in the unit and the steady form, with an eps of a quarter of what the
+// quantile leaves above its edge. For the report there are bands for the
 // whole distribution (S. R. Howard and A. Ramdas, Sequential estimation of
 // quantiles with applications to A/B testing and best-arm identification,
 // Bernoulli 2022).
