@@ -261,8 +261,9 @@ func TestKilledAnywhereEndsTheSame(t *testing.T) {
 			spec.Steps[i].Approval = false
 		}
 		failing := rapid.SampledFrom([]float64{0, 0.2}).Draw(t, "failing")
-		if a := spec.Gate.Analysis; a != nil && a.Form == verdict.Limit {
-			t.Skip("a target that fails a bit less than the objective's emergency is none of its business")
+		if a := spec.Gate.Analysis; a != nil {
+			a.Form = verdict.Hybrid // the other forms are blind somewhere, and may be lucky on one way and not on the other
+			a.Adaptive, a.Promote = false, false
 		}
 		alone, killed := newWatch(t, spec), newWatch(t, spec)
 		alone.failing.Target, killed.failing.Target = failing, failing
