@@ -192,7 +192,7 @@ func (p *plot) evidence() {
 	y := p.yE(p.r.Threshold)
 	p.line("limit", plotLeft, y, plotRight, y)
 	p.text(plotLeft-8, y+4, "small bad", "end", OneIn(p.r.Threshold))
-	p.text(plotRight, y-6, "small bad", "end", "rolls back from here on")
+	p.text(plotLeft+6, y-6, "small bad", "start", "rolls back from here on")
 	points := p.r.Points
 	if len(points) == 0 {
 		return
