@@ -57,7 +57,7 @@ func (t *Test) Add(s *State, seen *Interval) {
 	case s.before(service.Since.Source.Add(-t.cfg.Services[in.Service].Lag)):
 		// Before the target had users, or before an operator had the evidence begin
 		// anew, only the source is learnt from.
-		s.turn, s.span = s.turn.Plus(service.Metrics[0].Half.Source), max(s.span, span)
+		t.watch(s, in.Service, span)
 	default:
 		t.feed(s, in, span)
 	}
@@ -153,8 +153,7 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	service.Intended, service.Compared = in.Intended, in.To
 	service.Missed.Kind, service.Missed.Text = "", ""
 	mass := t.spend(&service.Bet, s.since(in.To))
-	s.turn = s.turn.Plus(service.Metrics[0].Half.Source)
-	s.span = max(s.span, span)
+	t.watch(s, in.Service, span)
 	// In place at 100 % the source has no users to compare with, but for stragglers.
 	first := service.Metrics[0].Half
 	alone := in.Step > 0 && in.Intended >= traffic.All && 100*first.Source.N <= first.Target.N
@@ -261,6 +260,16 @@ func (t *Test) closeUnit(s *State, service int, at time.Time) {
 		m.Open = Pair{}
 	}
 	st.Open = 0
+}
+
+// watch adds the source's errors to those that bursts are looked for in. Services
+// that are counted at another pace are left out: their sums would look like bursts.
+func (t *Test) watch(s *State, service int, span time.Duration) {
+	if t.cfg.Services[service].Every > t.quickest {
+		return
+	}
+	s.turn = s.turn.Plus(s.Services[service].Metrics[0].Half.Source)
+	s.span = max(s.span, span)
 }
 
 // before reports whether what began at a time is no evidence yet.

@@ -134,14 +134,19 @@ type Test struct {
 	limits  []limitBet
 	weights [][]float64 // each metric's part, by service
 	logUp   float64     // ln 1/alpha
+
+	quickest time.Duration // Every of the service that is counted most often
 }
 
 // Prepare makes a test of a complete Config.
 func Prepare(cfg Config) *Test {
 	t := &Test{cfg: cfg, limits: limitBets(cfg.Limit), logUp: -math.Log(cfg.Alpha)}
 	total := 0.0
-	for _, s := range cfg.Services {
+	for i, s := range cfg.Services {
 		total += s.Weight
+		if i == 0 || s.Every < t.quickest {
+			t.quickest = s.Every
+		}
 	}
 	for _, s := range cfg.Services {
 		metrics, of := make([]float64, len(s.Metrics)), 0.0
