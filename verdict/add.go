@@ -161,7 +161,7 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	for i := range service.Metrics {
 		m := &service.Metrics[i]
 		m.Open, m.Step = m.Open.Plus(m.Half), m.Step.Plus(m.Half)
-		b.of(t.cfg.Ratio, m.Half)
+		b.of(t.cfg.Ratio, m.Half, t.firstBet)
 		t.against(m, &cfg.Metrics[i], alone, span, &b, mass)
 		if !service.Resets.Target {
 			b.better(&m.Better, m.Half, t.cfg.slack(&cfg.Metrics[i]), s.Phi)

@@ -17,7 +17,7 @@ var logMiss = func() (out [len(fractions)]float64) {
 // by the dispersion.
 func better(into *[len(fractions)]float64, p Pair, ratio, difference, dispersion float64) {
 	var b bets
-	b.of(ratio, p)
+	b.of(ratio, p, len(thetas))
 	b.better(into, p, difference, dispersion)
 }
 

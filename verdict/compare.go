@@ -67,14 +67,15 @@ type bets struct {
 	logOdds        [len(fractions)]float64
 }
 
-// of computes what is not known of p's numbers of requests yet.
-func (b *bets) of(ratio float64, p Pair) {
+// of computes what is not known of p's numbers of requests yet, for the thetas from
+// first on.
+func (b *bets) of(ratio float64, p Pair, first int) {
 	if b.known && b.source == p.Source.N && b.target == p.Target.N {
 		return
 	}
 	b.source, b.target, b.known = p.Source.N, p.Target.N, true
-	for j, theta := range thetas {
-		b.terms[j] = bet(theta, ratio, 1, p)
+	for j := first; j < len(thetas); j++ {
+		b.terms[j] = bet(thetas[j], ratio, 1, p)
 		b.logUp[j], b.logDown[j] = math.Log(1+b.terms[j].up), math.Log(1-b.terms[j].down)
 	}
 	odds := ratio * float64(p.Target.N) / float64(max(p.Source.N, 1))

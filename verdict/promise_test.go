@@ -55,7 +55,7 @@ func TestFactorsAreFair(t *testing.T) {
 						}
 						var b bets
 						product := func(p Pair) float64 {
-							b.of(tolerated.ratio, p)
+							b.of(tolerated.ratio, p, 0)
 							return b.product(j, tolerated.difference, p)
 						}
 						unit := func(p Pair) float64 { return bet(theta, tolerated.ratio, tolerated.difference, p).unit(p) }

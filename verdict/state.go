@@ -135,12 +135,16 @@ type Test struct {
 	weights [][]float64 // each metric's part, by service
 	logUp   float64     // ln 1/alpha
 
+	firstBet int           // index of the first theta whose terms each interval needs
 	quickest time.Duration // Every of the service that is counted most often
 }
 
 // Prepare makes a test of a complete Config.
 func Prepare(cfg Config) *Test {
 	t := &Test{cfg: cfg, limits: limitBets(cfg.Limit), logUp: -math.Log(cfg.Alpha)}
+	if cfg.Form != Product {
+		t.firstBet = firstSteady
+	}
 	total := 0.0
 	for i, s := range cfg.Services {
 		total += s.Weight

@@ -29,7 +29,7 @@ func TestVectorsErrorRatio(t *testing.T) {
 					continue
 				}
 				var b bets
-				b.of(1.5, p)
+				b.of(1.5, p, 0)
 				m.win(j, b.product(j, 5e-4, p))
 			}
 			out = append(out, math.Log(m.value()))
