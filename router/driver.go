@@ -106,6 +106,10 @@ type Change struct {
 	// has changed since gives ErrConflict. Empty writes whatever is there, which
 	// only a rollback may.
 	IfVersion string `json:"ifVersion,omitempty"`
+	// NotAfter is when the right to write ends, by the wall clock: the end of the
+	// lease of whoever asks. Nothing that modifies is sent after it, however long
+	// the driver had to wait or its process was suspended. Zero is no bound.
+	NotAfter time.Time `json:"notAfter,omitzero"`
 }
 
 // Receipt is what a successful write returns. It is plain data: Settled works
