@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"watari.dev/engine"
@@ -16,14 +15,14 @@ import (
 // apply carries out the writes in parallel, those that take a share back first.
 // A write that has begun is finished within its bound even if ctx ends: cutting
 // it would only make its outcome unknown.
-func (r *run) apply(ctx context.Context, writes []engine.Write) []Effect {
+func (r *run) apply(ctx context.Context, writes []engine.Write, decided time.Time) []Effect {
 	slices.SortStableFunc(writes, urgentFirst)
 	effects := make([]Effect, len(writes))
-	var wg sync.WaitGroup
+	tasks := r.Clock.Group()
 	for i, w := range writes {
-		wg.Go(func() { effects[i] = r.write(ctx, w) })
+		tasks.Go(func() { effects[i] = r.write(ctx, w, decided) })
 	}
-	wg.Wait()
+	tasks.WaitAll()
 	for _, e := range effects {
 		r.results[e.Write.Route] = e.Result
 		r.looking.outdate(e.Write.Route)
@@ -42,28 +41,41 @@ func urgentFirst(a, b engine.Write) int {
 	}
 }
 
-func (r *run) write(ctx context.Context, w engine.Write) Effect {
-	began := time.Now()
+// fence returns when the right to carry out a write ends: with the lease, and for
+// a rise also when what it was decided on is no longer what was just seen. Only
+// taking back while the store remembers nothing has no end: then nobody can know
+// whose lease it is, and no share may stay because of that. Zero is no end.
+func (r *run) fence(w engine.Write, decided time.Time) time.Time {
+	end := r.lease.Expires()
+	switch stale := decided.Add(r.Lease); {
+	case w.Urgent && r.failed:
+		return time.Time{}
+	case !w.Urgent && stale.Before(end):
+		return stale
+	}
+	return end
+}
+
+func (r *run) write(ctx context.Context, w engine.Write, decided time.Time) Effect {
+	began := r.Clock.Now()
 	effect := Effect{Write: w, Result: engine.Result{ID: w.ID, At: began}}
-	// Nothing may rise after the lease has ended. Taking back is right whoever
-	// holds it.
-	bound := r.Write
-	if left := time.Until(r.lease.Expires()); !w.Urgent {
-		bound = min(bound, left)
+	bound, end := r.Write, r.fence(w, decided)
+	if !end.IsZero() {
+		bound = min(bound, left(began, end))
 	}
 	if bound <= 0 {
-		effect.Result.Outcome, effect.Result.Err = engine.Refused, "the lease has ended, nothing was written"
+		effect.Result.Outcome, effect.Result.Err = engine.Refused, "the right to write ended at "+end.Format(time.TimeOnly)+", before it was sent; nothing was written"
 		return effect
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
+	ctx, cancel := r.Clock.Timeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
 	route, known := r.Routes[w.Route]
 	if !known {
 		effect.Result.Outcome, effect.Result.Err = engine.Denied, "the plan has no such route"
 		return effect
 	}
-	receipt, err := route.Driver.Write(ctx, router.Change{ID: w.ID, Route: route.Ref, Share: w.Share, IfVersion: w.IfVersion})
-	effect.Took = time.Since(began)
+	receipt, err := route.Driver.Write(ctx, router.Change{ID: w.ID, Route: route.Ref, Share: w.Share, IfVersion: w.IfVersion, NotAfter: end.Round(0)})
+	effect.Took = r.Clock.Now().Sub(began)
 	if err != nil {
 		effect.Result.Outcome, effect.Result.Err = outcome(err), err.Error()
 		return effect
@@ -144,13 +156,13 @@ func (r *run) journalEffects(ctx context.Context, effects []Effect) {
 		if err != nil {
 			data = nil // the sentence stands on its own
 		}
-		out = append(out, store.Entry{At: time.Now(), Kind: "effect", Text: e.Sentence(), Data: data})
+		out = append(out, store.Entry{At: r.Clock.Now(), Kind: "effect", Text: e.Sentence(), Data: data})
 	}
 	if len(out) == 0 {
 		return
 	}
 	// What was done must be in the journal even if ctx has ended meanwhile.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Deadline)
+	ctx, cancel := r.Clock.Timeout(context.WithoutCancel(ctx), r.Deadline)
 	defer cancel()
 	if err := r.Store.Append(ctx, r.Key, out...); err != nil {
 		r.Log.Warn("done, but not in the journal", "effects", out, "err", err)

@@ -33,6 +33,10 @@ type Config struct {
 	// OnTurn is called after each turn, from the loop itself; nil is allowed.
 	OnTurn func(Turn)
 	Log    *slog.Logger // nil discards
+	Clock  Clock        // nil is the machine's
+	// Step decides; nil is engine.Step. A simulation puts a broken one here, to see
+	// that it is found out.
+	Step func(engine.Spec, engine.Status, engine.Observation, time.Time) (engine.Status, []engine.Intent)
 
 	Lease    time.Duration // default 15 s
 	Deadline time.Duration // of one read, settle or count; default 5 s
@@ -95,6 +99,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = machine{}
+	}
+	if c.Step == nil {
+		c.Step = engine.Step
 	}
 	if c.OnTurn == nil {
 		c.OnTurn = func(Turn) {}

@@ -1,23 +1,19 @@
 package runner
 
 import (
+	"slices"
 	"sync"
 
 	"watari.dev/engine"
 )
 
 // looks are the questions to the world that are under way. The loop starts and
-// collects them; each runs in a goroutine of its own that ends with its
-// deadline.
+// collects them; each is a task of its own that ends with its deadline.
 type looks struct {
-	done  chan struct{} // one token for something that has answered
-	wg    *sync.WaitGroup
-	mu    *sync.Mutex
-	state *lookState
-}
+	tasks Group
 
-type lookState struct {
-	routes   map[string]*lookup
+	mu       sync.Mutex
+	routes   []*lookup
 	counting bool // a count is under way
 	counts   []engine.Interval
 	countErr error
@@ -25,106 +21,84 @@ type lookState struct {
 
 // lookup is one look at a route.
 type lookup struct {
+	name     string
 	seen     engine.RouteSeen
 	answered bool
 	outdated bool // the route was written to meanwhile; what it saw says nothing of that
 }
 
-func newLooks(routes int) looks {
-	return looks{done: make(chan struct{}, routes+1), wg: &sync.WaitGroup{}, mu: &sync.Mutex{}, state: &lookState{routes: map[string]*lookup{}}}
+func (l *looks) of(name string) int {
+	return slices.IndexFunc(l.routes, func(u *lookup) bool { return u.name == name })
 }
 
 // start looks at a route unless somebody is looking already.
-func (l looks) start(name string, look func() engine.RouteSeen) {
+func (l *looks) start(name string, look func() engine.RouteSeen) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state.routes[name] != nil {
+	if l.of(name) >= 0 {
 		return
 	}
-	u := &lookup{}
-	l.state.routes[name] = u
-	l.wg.Go(func() {
+	u := &lookup{name: name}
+	l.routes = append(l.routes, u)
+	l.tasks.Go(func() {
 		seen := look()
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		u.seen, u.answered = seen, true
-		l.mu.Unlock()
-		l.tell()
 	})
 }
 
 // startCount counts unless somebody is counting already.
-func (l looks) startCount(count func() ([]engine.Interval, error)) {
+func (l *looks) startCount(count func() ([]engine.Interval, error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state.counting {
+	if l.counting {
 		return
 	}
-	l.state.counting = true
-	l.wg.Go(func() {
+	l.counting = true
+	l.tasks.Go(func() {
 		counts, err := count()
 		l.mu.Lock()
-		l.state.counts, l.state.countErr, l.state.counting = append(l.state.counts, counts...), err, false
-		l.mu.Unlock()
-		l.tell()
+		defer l.mu.Unlock()
+		l.counts, l.countErr, l.counting = append(l.counts, counts...), err, false
 	})
 }
 
-func (l looks) tell() {
-	select {
-	case l.done <- struct{}{}:
-	default: // somebody was told already
-	}
-}
-
 // busy reports whether something has not answered yet.
-func (l looks) busy() bool {
+func (l *looks) busy() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state.counting {
-		return true
-	}
-	for _, u := range l.state.routes {
-		if !u.answered {
-			return true
-		}
-	}
-	return false
+	return l.counting || slices.ContainsFunc(l.routes, func(u *lookup) bool { return !u.answered })
 }
 
 // outdate throws away what is seen of a route by a look that is under way.
-func (l looks) outdate(name string) {
+func (l *looks) outdate(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if u := l.state.routes[name]; u != nil {
-		u.outdated = true
+	if i := l.of(name); i >= 0 {
+		l.routes[i].outdated = true
 	}
 }
 
 // collect returns what was seen of the routes since it was called last.
-func (l looks) collect() map[string]engine.RouteSeen {
+func (l *looks) collect() map[string]engine.RouteSeen {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := map[string]engine.RouteSeen{}
-	for name, u := range l.state.routes {
-		if !u.answered {
-			continue
-		}
-		delete(l.state.routes, name)
-		if !u.outdated {
-			out[name] = u.seen
+	for _, u := range l.routes {
+		if u.answered && !u.outdated {
+			out[u.name] = u.seen
 		}
 	}
+	l.routes = slices.DeleteFunc(l.routes, func(u *lookup) bool { return u.answered })
 	return out
 }
 
 // counted returns what was counted since it was called last.
-func (l looks) counted() ([]engine.Interval, error) {
+func (l *looks) counted() ([]engine.Interval, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	counts, err := l.state.counts, l.state.countErr
-	l.state.counts, l.state.countErr = nil, nil
+	counts, err := l.counts, l.countErr
+	l.counts, l.countErr = nil, nil
 	return counts, err
 }
-
-// wait returns when nothing is under way any more.
-func (l looks) wait() { l.wg.Wait() }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"watari.dev/engine"
@@ -21,7 +20,7 @@ func (r *run) observe(ctx context.Context) (engine.Observation, error) {
 	for name, res := range r.results {
 		seen.Routes[name] = engine.RouteSeen{Result: &res}
 	}
-	r.results = map[string]engine.Result{}
+	clear(r.results)
 	seen.Commands = r.commands(ctx)
 	if !takesBack(seen.Commands) {
 		r.startLooks(ctx)
@@ -48,7 +47,7 @@ func (r *run) observe(ctx context.Context) (engine.Observation, error) {
 
 // uncounted is what a signal says that cannot be asked any more.
 func (r *run) uncounted(err error) (out []engine.Interval) {
-	now := time.Now()
+	now := r.Clock.Now()
 	failed := traffic.FailedAt[traffic.Counts](err, now)
 	for _, s := range r.services {
 		out = append(out, engine.Interval{Service: s.name, To: now, From: traffic.BySide[time.Time]{Source: now, Target: now}, Source: failed, Target: failed})
@@ -93,21 +92,16 @@ func (r *run) startCount(ctx context.Context) {
 // waitForLooks waits until everything has answered, an operator wants everything
 // back, or the turn has lasted long enough.
 func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []engine.Command {
-	patience := time.NewTimer(max(r.Spec.Gate.Interval, time.Second))
-	defer patience.Stop()
-	listen := time.NewTicker(pollCommands)
-	defer listen.Stop()
-	for r.looking.busy() {
-		select {
-		case <-ctx.Done():
+	now := r.Clock.Now()
+	patience, listen := now.Add(max(r.Spec.Gate.Interval, time.Second)), now.Add(pollCommands)
+	for r.looking.busy() && ctx.Err() == nil && now.Before(patience) {
+		r.looking.tasks.Wait(ctx, min(patience.Sub(now), listen.Sub(now)))
+		if now = r.Clock.Now(); now.Before(listen) {
+			continue
+		}
+		listen = now.Add(pollCommands)
+		if commands = r.commands(ctx); takesBack(commands) {
 			return commands
-		case <-patience.C:
-			return commands
-		case <-r.looking.done:
-		case <-listen.C:
-			if commands = r.commands(ctx); takesBack(commands) {
-				return commands
-			}
 		}
 	}
 	return commands
@@ -115,10 +109,10 @@ func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []eng
 
 // look reads one route, and asks whether its last write has settled.
 func (r *run) look(ctx context.Context, route Route, written *engine.Written) engine.RouteSeen {
-	ctx, cancel := context.WithTimeout(ctx, max(r.Deadline, route.Patience))
+	ctx, cancel := r.Clock.Timeout(ctx, max(r.Deadline, route.Patience))
 	defer cancel()
 	snapshot, err := route.Driver.Read(ctx, route.Ref)
-	at := time.Now()
+	at := r.Clock.Now()
 	if err != nil {
 		return engine.RouteSeen{
 			Found: traffic.FailedAt[engine.Found](err, at),
@@ -162,6 +156,7 @@ const longestGap = 2 * time.Minute
 // service is what is counted of one service: the signals that can do it, in the
 // order of preference, and up to when each side is counted.
 type service struct {
+	clock   Clock
 	name    string
 	signals []Signal
 	gap     time.Duration
@@ -173,11 +168,11 @@ type service struct {
 }
 
 // servicesOf groups signals by what they count.
-func servicesOf(signals []Signal) (out []*service) {
+func servicesOf(signals []Signal, clock Clock) (out []*service) {
 	for _, s := range signals {
 		i := slices.IndexFunc(out, func(have *service) bool { return have.name == s.Service })
 		if i < 0 {
-			i, out = len(out), append(out, &service{name: s.Service, gap: longestGap})
+			i, out = len(out), append(out, &service{clock: clock, name: s.Service, gap: longestGap})
 		}
 		out[i].signals = append(out[i].signals, s)
 		out[i].gap = max(out[i].gap, 5*s.Every)
@@ -192,7 +187,7 @@ func servicesOf(signals []Signal) (out []*service) {
 // ended. The first turn of a process only opens the windows: what happened before
 // it, it did not watch.
 func (r *run) count(ctx context.Context) ([]engine.Interval, error) {
-	now := time.Now()
+	now := r.Clock.Now()
 	if len(r.services) == 0 || r.asked.IsZero() {
 		r.asked = now
 		for _, s := range r.services {
@@ -204,14 +199,14 @@ func (r *run) count(ctx context.Context) ([]engine.Interval, error) {
 		return nil, nil
 	}
 	r.asked = now
-	ctx, cancel := context.WithTimeout(ctx, r.Deadline)
+	ctx, cancel := r.Clock.Timeout(ctx, r.Deadline)
 	defer cancel()
 	intervals, errs := make([]engine.Interval, len(r.services)), make([]error, len(r.services))
-	var wg sync.WaitGroup
+	tasks := r.Clock.Group()
 	for i, s := range r.services {
-		wg.Go(func() { intervals[i], errs[i] = s.count(ctx, now) })
+		tasks.Go(func() { intervals[i], errs[i] = s.count(ctx, now) })
 	}
-	wg.Wait()
+	tasks.WaitAll()
 	return intervals, errors.Join(errs...)
 }
 
@@ -308,16 +303,16 @@ func (s *service) pair(in *engine.Interval) {
 func (s *service) ask(ctx context.Context, sig Signal, to time.Time) (engine.Interval, error) {
 	in := engine.Interval{Service: s.name, By: sig.Query.Name, From: s.counted, To: to}
 	var errs [2]error
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	tasks := s.clock.Group()
+	tasks.Go(func() {
 		counts, err := sig.Source.Counts(ctx, sig.Query.Only(traffic.Source), s.counted.Source, to)
 		in.Source, errs[0] = counts.Source, err
 	})
-	wg.Go(func() {
+	tasks.Go(func() {
 		counts, err := sig.Source.Counts(ctx, sig.Query.Only(traffic.Target), s.counted.Target, to)
 		in.Target, errs[1] = counts.Target, err
 	})
-	wg.Wait()
+	tasks.WaitAll()
 	return in, errors.Join(errs[:]...)
 }
 

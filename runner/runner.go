@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,14 +26,15 @@ func Run(ctx context.Context, cfg Config) (engine.Status, error) {
 	}
 	defer func() {
 		// The lease must be given back even if ctx is what ended the run.
-		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Deadline)
+		release, cancel := cfg.Clock.Timeout(context.WithoutCancel(ctx), cfg.Deadline)
 		defer cancel()
 		if err := lease.Release(release); err != nil {
 			cfg.Log.Warn("lease not given back, it ends by itself", "at", lease.Expires(), "err", err)
 		}
 	}()
-	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}, looking: newLooks(len(cfg.Routes)), services: servicesOf(cfg.Signals), obeyed: map[string]bool{}}
-	defer r.looking.wait()
+	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}, services: servicesOf(cfg.Signals, cfg.Clock), obeyed: map[string]bool{}}
+	r.looking.tasks = cfg.Clock.Group()
+	defer r.looking.tasks.WaitAll()
 	if err := r.load(ctx); err != nil {
 		return engine.Status{}, err
 	}
@@ -60,9 +62,7 @@ type run struct {
 
 // load reads what is remembered. A process that begins looks at every route.
 func (r *run) load(ctx context.Context) error {
-	for name := range r.Routes {
-		r.wake.Look = append(r.wake.Look, name)
-	}
+	r.wake.Look = slices.Sorted(maps.Keys(r.Routes))
 	record, revision, err := r.Store.Load(ctx, r.Key)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -101,8 +101,8 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	now := time.Now()
-	status, intents := engine.Step(r.Spec, r.status, seen, now)
+	now := r.Clock.Now()
+	status, intents := r.Step(r.Spec, r.status, seen, now)
 	for _, c := range seen.Commands {
 		r.obeyed[c.ID] = true
 	}
@@ -127,7 +127,7 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 		r.Log.Warn("cannot be remembered; nothing rises until it can, and a bad target is still taken back", "err", unsaved)
 		writes = r.urgentOnly(writes, unsaved)
 	}
-	turn.Effects = r.apply(ctx, writes)
+	turn.Effects = r.apply(ctx, writes, now)
 	r.journalEffects(ctx, turn.Effects)
 	r.OnTurn(turn)
 	if !more && unsaved != nil {
@@ -145,7 +145,7 @@ func (r *run) urgentOnly(writes []engine.Write, why error) []engine.Write {
 			urgent = append(urgent, w)
 			continue
 		}
-		r.results[w.Route] = engine.Result{ID: w.ID, Outcome: engine.Refused, Err: why.Error(), At: time.Now()}
+		r.results[w.Route] = engine.Result{ID: w.ID, Outcome: engine.Refused, Err: why.Error(), At: r.Clock.Now()}
 	}
 	return urgent
 }
@@ -179,7 +179,7 @@ func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observ
 	r.status = status
 	r.entries = append(r.entries, entries(notes, seen, now)...)
 	r.entries = bounded(r.entries)
-	if err := r.holdLease(ctx, now); err != nil {
+	if err := r.holdLease(ctx); err != nil {
 		return err
 	}
 	blob, err := json.Marshal(status)
@@ -239,8 +239,8 @@ func (r *run) discard(ctx context.Context, commands []engine.Command) {
 
 // holdLease renews the lease when less than two thirds of it remain. Without it
 // nothing rises.
-func (r *run) holdLease(ctx context.Context, now time.Time) error {
-	if r.lease.Expires().Sub(now) > r.Lease*2/3 {
+func (r *run) holdLease(ctx context.Context) error {
+	if left(r.Clock.Now(), r.lease.Expires()) > r.Lease*2/3 {
 		return nil
 	}
 	if err := r.lease.Renew(ctx); err != nil {
@@ -253,17 +253,11 @@ func (r *run) holdLease(ctx context.Context, now time.Time) error {
 // done.
 func (r *run) sleep(ctx context.Context) error {
 	for {
-		left := time.Until(r.wake.At)
-		if left <= 0 {
+		left := r.wake.At.Sub(r.Clock.Now())
+		if left <= 0 || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		timer := time.NewTimer(min(left, pollCommands))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
+		r.Clock.Sleep(ctx, min(left, pollCommands))
 		if len(r.commands(ctx)) > 0 {
 			return nil
 		}

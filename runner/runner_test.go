@@ -468,7 +468,7 @@ func TestFirstSignalThatKnowsBothSidesCounts(t *testing.T) {
 		q := func(name string) signal.Query {
 			return signal.Query{Name: name, Requests: traffic.BySide[string]{Source: "s", Target: "t"}}
 		}
-		services := servicesOf([]Signal{{Service: "web", Source: &says{counts: c.first}, Query: q("first")}, {Service: "web", Source: &says{counts: c.second}, Query: q("second")}})
+		services := servicesOf([]Signal{{Service: "web", Source: &says{counts: c.first}, Query: q("first")}, {Service: "web", Source: &says{counts: c.second}, Query: q("second")}}, machine{})
 		services[0].since = at.Add(-time.Minute) // the first one was preferred, and lost, long ago
 		in, err := services[0].count(t.Context(), at)
 		if err != nil || len(services) != 1 || in.By != c.by || in.Source.State != c.source || in.Target.State != c.target {
@@ -483,7 +483,7 @@ func TestSidesAreCaughtUpWith(t *testing.T) {
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
 	source := &says{counts: signal.Counts{Source: traffic.KnownAt(traffic.Counts{}, at(0)), Target: traffic.KnownAt(traffic.Counts{}, at(0))}}
 	q := signal.Query{Name: "q", Requests: traffic.BySide[string]{Source: "s", Target: "t"}}
-	svc := servicesOf([]Signal{{Source: source, Query: q}})[0]
+	svc := servicesOf([]Signal{{Source: source, Query: q}}, machine{})[0]
 	svc.counted = traffic.BySide[time.Time]{Source: at(0), Target: at(0)}
 	step := func(to int, target traffic.State) engine.Interval {
 		t.Helper()
@@ -512,7 +512,7 @@ func TestSidesThatLookAtDifferentMomentsAreKnownTogether(t *testing.T) {
 	start := time.Unix(9000, 0)
 	phases := scraped{every: 15, source: 3, target: 10}
 	q := signal.Query{Name: "q", Requests: traffic.BySide[string]{Source: "s", Target: "t"}}
-	svc := servicesOf([]Signal{{Source: phases, Query: q, Every: 15 * time.Second}})[0]
+	svc := servicesOf([]Signal{{Source: phases, Query: q, Every: 15 * time.Second}}, machine{})[0]
 	svc.counted = traffic.BySide[time.Time]{Source: start, Target: start}
 	both, requests := 0, int64(0)
 	for second := 1; second <= 600; second++ {
