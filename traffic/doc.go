@@ -14,6 +14,7 @@
 //	Signal       counted requests, errors and latencies, per side
 //	Verdict      what the evidence says: healthy, degraded, or not known, and why
 //	Settled      no new connection can use the old weights any more
+//	Owner        somebody else who writes a route's weights, by what the data plane shows
 //	Intruder     somebody else who changes a weight that the migration owns
 //	Straggler    a client that still reaches the source after the share became 10000
 package traffic
