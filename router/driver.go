@@ -142,7 +142,8 @@ type Driver interface {
 	// data plane can express, and keeps every entry that is not the migration's.
 	// A route that already has the share is a success whatever IfVersion says,
 	// because nothing is overwritten: so a write can be repeated safely. A share
-	// above 0 that would be rounded to 0 gives ErrInexact.
+	// above 0 that would be rounded to 0 gives ErrInexact. From Change.NotAfter on
+	// it gives ErrExpired and sends nothing more that modifies.
 	Write(ctx context.Context, change Change) (Receipt, error)
 	// Settled reports whether the written weights are the only ones in use. A
 	// route that no longer has the receipt's share gives ErrConflict. A receipt
@@ -157,8 +158,15 @@ type Restorer interface {
 	// Restore puts the route back into the form it had before it was converted,
 	// with everything on the side keep, and says in Receipt.Note what it did. It is
 	// refused while the other side has a share, and without Ref.Convert. A route
-	// that has that form already is a success.
-	Restore(ctx context.Context, route Ref, keep traffic.Side) (Receipt, error)
+	// that has that form already is a success. notAfter is as in Change.
+	Restore(ctx context.Context, route Ref, keep traffic.Side, notAfter time.Time) (Receipt, error)
+}
+
+// Ended reports whether a right to write that ends at notAfter has ended at now,
+// by the wall clock alone: the monotonic one stands still while a machine is
+// suspended. A zero notAfter never ends.
+func Ended(notAfter, now time.Time) bool {
+	return !notAfter.IsZero() && !now.Round(0).Before(notAfter.Round(0))
 }
 
 // Describe writes the weights of a snapshot as people read them.

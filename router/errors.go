@@ -15,6 +15,7 @@ var (
 	ErrNotOwned    = errors.New("not in a state that the migration may change")
 	ErrInexact     = errors.New("share cannot be expressed")
 	ErrUnavailable = errors.New("no usable answer") // the network, a time-out, the service's own fault
+	ErrExpired     = errors.New("the right to write has ended")
 )
 
 // Effect says what a failed write did.

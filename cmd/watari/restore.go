@@ -80,7 +80,13 @@ func restore(cmd *cobra.Command, s store.Store, key store.Key) (err error) {
 	if err := refuseOrdered(ctx, s, key); err != nil {
 		return err
 	}
-	return restoreRoutes(ctx, cmd, s, key, p, keep)
+	return restoreRoutes(ctx, cmd, s, key, p, keeping{side: keep, notAfter: lease.Expires()})
+}
+
+// keeping is the side that keeps everything, and until when that may be written.
+type keeping struct {
+	side     traffic.Side
+	notAfter time.Time
 }
 
 // decideKeep says on which side everything is, where a migration has ended.
@@ -113,12 +119,12 @@ func refuseOrdered(ctx context.Context, s store.Store, key store.Key) error {
 
 // restoreRoutes restores one route after the other. One that cannot be restored
 // keeps none of the others from it.
-func restoreRoutes(ctx context.Context, cmd *cobra.Command, s store.Store, key store.Key, p plan.Plan, keep traffic.Side) error {
+func restoreRoutes(ctx context.Context, cmd *cobra.Command, s store.Store, key store.Key, p plan.Plan, keep keeping) error {
 	c, err := connectBlind(ctx, p)
 	if err != nil {
 		return err
 	}
-	asked := fmt.Sprintf("restore with everything on the %s, asked by %s", keep, operator())
+	asked := fmt.Sprintf("restore with everything on the %s, asked by %s", keep.side, operator())
 	if err := s.Append(ctx, key, store.Entry{At: time.Now(), Kind: "command", Text: asked}); err != nil {
 		return err
 	}
@@ -141,7 +147,7 @@ func restoreRoutes(ctx context.Context, cmd *cobra.Command, s store.Store, key s
 			missed++
 		}
 	}
-	if done > 0 && keep == traffic.Target {
+	if done > 0 && keep.side == traffic.Target {
 		fmt.Fprintf(out, "The source's records are gone with that: watari cannot take %s back any more.\n", key)
 	}
 	switch {
@@ -167,8 +173,8 @@ func restorerOf(r runner.Route) (router.Restorer, string) {
 }
 
 // restoreRoute restores one route and says what became of it.
-func restoreRoute(ctx context.Context, restorer router.Restorer, ref router.Ref, keep traffic.Side) (e store.Entry, ok bool) {
-	receipt, err := restorer.Restore(ctx, ref, keep)
+func restoreRoute(ctx context.Context, restorer router.Restorer, ref router.Ref, keep keeping) (e store.Entry, ok bool) {
+	receipt, err := restorer.Restore(ctx, ref, keep.side, keep.notAfter)
 	e = store.Entry{At: time.Now(), Kind: "effect"}
 	if err == nil {
 		e.Data, err = json.Marshal(receipt)
@@ -177,7 +183,7 @@ func restoreRoute(ctx context.Context, restorer router.Restorer, ref router.Ref,
 		e.Text = fmt.Sprintf("%s: not restored: %v", ref.Name, err)
 		return e, false
 	}
-	e.Text = fmt.Sprintf("%s: %s, everything on the %s", ref.Name, receipt.Note, keep)
+	e.Text = fmt.Sprintf("%s: %s, everything on the %s", ref.Name, receipt.Note, keep.side)
 	return e, true
 }
 

@@ -115,6 +115,7 @@ func harness(id string, sticky int32) routertest.Harness {
 		Inject: func(fault routertest.Fault) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
+			f.pass = at.Advance
 			f.faults = append(f.faults, fault)
 		},
 		Heal: func() {
@@ -122,7 +123,7 @@ func harness(id string, sticky int32) routertest.Harness {
 			defer f.mu.Unlock()
 			f.faults = nil
 		},
-		Advance: at.Advance,
+		Advance: at.Advance, Now: at.Now,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"watari.dev/router"
+	"watari.dev/router/internal/awscall"
 )
 
 const (
@@ -44,6 +45,10 @@ func (d *Driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 
 // Write implements router.Driver: read, compare, replace, read back.
 func (d *Driver) Write(ctx context.Context, change router.Change) (router.Receipt, error) {
+	p := d.modifying(change.NotAfter)
+	if err := p.Right(); err != nil {
+		return router.Receipt{}, awscall.WriteError(setWeights, name(change.Route.ID), err)
+	}
 	actions, err := d.readActions(ctx, setWeights, change.Route.ID)
 	if err != nil {
 		return router.Receipt{}, err
@@ -63,7 +68,7 @@ func (d *Driver) Write(ctx context.Context, change router.Change) (router.Receip
 	if change.IfVersion != "" && change.IfVersion != version {
 		return router.Receipt{}, refusal(change, router.ErrConflict, "it has now "+f.part(change.Route).Describe())
 	}
-	if err := d.writeActions(ctx, change.Route.ID, replaced(actions, f, decided.groups)); err != nil {
+	if err := d.writeActions(ctx, p, change.Route.ID, replaced(actions, f, decided.groups)); err != nil {
 		return router.Receipt{}, err
 	}
 	receipt.At = d.now()

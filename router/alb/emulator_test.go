@@ -64,9 +64,9 @@ func emulated(t *testing.T, what string) routertest.Harness {
 			set(next, target)
 		},
 		Foreign: func(weight int64) { set(other, weight) },
-		Inject:  func(f routertest.Fault) { e.inject(f, "Modify") },
+		Inject:  func(f routertest.Fault) { e.inject(f, at, "Modify") },
 		Heal:    func() { e.server.SetFault(nil) },
-		Advance: at.Advance, Checks: 15,
+		Advance: at.Advance, Now: at.Now, Checks: 15,
 	}
 }
 
@@ -174,7 +174,7 @@ func emulate(t *testing.T) emulator {
 
 // inject makes calls fail: those whose action begins with one of writes, or all
 // the others.
-func (e emulator) inject(fault routertest.Fault, writes ...string) {
+func (e emulator) inject(fault routertest.Fault, at *clock, writes ...string) {
 	var mu sync.Mutex
 	left := fault.Times
 	e.server.SetFault(func(_, action string, _ []byte) *lab.Injected {
@@ -185,6 +185,10 @@ func (e emulator) inject(fault routertest.Fault, writes ...string) {
 			return nil
 		}
 		left--
+		if fault.Kind == routertest.Slow {
+			at.Advance(fault.Takes)
+			return nil
+		}
 		return injected(fault.Kind)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -24,6 +25,7 @@ type fakeELB struct {
 	faults   []routertest.Fault
 	calls    int
 	meddle   func() // what somebody else does between our write and our look
+	pass     func(time.Duration)
 }
 
 var (
@@ -58,6 +60,9 @@ func (f *fakeELB) fault(ctx context.Context, writes bool) (before bool, err erro
 		return true, errBroken
 	case routertest.ReplyLost:
 		return false, errBroken
+	case routertest.Slow:
+		f.pass(fault.Takes)
+		return false, nil
 	default:
 		<-ctx.Done()
 		return true, &aws.RequestCanceledError{Err: ctx.Err()}

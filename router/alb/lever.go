@@ -87,8 +87,8 @@ func (d *Driver) readActions(ctx context.Context, op, arn string) ([]types.Actio
 }
 
 // writeActions replaces the actions of the lever.
-func (d *Driver) writeActions(ctx context.Context, arn string, actions []types.Action) error {
-	_, err := awscall.Write(ctx, d.retry, func(ctx context.Context) (struct{}, error) {
+func (d *Driver) writeActions(ctx context.Context, p awscall.Policy, arn string, actions []types.Action) error {
+	_, err := awscall.Write(ctx, p, func(ctx context.Context) (struct{}, error) {
 		var err error
 		if kindOf(arn) == rule {
 			_, err = d.api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: &arn, Actions: actions})

@@ -67,3 +67,11 @@ func newDriver(api api, options Options, retry awscall.Policy) *Driver {
 	}
 	return d
 }
+
+// modifying returns how a call that modifies is made by whom the right to it ends
+// at notAfter.
+func (d *Driver) modifying(notAfter time.Time) awscall.Policy {
+	p := d.retry
+	p.NotAfter, p.Now = notAfter, d.now
+	return p
+}

@@ -45,6 +45,12 @@ func (r *Router) Write(ctx context.Context, change router.Change) (router.Receip
 	if err := f.interrupt(ctx, setWeights, on(change.Route)); err != nil {
 		return router.Receipt{}, err
 	}
+	if f == nil || f.Parts == 0 {
+		f.wait()
+	}
+	if router.Ended(change.NotAfter, r.config.Now()) {
+		return router.Receipt{}, refused(change, router.ErrExpired, "")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l, err := r.find(setWeights, change.Route)
@@ -90,30 +96,46 @@ func decide(l *lever, change router.Change, maxWeight int64) (decision, error) {
 
 // apply does what was decided, as far as the fault lets it.
 func (r *Router) apply(l *lever, change router.Change, d decision, f *Fault) (router.Receipt, error) {
-	now := r.config.Now()
 	switch {
 	case f != nil && f.Parts > 0:
-		n := min(f.Parts, len(d.parts))
-		copy(l.parts, d.parts[:n])
-		l.commit("watari", now)
-		var names []string
-		for _, p := range d.parts[:n] {
-			names = append(names, p.Name)
+		if err := r.applyPart(l, change, d, f); err != nil {
+			return router.Receipt{}, err
 		}
-		return router.Receipt{}, &router.Error{Op: setWeights, On: on(change.Route), Kind: f.Kind, Effect: router.EffectPartial, Changed: names}
-	case f != nil && !f.Applied:
+	case f != nil && f.Lost && !f.Applied:
 		return router.Receipt{}, lost(change)
 	}
+	now := r.config.Now()
 	if d.changed {
 		l.parts = d.parts
 		l.commit("watari", now)
 	}
-	if f != nil {
+	if f != nil && f.Lost {
 		return router.Receipt{}, lost(change)
 	}
 	return router.Receipt{
 		ChangeID: change.ID, Route: change.Route, Share: d.share, Token: l.versionText(), Note: d.note, At: now,
 	}, nil
+}
+
+// applyPart changes as many names as the fault says and returns why the others
+// were not; nil if nothing keeps it from those.
+func (r *Router) applyPart(l *lever, change router.Change, d decision, f *Fault) error {
+	n := min(f.Parts, len(d.parts))
+	copy(l.parts, d.parts[:n])
+	l.commit("watari", r.config.Now())
+	f.wait()
+	kind := f.Kind
+	if router.Ended(change.NotAfter, r.config.Now()) {
+		kind = router.ErrExpired
+	}
+	if kind == nil {
+		return nil
+	}
+	var names []string
+	for _, p := range d.parts[:n] {
+		names = append(names, p.Name)
+	}
+	return &router.Error{Op: setWeights, On: on(change.Route), Kind: kind, Effect: router.EffectPartial, Changed: names}
 }
 
 // Settled implements router.Driver.

@@ -28,6 +28,11 @@ type Fault struct {
 	Applied bool  // with Lost: the write had happened
 	Parts   int   // for writes to several names: how many had been changed; makes the effect partial
 	Stall   bool  // no answer until the caller's context ends
+	// Wait is called before a write is sent, or with Parts before the rest of it
+	// is, and may let time pass: what a full limiter does. The call then succeeds,
+	// unless the fault says more or the right to write has ended meanwhile. It must
+	// not use the Router.
+	Wait func()
 }
 
 // Fail queues a fault for the next calls of op.
@@ -37,7 +42,7 @@ func (r *Router) Fail(op Op, f Fault) {
 	if f.Times == 0 {
 		f.Times = 1
 	}
-	if f.Kind == nil {
+	if f.Kind == nil && f.Wait == nil {
 		f.Kind = router.ErrUnavailable
 	}
 	r.faults[op] = append(r.faults[op], &f)
@@ -67,6 +72,13 @@ func (r *Router) fault(op Op) *Fault {
 	return &f
 }
 
+// wait lets the time pass that a write spends before it is sent.
+func (f *Fault) wait() {
+	if f != nil && f.Wait != nil {
+		f.Wait()
+	}
+}
+
 // interrupt returns the error of a call that must not go on: its context has
 // ended, or its fault says so before anything could happen.
 func (f *Fault) interrupt(ctx context.Context, op, on string) error {
@@ -81,7 +93,7 @@ func (f *Fault) interrupt(ctx context.Context, op, on string) error {
 	if err := ctx.Err(); err != nil {
 		return &router.Error{Op: op, On: on, Kind: router.ErrUnavailable, Cause: context.Cause(ctx), Effect: router.EffectNothing}
 	}
-	if f == nil || f.Lost || f.Parts > 0 {
+	if f == nil || f.Lost || f.Parts > 0 || f.Kind == nil {
 		return nil
 	}
 	return &router.Error{Op: op, On: on, Kind: f.Kind, Effect: router.EffectNothing}

@@ -50,14 +50,14 @@ func harness(features router.Features, names ...string) func(*testing.T) routert
 				r.Set(route, "an intruder", "new", target)
 			},
 			Foreign: func(weight int64) { r.Set(route, "a neighbour", "other", weight) },
-			Inject:  func(f routertest.Fault) { inject(r, f) },
+			Inject:  func(f routertest.Fault) { inject(r, at, f) },
 			Heal:    r.Heal,
-			Advance: at.Advance,
+			Advance: at.Advance, Now: at.Now,
 		}
 	}
 }
 
-func inject(r *memrouter.Router, f routertest.Fault) {
+func inject(r *memrouter.Router, at *clock, f routertest.Fault) {
 	fault := memrouter.Fault{Times: f.Times}
 	if f.Times == 0 {
 		fault.Times = memrouter.Forever
@@ -73,6 +73,12 @@ func inject(r *memrouter.Router, f routertest.Fault) {
 		fault.Lost, fault.Applied = true, true
 	case routertest.Stalled:
 		fault.Stall = true
+	case routertest.Slow:
+		fault.Wait = func() { at.Advance(f.Takes) }
+		if f.Writes {
+			fault.Parts = 1
+		}
+		f.Writes = true
 	}
 	if f.Writes {
 		r.Fail(memrouter.Write, fault)
@@ -88,6 +94,9 @@ func TestContract(t *testing.T) {
 	})
 	t.Run("three names, coarse", func(t *testing.T) {
 		routertest.Run(t, harness(router.Features{MaxWeight: 255, Atomic: true, Propagation: time.Second}, "a", "b", "c"))
+	})
+	t.Run("three names, one after the other", func(t *testing.T) {
+		routertest.Run(t, harness(router.Features{MaxWeight: 255, Propagation: time.Second}, "a", "b", "c"))
 	})
 	t.Run("at once", func(t *testing.T) {
 		routertest.Run(t, harness(router.Features{MaxWeight: 1_000_000, Atomic: true}))

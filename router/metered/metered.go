@@ -122,8 +122,10 @@ func (d *metered) Settled(ctx context.Context, receipt router.Receipt) (router.S
 	return timed(d, "settled", func() (router.Settlement, error) { return d.Driver.Settled(ctx, receipt) })
 }
 
-func (d *restorer) Restore(ctx context.Context, route router.Ref, keep traffic.Side) (router.Receipt, error) {
-	r, err := timed(d.metered, "restore", func() (router.Receipt, error) { return d.restorer.Restore(ctx, route, keep) })
+func (d *restorer) Restore(ctx context.Context, route router.Ref, keep traffic.Side, notAfter time.Time) (router.Receipt, error) {
+	r, err := timed(d.metered, "restore", func() (router.Receipt, error) {
+		return d.restorer.Restore(ctx, route, keep, notAfter)
+	})
 	if err == nil {
 		d.meter.wrote(r)
 	}
@@ -169,7 +171,7 @@ func kindOf(err error) string {
 	}{
 		{router.ErrConflict, "conflict"}, {router.ErrThrottled, "throttled"}, {router.ErrDenied, "denied"},
 		{router.ErrNotFound, "not_found"}, {router.ErrNotOwned, "not_owned"}, {router.ErrInexact, "inexact"},
-		{router.ErrUnavailable, "unavailable"},
+		{router.ErrUnavailable, "unavailable"}, {router.ErrExpired, "expired"},
 	} {
 		if errors.Is(err, k.kind) {
 			return k.name

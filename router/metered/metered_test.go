@@ -3,6 +3,7 @@ package metered_test
 import (
 	"context"
 	"maps"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,8 +27,30 @@ func newMeter(t *testing.T) (*metered.Meter, *prometheus.Registry) {
 	return m, registry
 }
 
-func memory() (*memrouter.Router, router.Ref) {
-	r := memrouter.New(memrouter.Config{})
+// clock is a time that tests move.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func memory() (*memrouter.Router, router.Ref) { return memoryAt(newClock()) }
+
+func memoryAt(at *clock) (*memrouter.Router, router.Ref) {
+	r := memrouter.New(memrouter.Config{Now: at.Now})
 	route := router.Ref{Name: "public", ID: "lever", Source: "old", Target: "new"}
 	r.Add(route, router.Weight{Entry: "old", Weight: 100}, router.Weight{Entry: "new"})
 	return r, route
@@ -36,7 +59,8 @@ func memory() (*memrouter.Router, router.Ref) {
 func TestContract(t *testing.T) {
 	routertest.Run(t, func(t *testing.T) routertest.Harness {
 		m, _ := newMeter(t)
-		r, route := memory()
+		at := newClock()
+		r, route := memoryAt(at)
 		absent := route
 		absent.ID = "nowhere"
 		return routertest.Harness{
@@ -47,13 +71,13 @@ func TestContract(t *testing.T) {
 				r.Set(route, "an intruder", "new", target)
 			},
 			Foreign: func(weight int64) { r.Set(route, "a neighbour", "other", weight) },
-			Inject:  func(f routertest.Fault) { inject(r, f) },
-			Heal:    r.Heal, Advance: func(time.Duration) {}, Checks: 20,
+			Inject:  func(f routertest.Fault) { inject(r, at, f) },
+			Heal:    r.Heal, Advance: at.Advance, Now: at.Now, Checks: 20,
 		}
 	})
 }
 
-func inject(r *memrouter.Router, f routertest.Fault) {
+func inject(r *memrouter.Router, at *clock, f routertest.Fault) {
 	kinds := map[routertest.Kind]error{routertest.Throttled: router.ErrThrottled, routertest.Denied: router.ErrDenied}
 	fault := memrouter.Fault{
 		Kind: kinds[f.Kind], Times: f.Times, Stall: f.Kind == routertest.Stalled,
@@ -61,6 +85,9 @@ func inject(r *memrouter.Router, f routertest.Fault) {
 	}
 	if f.Times == 0 {
 		fault.Times = memrouter.Forever
+	}
+	if f.Kind == routertest.Slow {
+		fault.Wait, f.Writes = func() { at.Advance(f.Takes) }, true
 	}
 	ops := []memrouter.Op{memrouter.Read, memrouter.Settled}
 	if f.Writes {
@@ -121,7 +148,7 @@ func TestOnlyTheLastWritesAreKept(t *testing.T) {
 // restorable is a driver that can convert back.
 type restorable struct{ router.Driver }
 
-func (restorable) Restore(context.Context, router.Ref, traffic.Side) (router.Receipt, error) {
+func (restorable) Restore(context.Context, router.Ref, traffic.Side, time.Time) (router.Receipt, error) {
 	return router.Receipt{Share: traffic.All}, nil
 }
 
@@ -135,7 +162,7 @@ func TestARestorerStaysOne(t *testing.T) {
 	if !ok {
 		t.Fatal("a driver that can restore lost it")
 	}
-	if got, err := d.Restore(context.Background(), route, traffic.Target); err != nil || got.Share != traffic.All {
+	if got, err := d.Restore(context.Background(), route, traffic.Target, time.Time{}); err != nil || got.Share != traffic.All {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got := m.Totals(); got.Calls["restore"] != 1 || len(got.Writes) != 1 {

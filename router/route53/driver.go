@@ -108,7 +108,10 @@ func (d *Driver) Write(ctx context.Context, change router.Change) (router.Receip
 }
 
 func (d *Driver) write(ctx context.Context, change router.Change) (router.Receipt, error) {
-	p := d.calls(change.Share == traffic.None)
+	p := d.modifying(change.Share == traffic.None, change.NotAfter)
+	if err := p.Right(); err != nil {
+		return router.Receipt{}, awscall.WriteError(setWeights, on(change.Route), err)
+	}
 	groups, _, err := d.read(ctx, p, setWeights, change.Route, nil)
 	if err != nil {
 		return router.Receipt{}, err

@@ -106,9 +106,9 @@ func emulated(t *testing.T, names ...string) routertest.Harness {
 			set("new", "192.0.2.2", target)
 		},
 		Foreign: func(weight int64) { set("other", "192.0.2.3", weight) },
-		Inject:  func(f routertest.Fault) { e.inject(f, "ChangeResourceRecordSets") },
+		Inject:  func(f routertest.Fault) { e.inject(f, at, "ChangeResourceRecordSets") },
 		Heal:    func() { e.server.SetFault(nil) },
-		Advance: at.Advance, Checks: 15,
+		Advance: at.Advance, Now: at.Now, Checks: 15,
 	}
 }
 
@@ -141,7 +141,7 @@ func TestConversionOverTheEmulator(t *testing.T) {
 			t.Fatalf("%s, %v", s.Describe(), err)
 		}
 	}
-	if r, err := d.Restore(t.Context(), ref, traffic.Target); err != nil || r.Note != "simple again: api.example.com, shop.example.com" {
+	if r, err := d.Restore(t.Context(), ref, traffic.Target, time.Time{}); err != nil || r.Note != "simple again: api.example.com, shop.example.com" {
 		t.Fatalf("%q, %v", r.Note, err)
 	}
 	for _, part := range p.parts(ref) {
@@ -225,7 +225,7 @@ func emulate(t *testing.T) emulator {
 
 // inject makes calls fail: those whose action begins with one of writes, or all
 // the others.
-func (e emulator) inject(fault routertest.Fault, writes ...string) {
+func (e emulator) inject(fault routertest.Fault, at *clock, writes ...string) {
 	var mu sync.Mutex
 	left := fault.Times
 	e.server.SetFault(func(_, action string, _ []byte) *lab.Injected {
@@ -236,6 +236,10 @@ func (e emulator) inject(fault routertest.Fault, writes ...string) {
 			return nil
 		}
 		left--
+		if fault.Kind == routertest.Slow {
+			at.Advance(fault.Takes)
+			return nil
+		}
 		return injected(fault.Kind)
 	})
 }

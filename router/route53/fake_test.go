@@ -131,6 +131,9 @@ func (f *fakeRoute53) fault(ctx context.Context, writes bool) (before bool, err 
 		return true, errBroken
 	case routertest.ReplyLost:
 		return false, errBroken
+	case routertest.Slow:
+		f.clock.Advance(fault.Takes)
+		return false, nil
 	default:
 		<-ctx.Done()
 		return true, &aws.RequestCanceledError{Err: ctx.Err()}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"watari.dev/router"
+	"watari.dev/router/internal/awscall"
+	"watari.dev/router/routertest"
 	"watari.dev/traffic"
 )
 
@@ -96,4 +98,33 @@ func TestTakingBackGoesBeforeReading(t *testing.T) {
 			t.Errorf("the read that came first ended at %v, the rollback at %v", read, back)
 		}
 	})
+}
+
+// TestNothingIsSentWhoseRightEndedInTheQueue lets the lease end while a write
+// waits for its turn, and while it waits to be repeated.
+func TestNothingIsSentWhoseRightEndedInTheQueue(t *testing.T) {
+	for name, throttled := range map[string]int{"for its turn": 0, "to be repeated": 3} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, r := zoneOf(1, 100, 0)
+				l := NewLimiter(1)
+				d := newDriver(f, Options{Limiter: l, Now: time.Now}, awscall.Policy{First: time.Minute})
+				right := 1500 * time.Millisecond // the read takes the token after one second, the write would take the next
+				if throttled > 0 {
+					l = NewLimiter(1e6)
+					d.limiter, right = l, time.Nanosecond
+					f.faults = []routertest.Fault{{Kind: routertest.Throttled, Writes: true, Times: throttled}}
+				} else if err := l.Wait(t.Context(), false); err != nil {
+					t.Fatal(err)
+				}
+				_, err := d.Write(t.Context(), router.Change{ID: "1", Route: r, Share: 1000, NotAfter: time.Now().Add(right)})
+				if !errors.Is(err, router.ErrExpired) || router.EffectOf(err) != router.EffectNothing || f.writes != 0 {
+					t.Errorf("%d writes carried out, %v", f.writes, err)
+				}
+				if left := 3 - throttled; throttled > 0 && (len(f.faults) == 0 || f.faults[0].Times != 2+left) {
+					t.Errorf("it was sent again after the right had ended: %+v", f.faults)
+				}
+			})
+		})
+	}
 }

@@ -90,6 +90,13 @@ func TestWhatWasChangedIsKnownAfterHalfOfTheBatches(t *testing.T) {
 	}
 }
 
+func TestTheRightToWriteManyNames(t *testing.T) {
+	routertest.RunEnded(t, func(*testing.T) routertest.Harness {
+		f, r := zoneOf(300, 100, 0)
+		return harness(f, r)
+	})
+}
+
 func TestNamesFarApartCostOneCallEach(t *testing.T) {
 	f, _ := zoneOf(2000, 1, 0)
 	d := driverOver(f)

@@ -85,3 +85,11 @@ func (d *Driver) calls(urgent bool) awscall.Policy {
 	p.Turn = func(ctx context.Context) error { return d.limiter.Wait(ctx, urgent) }
 	return p
 }
+
+// modifying is calls for an operation that modifies; the right to that ends at
+// notAfter.
+func (d *Driver) modifying(urgent bool, notAfter time.Time) awscall.Policy {
+	p := d.calls(urgent)
+	p.NotAfter, p.Now = notAfter, d.now
+	return p
+}

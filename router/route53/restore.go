@@ -3,18 +3,23 @@ package route53
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"watari.dev/router"
+	"watari.dev/router/internal/awscall"
 	"watari.dev/traffic"
 )
 
 // Restore implements router.Restorer: every name gets a simple record again,
 // which answers what the record of the side keep answers. Only a route that may
 // convert (Ref.Convert) may be converted back.
-func (d *Driver) Restore(ctx context.Context, route router.Ref, keep traffic.Side) (router.Receipt, error) {
-	p := d.calls(false)
+func (d *Driver) Restore(ctx context.Context, route router.Ref, keep traffic.Side, notAfter time.Time) (router.Receipt, error) {
+	p := d.modifying(false, notAfter)
+	if err := p.Right(); err != nil {
+		return router.Receipt{}, awscall.WriteError(restoring, on(route), err)
+	}
 	groups, _, err := d.read(ctx, p, restoring, route, nil)
 	if err != nil {
 		return router.Receipt{}, err

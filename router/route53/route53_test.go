@@ -82,9 +82,10 @@ func harness(f *fakeRoute53, route router.Ref) routertest.Harness {
 		Truth: func() (parts []router.Part) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
+			all := f.sorted()
 			for _, n := range route.Names {
 				g := group{name: n}
-				for _, s := range f.sorted() {
+				for _, s := range all {
 					if *s.Name == canonical(n) {
 						g.sets = append(g.sets, s)
 					}
@@ -105,7 +106,7 @@ func harness(f *fakeRoute53, route router.Ref) routertest.Harness {
 			defer f.mu.Unlock()
 			f.faults = nil
 		},
-		Advance: f.clock.Advance,
+		Advance: f.clock.Advance, Now: f.clock.Now,
 	}
 }
 
@@ -149,7 +150,7 @@ func TestSimpleRecordIsConvertedAndRestored(t *testing.T) {
 		if got, want := f.of("api.example.com"), []string{"new=10 192.0.2.2 ttl 30", "old=90 192.0.2.1 ttl 30"}; !slices.Equal(got, want) || f.writes != 1 {
 			t.Fatalf("converted to %q in %d calls, want %q in one", got, f.writes, want)
 		}
-		if _, err := d.Restore(t.Context(), r, keep); !errors.Is(err, router.ErrNotOwned) {
+		if _, err := d.Restore(t.Context(), r, keep, time.Time{}); !errors.Is(err, router.ErrNotOwned) {
 			t.Fatalf("restored while both sides have traffic: %v", err)
 		}
 		share, value := traffic.None, "192.0.2.1 ttl 30"
@@ -159,7 +160,7 @@ func TestSimpleRecordIsConvertedAndRestored(t *testing.T) {
 		if _, err := d.Write(t.Context(), router.Change{ID: "2", Route: r, Share: share}); err != nil {
 			t.Fatal(err)
 		}
-		receipt, err := d.Restore(t.Context(), r, keep)
+		receipt, err := d.Restore(t.Context(), r, keep, time.Time{})
 		if got := f.of("api.example.com"); err != nil || receipt.Share != share || !slices.Equal(got, []string{value}) {
 			t.Fatalf("restored %s as %q, %v; want %q", keep, got, err, value)
 		}
@@ -167,7 +168,7 @@ func TestSimpleRecordIsConvertedAndRestored(t *testing.T) {
 			t.Errorf("noted as %q", receipt.Note)
 		}
 		writes := f.writes
-		if again, err := d.Restore(t.Context(), r, keep); err != nil || again.Note != "simple already" || f.writes != writes {
+		if again, err := d.Restore(t.Context(), r, keep, time.Time{}); err != nil || again.Note != "simple already" || f.writes != writes {
 			t.Errorf("restored twice: %q in %d more calls, %v", again.Note, f.writes-writes, err)
 		}
 		if s, err := d.Read(t.Context(), r); err != nil || s.High() != share {
@@ -221,7 +222,7 @@ func everyOp(t *testing.T, d *Driver, r router.Ref) map[string]error {
 	_, out["write"] = d.Write(t.Context(), router.Change{ID: "1", Route: r, Share: 1000})
 	_, out["take back"] = d.Write(t.Context(), router.Change{ID: "2", Route: r})
 	_, out["settled"] = d.Settled(t.Context(), router.Receipt{Route: r})
-	_, out["restore"] = d.Restore(t.Context(), r, traffic.Source)
+	_, out["restore"] = d.Restore(t.Context(), r, traffic.Source, time.Time{})
 	return out
 }
 
@@ -254,7 +255,7 @@ func TestRestoreIsRefused(t *testing.T) {
 			c.ref(&r)
 		}
 		before := f.of(name)
-		_, err := driverOver(f).Restore(t.Context(), r, c.keep)
+		_, err := driverOver(f).Restore(t.Context(), r, c.keep, time.Time{})
 		if !errors.Is(err, router.ErrNotOwned) || router.EffectOf(err) != router.EffectNothing || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.what, err)
 		}

@@ -27,8 +27,10 @@ type Harness struct {
 	// Inject makes calls of the data plane fail from now on, Heal ends that.
 	Inject func(Fault)
 	Heal   func()
-	// Advance lets the time of the driver and of the data plane pass.
+	// Advance lets the time of the driver and of the data plane pass; Now is what it
+	// is.
 	Advance func(time.Duration)
+	Now     func() time.Time
 
 	// Checks bounds the sequences that the property test tries; 0 leaves it to
 	// rapid's own flag. For data planes where each call takes its time.
@@ -45,6 +47,7 @@ const (
 	RequestLost Kind = "request lost" // the connection broke before anything happened
 	ReplyLost   Kind = "reply lost"   // the connection broke after it happened
 	Stalled     Kind = "stalled"      // no answer until the caller gives up
+	Slow        Kind = "slow"         // it takes Fault.Takes by the driver's clock, and succeeds
 )
 
 // Fault makes calls of the data plane fail.
@@ -52,6 +55,10 @@ type Fault struct {
 	Kind   Kind
 	Writes bool // hits the calls that modify; the others otherwise
 	Times  int  // how many calls; 0 means all until Heal
+	// Takes is how slow a Slow call is. One that does not modify is slow before a
+	// write is sent; where a driver needs none for that, its harness lets the time
+	// pass before the write all the same.
+	Takes time.Duration
 }
 
 // weights returns what the two sides of p have and the entries of others.

@@ -45,8 +45,10 @@ func TestClassify(t *testing.T) {
 		{context.DeadlineExceeded, router.ErrUnavailable, router.EffectUnknown},
 		{&net.OpError{Op: "read", Err: errors.New("reset")}, router.ErrUnavailable, router.EffectUnknown},
 		{&net.OpError{Op: "dial", Err: errors.New("refused")}, router.ErrUnavailable, router.EffectNothing},
-		{&notSentError{context.Canceled}, router.ErrUnavailable, router.EffectNothing},
+		{&notSentError{err: context.Canceled}, router.ErrUnavailable, router.EffectNothing},
 		{&credentialsError{errors.New("none")}, router.ErrDenied, router.EffectNothing},
+		{&expiredError{last: api("Throttling")}, router.ErrExpired, router.EffectNothing},
+		{&notSentError{err: context.Canceled, last: api("Throttling")}, router.ErrUnavailable, router.EffectNothing},
 		{smithy.InvalidParamsError{}, router.ErrNotOwned, router.EffectNothing},
 	} {
 		effect, kind := Classify(c.err)

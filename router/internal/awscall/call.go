@@ -1,10 +1,12 @@
 package awscall
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,6 +19,11 @@ type Policy struct {
 	Tries int                             // the first one included; 0 means 5
 	First time.Duration                   // the longest wait before the second try, doubled for each more; 0 means 500 ms
 	Turn  func(ctx context.Context) error // waits until a try may be made; nil means at once
+
+	// NotAfter is when the right to modify ends, by the wall clock that Now reads:
+	// from then on Write sends nothing. Zero is no bound.
+	NotAfter time.Time
+	Now      func() time.Time // nil means time.Now
 }
 
 // DefaultTries and DefaultFirst bound the waits between tries to 7.5 s in sum.
@@ -24,6 +31,17 @@ const (
 	DefaultTries = 5
 	DefaultFirst = 500 * time.Millisecond
 )
+
+// Bound returns how often one call is tried at most, and how long all waits
+// between the tries take together at most.
+func (p Policy) Bound() (tries int, waits time.Duration) {
+	tries, first := p.limits()
+	return tries, first * (1<<(tries-1) - 1)
+}
+
+func (p Policy) limits() (tries int, first time.Duration) {
+	return cmp.Or(p.Tries, DefaultTries), cmp.Or(p.First, DefaultFirst)
+}
 
 // Read makes a call that modifies nothing: it is repeated after any failure
 // that may pass.
@@ -34,35 +52,44 @@ func Read[T any](ctx context.Context, p Policy, call func(context.Context) (T, e
 }
 
 // Write makes a call that modifies: it is repeated only if it was refused
-// because of too many calls.
+// because of too many calls, and sent only before the right to it ends.
 func Write[T any](ctx context.Context, p Policy, call func(context.Context) (T, error)) (T, error) {
-	return do(ctx, p, call, func(effect router.Effect, kind error) bool {
+	turn := p.Turn
+	p.Turn = func(ctx context.Context) error {
+		if turn != nil {
+			if err := turn(ctx); err != nil {
+				return err
+			}
+		}
+		return p.Right()
+	}
+	fenced := func(ctx context.Context) (T, error) { return call(withFence(ctx, p)) }
+	return do(ctx, p, fenced, func(effect router.Effect, kind error) bool {
 		return errors.Is(kind, router.ErrThrottled) && effect == router.EffectNothing
 	})
 }
 
 func do[T any](ctx context.Context, p Policy, call func(context.Context) (T, error), again func(router.Effect, error) bool) (T, error) {
-	tries, wait := p.Tries, p.First
-	if tries == 0 {
-		tries = DefaultTries
-	}
-	if wait == 0 {
-		wait = DefaultFirst
-	}
+	tries, wait := p.limits()
 	var none T
+	var last error
 	for try := 1; ; try++ {
 		if err := p.turn(ctx); err != nil {
-			return none, &notSentError{err}
+			return none, unsent(err, last)
 		}
 		out, err := call(ctx)
 		if err == nil {
 			return out, nil
 		}
+		if late := (*expiredError)(nil); errors.As(err, &late) {
+			return none, unsent(late, last)
+		}
 		if effect, kind := Classify(err); try >= tries || ctx.Err() != nil || !again(effect, kind) {
 			return none, counted(err, try)
 		}
+		last = counted(err, try)
 		if !sleep(ctx, rand.N(wait)+1) {
-			return none, fmt.Errorf("%w while waiting for another try after: %w", context.Cause(ctx), counted(err, try))
+			return none, fmt.Errorf("%w while waiting for another try after: %w", context.Cause(ctx), last)
 		}
 		wait *= 2
 	}
@@ -97,11 +124,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Config returns config without the SDK's own retries, and with credentials
-// whose failure Classify can tell from a lost connection.
+// Config returns config without the SDK's own retries, with credentials whose
+// failure Classify can tell from a lost connection, and with the fence of Write
+// where nothing is waited for any more.
 func Config(config aws.Config) aws.Config {
 	config = config.Copy()
 	config.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+	config.APIOptions = append(slices.Clone(config.APIOptions), addFence)
 	if config.Credentials != nil {
 		config.Credentials = provider{config.Credentials}
 	}
@@ -124,8 +153,31 @@ type credentialsError struct{ err error }
 func (e *credentialsError) Error() string { return "no credentials: " + e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
 
-// notSentError is a call that was given up before it was sent.
-type notSentError struct{ err error }
+// unsent is a call that was not sent because of err; last is what the try before
+// said, nil if there was none.
+func unsent(err, last error) error {
+	if late := (*expiredError)(nil); errors.As(err, &late) {
+		return &expiredError{at: late.at, last: last}
+	}
+	return &notSentError{err: err, last: last}
+}
 
-func (e *notSentError) Error() string { return "not sent: " + e.err.Error() }
-func (e *notSentError) Unwrap() error { return e.err }
+// notSentError is a call that was given up before it was sent.
+type notSentError struct{ err, last error }
+
+func (e *notSentError) Error() string   { return "not sent: " + e.err.Error() + after(e.last) }
+func (e *notSentError) Unwrap() []error { return both(e.err, e.last) }
+
+func after(last error) string {
+	if last == nil {
+		return ""
+	}
+	return ", after " + last.Error()
+}
+
+func both(err, last error) []error {
+	if last == nil {
+		return []error{err}
+	}
+	return []error{err, last}
+}

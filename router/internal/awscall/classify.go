@@ -53,9 +53,12 @@ var kinds = map[string]error{
 func Classify(err error) (effect router.Effect, kind error) {
 	var unsent *notSentError
 	var nobody *credentialsError
+	var late *expiredError
 	var api smithy.APIError
 	var params smithy.InvalidParamsError
 	switch status := statusOf(err); {
+	case errors.As(err, &late):
+		return router.EffectNothing, router.ErrExpired
 	case errors.As(err, &nobody):
 		return router.EffectNothing, router.ErrDenied
 	case errors.As(err, &unsent), neverConnected(err):

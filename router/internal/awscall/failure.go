@@ -23,10 +23,14 @@ func WriteError(op, on string, err error) *router.Error {
 }
 
 func advice(kind error) string {
-	if errors.Is(kind, router.ErrDenied) {
+	switch {
+	case errors.Is(kind, router.ErrDenied):
 		return "see the driver's README for the permissions that it needs"
+	case errors.Is(kind, router.ErrExpired):
+		return "whoever runs the migration now goes on with it"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // calm gives an SDK error the text that people need: what AWS said, without
