@@ -34,12 +34,15 @@ func (l *looks) of(name string) int {
 // start looks at a route unless somebody is looking already.
 func (l *looks) start(name string, look func() engine.RouteSeen) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.of(name) >= 0 {
+	busy := l.of(name) >= 0
+	u := &lookup{name: name}
+	if !busy {
+		l.routes = append(l.routes, u)
+	}
+	l.mu.Unlock()
+	if busy {
 		return
 	}
-	u := &lookup{name: name}
-	l.routes = append(l.routes, u)
 	l.tasks.Go(func() {
 		seen := look()
 		l.mu.Lock()
@@ -51,11 +54,12 @@ func (l *looks) start(name string, look func() engine.RouteSeen) {
 // startCount counts unless somebody is counting already.
 func (l *looks) startCount(count func() ([]engine.Interval, error)) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.counting {
+	busy := l.counting
+	l.counting = true
+	l.mu.Unlock()
+	if busy {
 		return
 	}
-	l.counting = true
 	l.tasks.Go(func() {
 		counts, err := count()
 		l.mu.Lock()

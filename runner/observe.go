@@ -133,7 +133,7 @@ func (r *run) look(ctx context.Context, route Route, written *engine.Written) en
 }
 
 func found(s router.Snapshot, at time.Time) engine.Found {
-	return engine.Found{Low: s.Low(), High: s.High(), Version: s.Version, Weights: s.Describe(), Writer: s.Writer, At: at}
+	return engine.Found{Low: s.Low(), High: s.High(), Version: s.Version, Weights: s.Describe(), Owner: traffic.Surest(s.Owners), At: at}
 }
 
 // unsettled returns the route's last write if it is not known to have settled.

@@ -1,0 +1,353 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"watari.dev/engine"
+	"watari.dev/router"
+	"watari.dev/runner"
+	"watari.dev/traffic"
+)
+
+// checker states the invariants. It sees the truth, which no part of the product
+// does.
+type checker struct {
+	*world
+	broken    error
+	steps     int
+	endedAt   time.Duration
+	agreed    time.Duration  // when an operator last agreed to what is there: resume or retry
+	started   time.Duration  // when an attempt began, with what it found
+	takingAt  time.Duration  // since when everything is being taken back; negative if it is not
+	asked     map[string]int // rises that were asked for, by intent
+	completed bool
+}
+
+// knowledge is what a process has been told.
+type knowledge struct {
+	routes  []reading
+	sides   traffic.BySide[time.Duration] // when each side was known last
+	stepped time.Duration                 // when it decided last
+	before  time.Duration                 // and before that
+	decided engine.Status
+	durable *engine.Status // what of its decisions the store has, whatever it was told
+	failing bool           // the last save did, as it was told
+}
+
+// reading is the last answer about a route.
+type reading struct {
+	at      time.Duration
+	version int
+}
+
+const never = time.Duration(-1)
+
+func newChecker(w *world) *checker {
+	return &checker{world: w, takingAt: never, agreed: never, started: never, asked: map[string]int{}}
+}
+
+// fail remembers the first invariant that does not hold.
+func (c *checker) fail(invariant, format string, args ...any) {
+	if c.broken == nil {
+		c.broken = &Violation{Invariant: invariant, Text: fmt.Sprintf(format, args...), At: c.now}
+		c.tell("VIOLATION", c.broken.Error())
+	}
+}
+
+// step decides for the process, with the engine of the product or a broken one.
+func (p *process) step(spec engine.Spec, status engine.Status, seen engine.Observation, now time.Time) (engine.Status, []engine.Intent) {
+	decide := engine.Step
+	if p.brk != nil && p.brk.Step != nil {
+		decide = p.brk.Step
+	}
+	after, intents := decide(spec, status, seen, now)
+	p.check.stepped(p, status, seen, after, intents)
+	return after, intents
+}
+
+// stepped looks at a decision.
+func (c *checker) stepped(p *process, before engine.Status, seen engine.Observation, after engine.Status, intents []engine.Intent) {
+	c.steps++
+	p.knows.before, p.knows.stepped, p.knows.decided = p.knows.stepped, c.now, after
+	for _, cmd := range seen.Commands {
+		if cmd.Verb == engine.Resume || cmd.Verb == engine.Retry {
+			c.agreed = c.now
+		}
+	}
+	if c.tracing {
+		for _, in := range intents {
+			if n, is := in.(engine.Note); is {
+				c.tell(p.name, n.Text)
+			}
+		}
+	}
+	if p.blind {
+		return // it goes by a memory of its own
+	}
+	if before.Phase.Ended() && after.Phase != before.Phase && len(seen.Commands) == 0 {
+		c.fail("ends stay ends", "%s became %s without a command", before.Phase, after.Phase)
+	}
+	if before.Phase != engine.Shifting && after.Phase == engine.Shifting && before.Phase == engine.Pending {
+		c.started = c.now
+	}
+	for _, in := range intents {
+		if w, is := in.(engine.Write); is {
+			c.intended(after, w)
+		}
+	}
+	c.tookBack(p, before, after, intents)
+	c.named(before, after, intents)
+	if after.Phase != before.Phase && after.Phase == engine.Complete {
+		c.truly(p, traffic.All)
+	}
+	if after.Phase != before.Phase && after.Phase == engine.RolledBack {
+		c.truly(p, traffic.None)
+	}
+}
+
+// intended looks at a write that was decided.
+func (c *checker) intended(after engine.Status, w engine.Write) {
+	if w.Urgent {
+		if w.Share != traffic.None {
+			c.fail("never above the step", "an urgent write asks for %s", w.Share)
+		}
+		return
+	}
+	if goal := c.plan.Spec.Steps[max(0, after.Step)].Share; w.Share > goal {
+		c.fail("never above the step", "%s is asked for %s, the step's share is %s", w.Route, w.Share, goal)
+	}
+	if c.asked[w.ID]++; c.asked[w.ID] > 6 && c.agreed < 0 {
+		c.fail("bounded retries", "%s is asked for the %dth time", w.ID, c.asked[w.ID])
+	}
+}
+
+// tookBack states that the decision to take back is carried out at once, and
+// begins to watch how long it takes.
+func (c *checker) tookBack(p *process, before, after engine.Status, intents []engine.Intent) {
+	if after.Phase != engine.RollingBack {
+		if after.Phase != before.Phase {
+			c.takingAt = never
+		}
+		return
+	}
+	if before.Phase == engine.RollingBack {
+		return
+	}
+	for _, r := range after.Routes {
+		exposed := r.Written != nil && r.Written.Share > 0 || r.Seen != nil && r.Seen.High > 0
+		if exposed && !slices.ContainsFunc(intents, func(in engine.Intent) bool {
+			w, is := in.(engine.Write)
+			return is && w.Route == r.Name && w.Share == traffic.None
+		}) {
+			c.fail("rollback at once", "taking back was decided without a write to %s", r.Name)
+		}
+	}
+	c.takingAt = c.now
+	c.at(c.now+wayBack, func() { c.backBy(c.takingAt) })
+}
+
+// wayBack is how long taking back may take at most once the levers answer and
+// somebody runs it: one try that hangs (12 s), the longest wait before the next
+// (15 s), a turn in between, and what a late write makes necessary again.
+const wayBack = 12*time.Second + 15*time.Second + latest + 10*time.Second
+
+// backBy states that everything is back in time.
+func (c *checker) backBy(since time.Duration) {
+	if c.takingAt != since || since == never || c.phase != engine.RollingBack {
+		return
+	}
+	if due := c.calm + wayBack; due > c.now || len(c.running) == 0 {
+		c.at(max(due, c.now+time.Second), func() { c.backBy(since) })
+		return
+	}
+	for _, l := range c.levers {
+		if l.high() > traffic.None {
+			c.fail("rollback in time", "%s is at %s, %s after the levers answered again", l.ref.Name, l.high(), clock(c.now-max(c.calm, since)))
+		}
+	}
+}
+
+// named states that an intruder is named when he is found.
+func (c *checker) named(before, after engine.Status, intents []engine.Intent) {
+	for i, r := range after.Routes {
+		if r.Drift == nil || i < len(before.Routes) && before.Routes[i].Drift != nil || r.Drift.Owner == nil {
+			continue
+		}
+		if !slices.ContainsFunc(intents, func(in engine.Intent) bool {
+			n, is := in.(engine.Note)
+			return is && strings.Contains(n.Text, r.Drift.Owner.Name)
+		}) {
+			c.fail("the intruder is named", "%s was changed by %s and nobody says so", r.Name, r.Drift.Owner.Name)
+		}
+	}
+}
+
+// truly states what Complete and RolledBack say: every lever has the share, it was
+// read in this turn, it has settled, and nothing is on its way that changes it.
+func (c *checker) truly(p *process, share traffic.Share) {
+	for i, l := range c.levers {
+		known := p.knows.reading(i)
+		if known.at < p.knows.before || known.at == never {
+			c.fail("an end is read back", "%s is said without having read %s", p.knows.decided.Phase, l.ref.Name)
+			continue
+		}
+		if l.foreign && l.changed >= known.at {
+			continue // somebody else did it after it was read
+		}
+		if !l.is(share) {
+			c.fail("an end is true", "%s is said while %s is at %s", p.knows.decided.Phase, l.ref.Name, l.describe())
+		}
+		if met := c.users.shares[i]; met != share.Ratio() {
+			c.fail("an end is settled", "%s is said while users of %s still meet %.2f", p.knows.decided.Phase, l.ref.Name, met)
+		}
+		if share == traffic.None && l.pending > 0 {
+			c.fail("an end is true", "%s is said while a write that raises %s is under way", p.knows.decided.Phase, l.ref.Name)
+		}
+	}
+}
+
+// reading returns the last answer about a route.
+func (k *knowledge) reading(i int) reading {
+	if i < len(k.routes) {
+		return k.routes[i]
+	}
+	return reading{at: never, version: -1}
+}
+
+func (c *checker) read(p *process, l *lever, s state, asked time.Duration) {
+	for len(p.knows.routes) < len(c.levers) {
+		p.knows.routes = append(p.knows.routes, reading{at: never, version: -1})
+	}
+	p.knows.routes[l.index()] = reading{at: c.now, version: s.version}
+	_ = asked
+}
+
+func (c *checker) counted(p *process, target bool, r traffic.Reading[traffic.Counts]) {
+	if r.State != traffic.Known {
+		return
+	}
+	if target {
+		p.knows.sides.Target = c.now
+	} else {
+		p.knows.sides.Source = c.now
+	}
+}
+
+func (c *checker) leased(*process) {}
+
+// saved is told what became of a save.
+func (c *checker) saved(p *process, durable bool, err error) {
+	p.knows.failing = err != nil
+	if !durable {
+		return
+	}
+	status := p.knows.decided
+	p.knows.durable = &status
+	if status.Phase != c.phase {
+		c.endedAt = c.now
+		c.enter(status.Phase)
+	}
+}
+
+// sent looks at a write in the moment in which it leaves the process.
+func (c *checker) sent(p *process, l *lever, w router.Change) {
+	if c.tracing {
+		c.tell(p.name, fmt.Sprintf("sends %s to %s (%s)", w.Share, l.ref.Name, w.ID))
+	}
+	c.fenced(p, l, w)
+	if w.Share > traffic.None {
+		c.rises(p, l, w)
+	}
+}
+
+// fenced states that only who holds the lease writes. Who takes back may do it
+// while the store cannot say who holds it.
+func (c *checker) fenced(p *process, l *lever, w router.Change) {
+	if w.Share == traffic.None && (p.blind || p.knows.failing) {
+		return
+	}
+	c.caller = p
+	holder, _, held, err := c.store.Holder(context.Background(), key)
+	if err != nil || !held || holder.ID != p.name {
+		c.fail("fencing", "%s sends %s to %s, the lease is %q's", p.name, w.Share, l.ref.Name, holder.ID)
+	}
+}
+
+// rises looks at a write that raises a share.
+func (c *checker) rises(p *process, l *lever, w router.Change) {
+	d := p.knows.durable
+	remembered := d != nil && slices.ContainsFunc(d.Routes, func(r engine.RouteStatus) bool {
+		return r.Name == l.ref.Name && r.Want != nil && r.Want.ID == w.ID && r.Want.Share == w.Share
+	})
+	if !remembered {
+		c.fail("saved before applied", "%s sends %s to %s, which the store does not know", p.name, w.ID, l.ref.Name)
+		return
+	}
+	if w.Share > c.plan.Spec.Steps[d.Step].Share {
+		c.fail("never above the step", "%s is sent %s in step %d", l.ref.Name, w.Share, d.Step+1)
+	}
+	if w.Share <= l.low() {
+		return
+	}
+	if d.Phase != engine.Shifting {
+		c.fail("no rise but in Shifting", "%s is sent %s in phase %s", l.ref.Name, w.Share, d.Phase)
+	}
+	for i, other := range c.levers {
+		if k := p.knows.reading(i); k.at < p.knows.before || c.now-k.at > 26*time.Second {
+			c.fail("no rise on the unknown", "%s rises to %s, %s was read %s ago", l.ref.Name, w.Share, other.ref.Name, clock(c.now-k.at))
+		}
+	}
+	c.sighted(p, l, w)
+	i := l.index()
+	if known := p.knows.reading(i); l.foreign && known.version == l.version && l.changed > max(c.agreed, c.started) {
+		c.fail("intruders are not overwritten upwards", "%s is sent %s over %s's %s", l.ref.Name, w.Share, l.writer, l.describe())
+	}
+}
+
+// sighted states that nothing rises while nobody can see.
+func (c *checker) sighted(p *process, l *lever, w router.Change) {
+	gate := c.plan.Spec.Gate
+	if !gate.Signals {
+		return
+	}
+	bound := gate.Window + 3*gate.Interval + 26*time.Second
+	if !p.knows.durable.Evidence.Alone && c.now-p.knows.sides.Source > bound {
+		c.fail("no rise on the unknown", "%s rises to %s, the source was seen %s ago", l.ref.Name, w.Share, clock(c.now-p.knows.sides.Source))
+	}
+	if l.low() > traffic.None && c.now-p.knows.sides.Target > bound {
+		c.fail("no rise on the unknown", "%s rises to %s, the target was seen %s ago", l.ref.Name, w.Share, clock(c.now-p.knows.sides.Target))
+	}
+}
+
+// arrived is told of a change that our own write made.
+func (c *checker) arrived(l *lever, w router.Change, before traffic.Share) {
+	if l.high() > w.Share && l.high() > before {
+		c.fail("never above the step", "%s became %s, %s was asked for", l.ref.Name, l.high(), w.Share)
+	}
+}
+
+func (p *process) turned(runner.Turn) {}
+
+// harmless are the faults that change nothing about where a migration ends.
+var harmless = []Kind{Kill, Interrupt, Second, SaveBefore, SaveAfter, TornJournal, ReplyLost, SlowStore, Burst, Touch}
+
+// finally states what must be true when nothing more happens.
+func (c *checker) finally() {
+	spec, u := c.plan.Spec, c.plan.Users
+	if !c.phase.Ended() {
+		c.fail("liveness", "nothing goes wrong any more and it does not end: %s since %s", c.phase, clock(c.endedAt))
+		return
+	}
+	bad := u.TargetFails > 0.2
+	if bad && spec.Gate.Signals && spec.Gate.MaxErrorRatio < 1 && !spec.Rollback.Manual && c.phase == engine.Complete {
+		c.fail("a bad target is found", "it is complete on a target that fails %.0f %% of its requests", 100*u.TargetFails)
+	}
+	calmPlan := !slices.ContainsFunc(c.plan.Faults, func(f Fault) bool { return !slices.Contains(harmless, f.Kind) })
+	if calmPlan && !bad && !u.TargetSlow && spec.Deadline == 0 && c.bucket.rate == 0 && c.phase != engine.Complete {
+		c.fail("killed anywhere, the same end", "nothing speaks against the target, and it is %s", c.phase)
+	}
+}

@@ -1,0 +1,181 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"watari.dev/store"
+	"watari.dev/store/memstore"
+)
+
+var key = store.Key{Name: "shop"}
+
+// disk is the store as one process reaches it.
+type disk struct {
+	*process
+	store.Store
+}
+
+var errUnreadable = errors.New("input/output error")
+
+// newStore returns the store that all processes share, which goes wrong as the
+// world says.
+func (w *world) newStore() store.Store {
+	return memstore.New(
+		memstore.WithClock(func() time.Time { return w.caller.wall() }),
+		memstore.WithAlive(w.holds),
+		memstore.WithFaults(func(op memstore.Op, _ store.Key) memstore.Fault { return w.storeFault(op) }),
+	)
+}
+
+// holds reports whether the process of a holder lives.
+func (w *world) holds(h store.Holder) bool {
+	for _, p := range w.running {
+		if p.name == h.ID {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) storeFault(op memstore.Op) memstore.Fault {
+	if op == memstore.Submit || op == memstore.Acquire && !w.conditions[DiskFull].on(w.now) {
+		return memstore.None // an operator's terminal; a run that cannot begin
+	}
+	if w.conditions[DiskFull].on(w.now) {
+		w.bite(DiskFull)
+		return memstore.FailBefore
+	}
+	if op != memstore.Save {
+		return memstore.None
+	}
+	switch kind, _ := w.hit(SaveBefore, SaveAfter); kind {
+	case SaveBefore:
+		w.bite(kind)
+		return memstore.FailBefore
+	case SaveAfter:
+		w.bite(kind)
+		w.undone = true
+		return memstore.FailAfter
+	}
+	return memstore.None
+}
+
+// enter is the moment before a call of the store.
+func (d *disk) enter(ctx context.Context) error {
+	d.effect()
+	if d.conditions[SlowStore].on(d.now) {
+		d.bite(SlowStore)
+		if err := d.pass(ctx, time.Duration(d.noise()*float64(2*time.Second))); err != nil {
+			return err
+		}
+	}
+	d.caller = d.process
+	return nil
+}
+
+// Load implements store.Store.
+func (d *disk) Load(ctx context.Context, key store.Key) (store.Record, store.Revision, error) {
+	if err := d.enter(ctx); err != nil {
+		return store.Record{}, 0, err
+	}
+	if d.conditions[Unreadable].on(d.now) {
+		d.bite(Unreadable)
+		return store.Record{}, 0, errUnreadable
+	}
+	return d.Store.Load(ctx, key)
+}
+
+// Save implements store.Store.
+func (d *disk) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
+	if err := d.enter(ctx); err != nil {
+		return 0, err
+	}
+	if kind, hit := d.hit(TornJournal); hit { // the process dies in the middle of it
+		d.bite(kind)
+		if d.noise() < 0.5 {
+			_ = d.Store.Append(ctx, key, entries...) // some of what it wrote is there
+		}
+		d.kill()
+		d.alive()
+	}
+	d.undone = false
+	revision, err := d.Store.Save(ctx, key, prev, next, entries...)
+	d.check.saved(d.process, err == nil || d.undone, err)
+	d.effect()
+	return revision, err
+}
+
+// Append implements store.Store.
+func (d *disk) Append(ctx context.Context, key store.Key, entries ...store.Entry) error {
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
+	defer d.effect()
+	return d.Store.Append(ctx, key, entries...)
+}
+
+// Commands implements store.Store.
+func (d *disk) Commands(ctx context.Context, key store.Key) ([]store.Command, error) {
+	d.alive()
+	if d.conditions[Unreadable].on(d.now) {
+		d.bite(Unreadable)
+		return nil, errUnreadable
+	}
+	if d.waiting == 0 {
+		return nil, nil
+	}
+	return d.Store.Commands(ctx, key)
+}
+
+// Discard implements store.Store.
+func (d *disk) Discard(ctx context.Context, key store.Key, ids ...string) error {
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
+	err := d.Store.Discard(ctx, key, ids...)
+	if left, lost := d.Store.Commands(ctx, key); lost == nil {
+		d.waiting = len(left)
+	}
+	d.effect()
+	return err
+}
+
+// Acquire implements store.Store.
+func (d *disk) Acquire(ctx context.Context, key store.Key, holder store.Holder, ttl time.Duration, takeOver bool) (store.Lease, error) {
+	if err := d.enter(ctx); err != nil {
+		return nil, err
+	}
+	lease, err := d.Store.Acquire(ctx, key, holder, ttl, takeOver)
+	if err != nil {
+		return nil, err
+	}
+	d.check.leased(d.process)
+	d.effect()
+	return &right{d, lease}, nil
+}
+
+// right is a lease as its process reaches it.
+type right struct {
+	disk  *disk
+	lease store.Lease
+}
+
+func (r *right) Expires() time.Time { return r.lease.Expires() }
+
+func (r *right) Renew(ctx context.Context) error {
+	if err := r.disk.enter(ctx); err != nil {
+		return err
+	}
+	err := r.lease.Renew(ctx)
+	r.disk.effect()
+	return err
+}
+
+func (r *right) Release(ctx context.Context) error {
+	if err := r.disk.enter(ctx); err != nil {
+		return err
+	}
+	return r.lease.Release(ctx)
+}
