@@ -1,14 +1,10 @@
 package scenario
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +19,9 @@ type watari struct {
 	env   []string
 	file  string
 	state string
+	// rewritten counts the writes of the levers that AWS has carried out; nil if
+	// nobody counts.
+	rewritten func(context.Context) (int, error)
 }
 
 // command is one call of it.
@@ -53,7 +52,9 @@ type attempt struct {
 	Writes    []write // accepted, in order
 	Said      []said  // verdicts and reasons, in order, none twice in a row
 	Cause     string
-	Kills     int // how often the process was killed
+	Kills     int         // how often the process was killed
+	Asked     []time.Time // writes that were carried out, or may have been, as their processes say
+	Slept     []slept     // what became of processes that slept
 }
 
 // reached is a step whose share was settled on every route.
@@ -74,96 +75,14 @@ type said struct {
 	At   time.Time
 }
 
-// run runs "watari run" to its end and folds its events. onEvent is called for
-// each. If kill is not nil the process is killed at each of its times and a new
-// one is started, which is what a user would do.
-func (w *watari) run(ctx context.Context, out io.Writer, kill <-chan time.Time, onEvent func(view.JSONEvent)) (attempt, error) {
-	var a attempt
-	for {
-		killed, err := w.runOnce(ctx, out, kill, func(e view.JSONEvent) {
-			a.fold(e)
-			onEvent(e)
-		})
-		if err != nil {
-			return a, err
-		}
-		if !killed {
-			return a, nil
-		}
-		a.Kills++
-		fmt.Fprintln(out, "  "+view.Event(time.Now(), "watari run was killed with kill -9; a new one goes on"))
-	}
-}
-
-// runOnce returns true if it killed the process.
-func (w *watari) runOnce(ctx context.Context, out io.Writer, kill <-chan time.Time, onEvent func(view.JSONEvent)) (bool, error) {
-	cmd := w.command(ctx, "run", "-f", w.file, "-o", "json", "--take-over")
-	cmd.Stderr = out
-	pipe, err := cmd.StdoutPipe()
-	if err != nil {
-		return false, err
-	}
-	if err := cmd.Start(); err != nil {
-		return false, fmt.Errorf("start %s: %w", w.path, err)
-	}
-	events := make(chan view.JSONEvent)
-	read := make(chan error, 1)
-	go func() { defer close(events); read <- readEvents(pipe, events) }()
-	killed := false
-	for open := true; open; {
-		select {
-		case e, more := <-events:
-			if open = more; more {
-				onEvent(e)
-			}
-		case <-kill:
-			killed = true
-			if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-				return false, err
-			}
-		}
-	}
-	err = cmd.Wait()
-	if killed {
-		return true, nil
-	}
-	if badLine := <-read; badLine != nil {
-		return false, badLine
-	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == exitRolledBack {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("watari run: %w", err)
-	}
-	return false, nil
-}
-
-// exitRolledBack is watari's documented exit code for a migration that was taken
-// back.
-const exitRolledBack = 3
-
-func readEvents(r io.Reader, events chan<- view.JSONEvent) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 4<<20)
-	for lines.Scan() {
-		var e view.JSONEvent
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			// A process that was killed may leave half a line; anything else is
-			// reported by the caller.
-			return fmt.Errorf("read the events of watari run: %w: %.200s", err, lines.Text())
-		}
-		events <- e
-	}
-	return lines.Err()
-}
-
 // fold takes over one event.
 func (a *attempt) fold(e view.JSONEvent) {
 	a.Phase = e.Phase
 	if n := len(a.Said); (e.Kind == "verdict" || e.Kind == "status") && e.Text != "" && (n == 0 || a.Said[n-1].Text != e.Text) {
 		a.Said = append(a.Said, said{e.Text, e.At})
+	}
+	if e.Kind == "effect" && e.Effect != nil && mayHaveWritten(e.Effect.Result.Outcome) {
+		a.Asked = append(a.Asked, e.At.Add(e.Effect.Took))
 	}
 	switch {
 	case e.Kind == "effect" && e.Effect != nil && e.Effect.Result.Outcome == engine.Accepted:
@@ -175,6 +94,8 @@ func (a *attempt) fold(e view.JSONEvent) {
 		if e.Effect.Write.Share == traffic.None {
 			a.TakenBack = at
 		}
+	case e.Kind == "write" && e.Phase == engine.RollingBack && strings.Contains(e.Text, foundTakenBack):
+		a.TakenBack = e.At // by a write whose reply was lost
 	case e.Kind == "phase" && (e.Phase == engine.Holding || e.Phase == engine.Soaking):
 		if n := len(a.Reached); n == 0 || a.Reached[n-1].Share != traffic.Share(e.Share) {
 			a.Reached = append(a.Reached, reached{traffic.Share(e.Share), e.At})
@@ -186,6 +107,12 @@ func (a *attempt) fold(e view.JSONEvent) {
 		a.Ended = e.At
 	}
 }
+
+// foundTakenBack is what watari says of a write that takes back and whose reply was
+// lost.
+var foundTakenBack = ": found at " + traffic.None.String() + " when read back"
+
+func mayHaveWritten(o engine.Outcome) bool { return o == engine.Accepted || o == engine.Lost }
 
 // writesBetween returns what was written within a span of time.
 func (a attempt) writesBetween(from, to time.Time) (some []write) {

@@ -167,6 +167,12 @@ func (c *cloud) calls(ctx context.Context) (labaws.Calls, error) {
 	return calls, getJSON(ctx, c.endpoint+"/_lab/calls", &calls)
 }
 
+// rewritten is how often the listener's weights were written.
+func (c *cloud) rewritten(ctx context.Context) (int, error) {
+	calls, err := c.calls(ctx)
+	return calls["elasticloadbalancing"]["ModifyListener"]["ok"], err
+}
+
 func getJSON(ctx context.Context, url string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"watari.dev/lab"
@@ -25,6 +26,7 @@ type Options struct {
 	Watari string    // path of the watari command; empty is this program
 	Out    io.Writer // what people read
 	Kills  int       // how often "watari run" is killed with kill -9 at random moments of each attempt
+	Chaos  uint64    // seed of a schedule of faults for TargetGroupBinding; 0 is none
 
 	Gate    string        // of the migration, as YAML in flow style; empty is the scenario's own
 	Trouble time.Duration // how long the trouble of SharedOutage or MetricsLost lasts, at most maxTrouble; 0 is what each says
@@ -90,6 +92,14 @@ func Names() []string {
 	return names
 }
 
+// chaotic is TargetGroupBinding under a schedule of faults.
+func chaotic() piece {
+	return piece{
+		TargetGroupBinding, (*stage).chaos, Summary.chaosMet,
+		"Whatever failed, the bad attempt was taken back in time, and the good one lost no request.", defaultGate,
+	}
+}
+
 // ErrNotMet is wrapped by the error of a scenario that was played to its end and
 // did not show what it should.
 var ErrNotMet = errors.New("the scenario did not show what it should")
@@ -106,6 +116,9 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	}
 	if err := o.check(); err != nil {
 		return Summary{}, err
+	}
+	if o.Chaos > 0 {
+		p = chaotic()
 	}
 	if o.Rate == 0 {
 		o.Rate = 200
@@ -136,6 +149,21 @@ func (o Options) check() error {
 	if o.Keep && o.Name != TargetGroupBinding {
 		return fmt.Errorf("scenario %s: the lab cannot be kept: what it breaks, the database and the way to the metrics, ends with the scenario", o.Name)
 	}
+	return o.checkChaos()
+}
+
+// checkChaos reports what a schedule cannot be played with.
+func (o Options) checkChaos() error {
+	switch {
+	case o.Chaos == 0:
+		return nil
+	case o.Name != TargetGroupBinding:
+		return fmt.Errorf("scenario %s: chaos is for %s; the others have trouble of their own", o.Name, TargetGroupBinding)
+	case o.Kills > 0:
+		return errors.New("chaos kills watari run by its own schedule: leave kills out")
+	case o.Keep:
+		return errors.New("chaos cannot keep the lab: what it breaks, such as the way to the metrics, ends with the demo")
+	}
 	return nil
 }
 
@@ -150,6 +178,8 @@ type stage struct {
 	watari *watari
 	dir    string // holds the demo's file and state
 
+	director *director // nil without a schedule
+
 	database *database.Database // behind both sides; nil in a lab that is kept
 	metrics  *relay             // before the balancer's metrics; nil in a lab that is kept
 }
@@ -157,6 +187,7 @@ type stage struct {
 // prepare brings the lab up, empty, and connects to it.
 func prepare(ctx context.Context, o Options) (*stage, error) {
 	s := &stage{Options: o, began: time.Now()}
+	s.Out = &together{to: o.Out}
 	if s.LabDir == "" {
 		dir, err := lab.DefaultDir()
 		if err != nil {
@@ -219,6 +250,7 @@ func (s *stage) connect() error {
 		env: append(os.Environ(),
 			"AWS_ACCESS_KEY_ID="+s.info.AWS.AccessKey, "AWS_SECRET_ACCESS_KEY="+s.info.AWS.SecretKey,
 			"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true"),
+		rewritten: s.cloud.rewritten,
 	}
 	return nil
 }
@@ -238,6 +270,19 @@ func (s *stage) close(ctx context.Context) {
 		return
 	}
 	s.say("the lab is down")
+}
+
+// together lets several say something at once, each a whole line.
+type together struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+// Write implements io.Writer.
+func (t *together) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.to.Write(p)
 }
 
 // say prints one line with the time since the beginning.

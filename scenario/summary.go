@@ -27,9 +27,10 @@ type Summary struct {
 	Target   lab.Cluster
 	LabReady time.Duration
 	Took     time.Duration
-	Bad      attempt // which must be taken back; only TargetGroupBinding has one
-	Good     attempt // which must be complete
-	Trouble  trouble // in the middle of Good; only SharedOutage and MetricsLost have one
+	Bad      attempt      // which must be taken back; only TargetGroupBinding has one
+	Good     attempt      // which must be complete
+	Trouble  trouble      // in the middle of Good; only SharedOutage and MetricsLost have one
+	Chaos    *chaosReport // nil without a schedule of faults
 	Users    load.Result
 	Calls    labaws.Calls
 }
@@ -74,13 +75,22 @@ func (s Summary) detection(attempt int) (found, takenBack time.Duration, known b
 // Shown says in a sentence what was seen, if the scenario showed what it should.
 func (s Summary) Shown() string {
 	p, _ := pieceOf(s.Scenario)
+	if s.Chaos != nil {
+		p = chaotic()
+	}
 	return p.show
 }
 
 // cutoverMet returns nil if the bad attempt was taken back and the good one lost
 // nothing.
 func (s Summary) cutoverMet() error {
-	var errs []error
+	return errors.Join(append(s.attemptsMet(), s.Users.Check())...)
+}
+
+// attemptsMet reports what is wrong with the ends of the two attempts, or with the
+// requests that were lost. What dies with pods that a fault has killed is nobody
+// else's doing.
+func (s Summary) attemptsMet() (errs []error) {
 	if s.Bad.Phase != engine.RolledBack || s.Bad.Degraded.IsZero() {
 		errs = append(errs, fmt.Errorf("%w: attempt 1 ended as %q, not rolled back", ErrNotMet, s.Bad.Phase))
 	}
@@ -91,16 +101,16 @@ func (s Summary) cutoverMet() error {
 		errs = append(errs, fmt.Errorf("%w: attempt 2 lost %d of %d requests", ErrNotMet, failed, sent))
 	}
 	for _, seg := range s.Users.Segments {
+		if strings.HasPrefix(seg.Name, "2: ") || strings.HasSuffix(seg.Name, whileDead) {
+			continue
+		}
 		for _, f := range seg.Tally.Failed {
-			if !strings.HasPrefix(seg.Name, "2: ") && (f.Side != load.Target || f.Cause != load.HTTP5xx) {
+			if f.Side != load.Target || f.Cause != load.HTTP5xx {
 				errs = append(errs, fmt.Errorf("%w: %d requests failed in %q for another reason than the bad version: %s", ErrNotMet, f.Count, seg.Name, class(f.Class)))
 			}
 		}
 	}
-	if err := s.Users.Check(); err != nil {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // Write writes the summary for people.
@@ -113,6 +123,7 @@ func (s Summary) Write(w io.Writer) {
 		s.writeBad(w)
 		s.writeGood(w)
 	}
+	s.writeChaos(w)
 	s.writeSteps(w)
 	s.writeFailures(w)
 	s.writeCalls(w)

@@ -100,13 +100,18 @@ func TestFoldFollowsAnAttempt(t *testing.T) {
 	}
 }
 
-func TestTheDemosFileHasNoMistakes(t *testing.T) {
+// demoValues are what a manifest is filled in with, but for the gate.
+func demoValues() map[string]string {
 	arn := "arn:aws:elasticloadbalancing:eu-central-1:123456789012:"
-	values := map[string]string{
+	return map[string]string{
 		"KUBECONFIG": "/tmp/kubeconfig", "REGION": "eu-central-1", "ENDPOINT": "http://127.0.0.1:1", "METRICS": "http://127.0.0.1:1/_lab/metrics",
 		"LISTENER_ARN": arn + "listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2",
 		"SOURCE_ARN":   arn + "targetgroup/shop-eks-1-33/73e2d6bc24d8a067", "TARGET_ARN": arn + "targetgroup/shop-eks-1-36/943f017f100becff",
 	}
+}
+
+func TestTheDemosFileHasNoMistakes(t *testing.T) {
+	values := demoValues()
 	for _, p := range pieces() {
 		values["GATE"] = p.gate
 		text, err := manifest("migration.yaml", values)

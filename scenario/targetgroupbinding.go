@@ -44,7 +44,7 @@ func (s *stage) targetGroupBinding(ctx context.Context) (Summary, error) {
 	if err := s.plan(ctx); err != nil {
 		return sum, err
 	}
-	if sum.Bad, err = s.attempt(ctx, users, 1, nil); err != nil {
+	if sum.Bad, err = s.play(ctx, users, 1, nil); err != nil {
 		return sum, err
 	}
 
@@ -56,7 +56,7 @@ func (s *stage) targetGroupBinding(ctx context.Context) (Summary, error) {
 	if err := s.watari.command(ctx, "retry", "shop").Run(); err != nil {
 		return sum, fmt.Errorf("watari retry: %w", err)
 	}
-	if sum.Good, err = s.attempt(ctx, users, 2, &interlude{at: rollAt, act: s.rollEverything}); err != nil {
+	if sum.Good, err = s.play(ctx, users, 2, &interlude{at: rollAt, act: s.rollEverything}); err != nil {
 		return sum, err
 	}
 	return sum, s.account(ctx, users, &sum)
@@ -122,6 +122,14 @@ type interlude struct {
 	act func(ctx context.Context, ended <-chan struct{}) error
 }
 
+// play runs an attempt, under a schedule if there is one.
+func (s *stage) play(ctx context.Context, users *users, n int, middle *interlude) (attempt, error) {
+	if s.director != nil {
+		return s.endures(ctx, users, n, middle)
+	}
+	return s.attempt(ctx, users, n, middle)
+}
+
 // attempt runs "watari run" to its end, marking in the account of the users where
 // each step begins. middle may be nil.
 func (s *stage) attempt(ctx context.Context, users *users, n int, middle *interlude) (attempt, error) {
@@ -129,13 +137,17 @@ func (s *stage) attempt(ctx context.Context, users *users, n int, middle *interl
 	if err := users.mark(n, "before the first step"); err != nil {
 		return attempt{}, err
 	}
-	killing, stopKilling := context.WithCancel(ctx)
-	defer stopKilling()
+	striking, stopStriking := context.WithCancel(ctx)
+	defer stopStriking()
 	var side sync.WaitGroup
 	var markErr, sideErr error
 	ended := make(chan struct{})
+	if err := s.director.begin(ctx, users, n, ended); err != nil {
+		return attempt{}, err
+	}
 	begun := false
-	a, err := s.watari.run(ctx, s.Out, s.kills(killing, n), func(e view.JSONEvent) {
+	a, err := s.watari.run(ctx, s.Out, s.strikes(striking, n), func(e view.JSONEvent) {
+		s.director.entered(ctx, users, n, e, ended)
 		if e.Kind != "status" && e.Kind != "effect" {
 			fmt.Fprintln(s.Out, "  "+e.Line())
 		}
@@ -166,6 +178,7 @@ func segmentOf(e view.JSONEvent) string {
 
 // rollEverything replaces every pod of both sides.
 func (s *stage) rollEverything(ctx context.Context, _ <-chan struct{}) error {
+	defer s.director.replacing()()
 	s.say("  rolling all pods of both clusters")
 	for _, c := range []*cluster{s.source, s.target} {
 		if err := c.restart(ctx); err != nil {
@@ -185,30 +198,31 @@ func (s *stage) rollEverything(ctx context.Context, _ <-chan struct{}) error {
 	return nil
 }
 
-// kills sends the moments at which "watari run" is killed: at random, over what
-// an attempt takes.
-func (s *stage) kills(ctx context.Context, n int) <-chan time.Time {
+// strikes sends what strikes "watari run": what the schedule says, or kills at
+// random moments over what an attempt takes.
+func (s *stage) strikes(ctx context.Context, n int) <-chan strike {
+	if s.director != nil {
+		return s.director.strikes
+	}
 	if s.Kills == 0 {
 		return nil
 	}
-	moments := make(chan time.Time)
+	kills := make(chan strike)
 	chance := rand.New(rand.NewPCG(s.Seed, uint64(n)))
 	go func() {
 		for range s.Kills {
 			wait := time.Duration(chance.Int64N(int64(killWithin) / int64(s.Kills) * 2))
+			if pause(ctx, wait) != nil {
+				return
+			}
 			select {
 			case <-ctx.Done():
 				return
-			case at := <-time.After(wait):
-				select {
-				case <-ctx.Done():
-					return
-				case moments <- at:
-				}
+			case kills <- strike{blow: killed}:
 			}
 		}
 	}()
-	return moments
+	return kills
 }
 
 // killWithin is about what an attempt takes.
@@ -221,6 +235,11 @@ type users struct {
 	done      chan error
 	once      sync.Once
 	err       error
+
+	mu      sync.Mutex
+	attempt int    // that was marked last
+	part    string // that was marked last
+	losing  int    // faults under way that kill pods
 }
 
 // startUsers lets them come and waits until every kind of them was served.
@@ -246,7 +265,7 @@ func (s *stage) startUsers(ctx context.Context) (*users, error) {
 	s.say("users come: %.0f requests/s; half of them resolve the name each time, 40 %% keep their connections, 10 %% never ask DNS again", s.Rate)
 	err = until(ctx, 15*time.Second, "users of every kind to be served", func(context.Context) (bool, error) {
 		c := g.Snapshot().Total.Clients
-		return answered(c[load.Fresh]) && answered(c[load.KeepAlive]) && answered(c[load.Forever]), nil
+		return served(c[load.Fresh]) && served(c[load.KeepAlive]) && served(c[load.Forever]), nil
 	})
 	if err != nil {
 		_, _ = u.leave()
@@ -255,10 +274,45 @@ func (s *stage) startUsers(ctx context.Context) (*users, error) {
 	return u, nil
 }
 
-func answered(c load.Client) bool { return c.OK[load.Source] > 0 }
+func served(c load.Client) bool { return c.OK[load.Source] > 0 }
 
+// whileDead ends the names of the parts of the account in which pods are dead,
+// or coming back, because a fault has killed them.
+const whileDead = " while pods are dead"
+
+// mark begins a part of the account.
 func (u *users) mark(attempt int, part string) error {
-	return u.generator.Mark(fmt.Sprintf("%d: %s", attempt, part))
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.attempt, u.part = attempt, part
+	return u.markLocked()
+}
+
+func (u *users) markLocked() error {
+	name := fmt.Sprintf("%d: %s", u.attempt, u.part)
+	if u.losing > 0 {
+		name += whileDead
+	}
+	return u.generator.Mark(name)
+}
+
+// lose begins a part in which pods die, and returns when everything that was sent
+// before is answered.
+func (u *users) lose(ctx context.Context) error {
+	if err := u.change(1); err != nil {
+		return err
+	}
+	return u.answered(ctx)
+}
+
+// regain ends it.
+func (u *users) regain() error { return u.change(-1) }
+
+func (u *users) change(by int) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.losing += by
+	return u.markLocked()
 }
 
 // leave ends the load, waits for what is under way, and returns the account.

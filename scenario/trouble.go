@@ -219,6 +219,11 @@ func (u *users) markAnswered(ctx context.Context, attempt int, part string) erro
 	if err := u.mark(attempt, part); err != nil {
 		return err
 	}
+	return u.answered(ctx)
+}
+
+// answered waits until everything that was sent before the last mark is answered.
+func (u *users) answered(ctx context.Context) error {
 	return until(ctx, 30*time.Second, "the requests under way to be answered", func(context.Context) (bool, error) {
 		segments := u.generator.Snapshot().Segments
 		if len(segments) == 0 {
