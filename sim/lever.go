@@ -22,9 +22,9 @@ type lever struct {
 	writer  string
 	foreign bool // the last change was somebody else's
 	changed time.Duration
-	past    []state // oldest first
-	pending int     // writes under way that raise a share
-	propag  time.Duration
+	past    []state       // oldest first
+	pending int           // writes under way that raise a share
+	used    time.Duration // when new connections use it
 }
 
 // state is a lever as it was from a moment on.
@@ -81,9 +81,9 @@ func (l *lever) set(who string, foreign bool, parts []router.Pair) {
 	l.parts, l.writer, l.foreign, l.changed = parts, who, foreign, l.now
 	l.version++
 	l.remember()
-	delay := l.propagation()
+	l.used = max(l.used, l.now+l.propagation()) // changes are used in their order
 	mean := l.share()
-	l.at(l.now+delay, func() { l.users.route(l, mean) })
+	l.at(l.used, func() { l.users.route(l, mean) })
 	if l.tracing {
 		l.tell(who, l.ref.Name+" is "+l.describe())
 	}
@@ -109,12 +109,11 @@ func (l *lever) describe() string {
 // propagation is how long the next change takes to be used: mostly a part of the
 // bound, and much longer while the data plane is slow.
 func (l *lever) propagation() time.Duration {
-	l.propag = time.Duration(float64(l.Propagation) * l.noise())
 	if l.conditions[SlowSettling].on(l.now) {
 		l.bite(SlowSettling)
-		l.propag = l.conditions[SlowSettling].until - l.now + l.Propagation
+		return l.conditions[SlowSettling].until - l.now + l.Propagation
 	}
-	return l.propag
+	return time.Duration(float64(l.Propagation) * l.noise())
 }
 
 // asOf returns the lever as a reader sees it who is behind by d.
@@ -233,7 +232,7 @@ func (d *driver) Settled(ctx context.Context, receipt router.Receipt) (router.Se
 	// lost only the bound is known.
 	at := receipt.At.Add(l.Propagation + l.Cached)
 	if receipt.Token != "" && receipt.Token == strconv.Itoa(l.version) {
-		at = dawn.Add(l.changed + l.propag + l.Cached + d.offset)
+		at = dawn.Add(l.used + l.Cached + d.offset)
 	}
 	if left := at.Sub(d.wall()); left > 0 {
 		return router.Settlement{At: at, Pending: "not everywhere yet"}, nil

@@ -77,7 +77,7 @@ func (l *loop) step() bool {
 	switch t := e.task; {
 	case t == nil:
 		e.do()
-	case t.wait != e.wait: // was woken by something else
+	case t.wait != e.wait || !t.waiting: // was woken by something else
 	case t.process != nil && t.process.frozen > l.now && !t.process.dead:
 		e.at = t.process.frozen
 		l.push(e)
@@ -134,10 +134,11 @@ func (t *task) run(yield func(struct{}) bool) {
 // do does the work; being killed ends it.
 func (t *task) do() {
 	defer func() {
-		if r := recover(); r != nil {
-			if _, is := r.(killed); !is {
-				panic(r)
-			}
+		if !t.process.dead {
+			return // a panic of its own goes on
+		}
+		if r := recover(); r != nil && r != any(killed{}) {
+			panic(r)
 		}
 	}()
 	t.work()

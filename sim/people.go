@@ -104,7 +104,7 @@ func (w *world) attend(p engine.Phase) {
 	entered := w.entered[p]
 	verb := engine.Approve
 	switch {
-	case p == engine.Paused && w.plan.People.Rollback:
+	case p == engine.Paused && (w.plan.People.Rollback || w.resumed >= 2): // enough is enough
 		verb = engine.TakeBack
 	case p == engine.Paused:
 		verb = engine.Resume
@@ -113,6 +113,9 @@ func (w *world) attend(p engine.Phase) {
 	}
 	w.at(w.now+w.plan.People.Answer, func() {
 		if w.phase == p && w.entered[p] == entered {
+			if verb == engine.Resume {
+				w.resumed++
+			}
 			w.order(verb)
 			w.attend(p)
 		}

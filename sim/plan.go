@@ -15,6 +15,7 @@ type Plan struct {
 	Seed    uint64      `json:"seed"`
 	Spec    engine.Spec `json:"spec"`
 	Levers  []Lever     `json:"levers"` // in the order of Spec.Routes
+	Account Account     `json:"account"`
 	Signals []Signal    `json:"signals"`
 	Users   Users       `json:"users"`
 	People  People      `json:"people"`
@@ -31,8 +32,12 @@ type Lever struct {
 	Cached      time.Duration `json:"cached"`      // how much longer clients use the old weights
 	Forever     float64       `json:"forever"`     // part of the users that never look again, 0..1
 	Latency     time.Duration `json:"latency"`     // of a call, at most; 0 is none
-	Rate        float64       `json:"rate"`        // calls a second of the account, 0 is no limit
-	Burst       float64       `json:"burst"`
+}
+
+// Account is what all levers share: calls a second, and how many at once.
+type Account struct {
+	Rate  float64 `json:"rate"` // 0 is no limit
+	Burst float64 `json:"burst"`
 }
 
 // Signal is what a source of counts is like.
@@ -65,16 +70,25 @@ func Draw(seed uint64) Plan {
 	p := Plan{Seed: seed}
 	routes, names := 1+r.below(1, 3, 5), []string{"public", "partners", "admin"}
 	p.Spec = r.spec()
+	if r.chance(0.3) {
+		p.Account = Account{Rate: pick(r, 1.0, 5), Burst: pick(r, 3.0, 10)}
+	}
 	for i := range routes {
 		lever := r.lever()
+		if p.Spec.Steps[0].Share < 1000 {
+			lever.MaxWeight = max(lever.MaxWeight, 100) // what a lever cannot express is found before anything begins
+		}
 		p.Levers = append(p.Levers, lever)
 		p.Spec.Routes = append(p.Spec.Routes, engine.RouteSpec{
 			Name: names[i], Granularity: granularity(lever.MaxWeight), SettleWithin: 2*(lever.Propagation+lever.Cached) + 20*time.Second,
-			LookEvery: pick(r, 0, time.Second, 2*time.Second),
+			LookEvery: max(pick(r, 0, time.Second, 2*time.Second), p.Account.lookEvery(routes)),
 		})
 	}
 	p.gate(r)
 	p.Users = Users{Rate: pick(r, 40.0, 100, 200, 400), SourceFails: pick(r, 0, 0, 0.0005)}
+	// Enough for the first step; what is too little is "no traffic".
+	expected := p.Users.Rate * p.Spec.Steps[0].Share.Ratio() * p.Spec.Gate.Window.Seconds()
+	p.Spec.Gate.MinRequests = max(1, min(10, int64(expected/3)))
 	p.Users.TargetFails = p.Users.SourceFails
 	if r.chance(0.2) {
 		p.Users.TargetFails = pick(r, 0.25, 0.5, 1)
@@ -86,6 +100,15 @@ func Draw(seed uint64) Plan {
 	}
 	p.Faults = r.faults(p)
 	return p
+}
+
+// lookEvery leaves half of the account's calls to others, as a plan does: a look is
+// two calls.
+func (a Account) lookEvery(routes int) time.Duration {
+	if a.Rate == 0 {
+		return 0
+	}
+	return time.Duration(2 * 2 * float64(routes) / a.Rate * float64(time.Second))
 }
 
 // granularity is how far below a wish the share of a lever may lie: the largest
@@ -122,7 +145,7 @@ func (r *draw) between(low, high time.Duration) time.Duration {
 func (r *draw) spec() engine.Spec {
 	spec := engine.Spec{
 		Name: "shop", Source: "eks-1-33", Target: "eks-1-36",
-		Gate: engine.Gate{Signals: !r.chance(0.05), MaxErrorRatio: 0.05, MinRequests: 10, Interval: pick(r, 2*time.Second, 5*time.Second, 5*time.Second)},
+		Gate: engine.Gate{Signals: !r.chance(0.05), MaxErrorRatio: 0.05, Interval: pick(r, 2*time.Second, 5*time.Second, 5*time.Second)},
 		Rollback: engine.Rollback{
 			Manual: r.chance(0.15), OnUnknown: pick(r, engine.UnknownHolds, engine.UnknownRollsBack), UnknownAfter: pick(r, 10*time.Second, 30*time.Second),
 		},
@@ -160,9 +183,6 @@ func (r *draw) lever() Lever {
 	if r.chance(0.4) {
 		l.Latency = pick(r, 20*time.Millisecond, 300*time.Millisecond, 1500*time.Millisecond)
 	}
-	if r.chance(0.3) {
-		l.Rate, l.Burst = pick(r, 1.0, 5), pick(r, 3.0, 10)
-	}
 	return l
 }
 
@@ -191,7 +211,7 @@ func (p *Plan) gate(r *draw) {
 			}
 			cfg.Services = append(cfg.Services, verdict.Service{Name: name, Metrics: metrics})
 		}
-		if r.chance(0.5) {
+		if r.chance(0.5) && cfg.Form == verdict.Hybrid { // the other forms see nothing somewhere
 			gate.MaxErrorRatio = 1
 		}
 		cfg = cfg.WithDefaults()

@@ -37,6 +37,7 @@ type world struct {
 	waiting    int  // commands in the store
 	undone     bool // the save that is said to have failed has not
 	orders     int
+	resumed    int           // how often an operator let it go on
 	phase      engine.Phase  // that the store has
 	calm       time.Duration // when the last disturbance of levers or processes ended
 	healed     bool
@@ -104,12 +105,7 @@ func (w *world) tell(who, what string) {
 // newWorld sets the stage of a plan.
 func newWorld(l *loop, plan Plan, o Options) *world {
 	w := &world{loop: l, plan: plan, brk: o.Mutant, dice: rand.New(rand.NewPCG(plan.Seed, 0x6e6f697365)), entered: map[engine.Phase]int{}, met: o.Coverage, tracing: o.Trace}
-	w.bucket = &bucket{}
-	for _, l := range plan.Levers {
-		if l.Rate > 0 {
-			*w.bucket = bucket{rate: l.Rate, burst: l.Burst, tokens: l.Burst}
-		}
-	}
+	w.bucket = &bucket{rate: plan.Account.Rate, burst: plan.Account.Burst, tokens: plan.Account.Burst}
 	w.check = newChecker(w)
 	for i, l := range plan.Levers {
 		w.levers = append(w.levers, w.newLever(i, l))
@@ -122,15 +118,14 @@ func newWorld(l *loop, plan Plan, o Options) *world {
 // The bounds of a run: of virtual time, and of events, which a world that spins
 // would make without end.
 const (
-	longest    = 3 * time.Hour
+	patience   = 4 * time.Minute  // how long the world goes on with faults that wait for a phase, before everything is healed
+	ending     = 40 * time.Minute // how long a migration may take to come to its end after that
 	mostEvents = 400_000
-	afterwards = 25 * time.Second // how long faults of an end are waited for
 )
 
 // play lets the plan happen until the migration has ended, and says what was
 // broken.
 func (w *world) play() error {
-	w.until = longest
 	w.outside = &process{world: w, name: "operator"}
 	w.caller = w.outside
 	for _, f := range w.plan.Faults {
@@ -139,9 +134,11 @@ func (w *world) play() error {
 			w.healAt = max(w.healAt, f.After+f.Lasts)
 		}
 	}
+	w.healAt += patience
+	w.at(w.healAt, w.heal)
 	w.enter(engine.Pending)
 	w.begins()
-	w.at(w.healAt+patience, w.heal)
+	w.until = w.healAt + ending
 	for w.check.broken == nil && w.step() {
 		if w.events > mostEvents {
 			w.check.fail("liveness", "the world spins: %d events until %s", w.events, clock(w.now))
@@ -152,10 +149,6 @@ func (w *world) play() error {
 	}
 	return w.check.broken
 }
-
-// patience is how long the world goes on with faults that wait for a phase before
-// everything is healed.
-const patience = 4 * time.Minute
 
 // heal ends every fault; from now on the migration must come to its end.
 func (w *world) heal() {
@@ -172,6 +165,7 @@ func (w *world) heal() {
 func (w *world) enter(p engine.Phase) {
 	w.phase = p
 	w.entered[p]++
+	w.attend(p)
 	if w.healed {
 		return
 	}
@@ -180,7 +174,6 @@ func (w *world) enter(p engine.Phase) {
 			w.at(w.now+f.After, func() { w.befall(f) })
 		}
 	}
-	w.attend(p)
 }
 
 // befall lets a fault begin.
@@ -316,7 +309,7 @@ func (w *world) leave() {
 	}
 	w.until = 1 << 62
 	for len(w.queue) > 0 {
-		if e := w.pop(); e.task != nil && e.wait == e.task.wait && e.task.process.dead {
+		if e := w.pop(); e.task != nil && e.wait == e.task.wait && e.task.waiting && e.task.process.dead {
 			w.resume(e.task)
 		}
 	}
