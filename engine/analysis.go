@@ -66,8 +66,8 @@ func (t *turn) used(in Interval) Interval {
 	return in
 }
 
-// intended returns the share that is written on a route, or on all of them; false
-// if they differ.
+// intended returns the share that is written on a route, or on all of them, or what
+// somebody else made of it; false if they differ.
 func (s Status) intended(route string) (share traffic.Share, same bool) {
 	same = true
 	first := true
@@ -75,8 +75,12 @@ func (s Status) intended(route string) (share traffic.Share, same bool) {
 		if r.Written == nil || route != "" && r.Name != route {
 			continue
 		}
-		same = same && (first || r.Written.Share == share)
-		share, first = max(share, r.Written.Share), false
+		its := r.Written.Share
+		if r.Drift != nil {
+			its, same = r.Drift.High, same && r.Drift.Low == r.Drift.High
+		}
+		same = same && (first || its == share)
+		share, first = max(share, its), false
 	}
 	return share, same && !first
 }

@@ -75,9 +75,11 @@ func (t *turn) obeyResume(c Command) string {
 		if r.Want != nil {
 			r.Want.Tries, r.Want.NextTry = 0, time.Time{}
 		}
+		r.Reasserted = 0
 		if r.Drift == nil {
 			continue
 		}
+		t.status.Reasserting = false
 		r.Written = &Written{Wanted: r.Drift.High, Share: r.Drift.High, Before: r.Drift.High, At: t.now, Settled: true, SettledAt: t.now}
 		if r.Drift.Low != r.Drift.High {
 			r.Written = nil
@@ -133,6 +135,7 @@ func (t *turn) obeyRetry(c Command) string {
 	for i := range t.status.Routes {
 		r := &t.status.Routes[i]
 		r.Want, r.Written, r.Drift, r.Trouble = nil, nil, nil, ""
+		r.Past, r.Reasserted, r.OursHeld = nil, 0, 0
 	}
 	t.status.Evidence.Last, t.status.Evidence.Services = old.Evidence.Last, old.Evidence.Services
 	t.enter(Pending, "attempt %d, asked for by %s", t.status.Attempt, c.By)

@@ -14,11 +14,7 @@ func (t *turn) endangered() bool {
 	if t.degradedOrBlind() {
 		return true
 	}
-	if r := t.drifted(); r != nil {
-		t.pause(t.status.Phase, "route %s: %s; resume writes %s again, rollback takes everything back", r.Name, r.foreign(), t.goal())
-		return true
-	}
-	return t.overdue()
+	return t.drifting() || t.overdue()
 }
 
 // degradedOrBlind takes back, or stops for an operator, when the evidence says

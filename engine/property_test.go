@@ -19,35 +19,68 @@ type watch struct {
 	*world
 	t        *rapid.T
 	intruded map[string]bool // somebody else's value stands there and no operator has resumed since
+	again    map[string]int  // how often it was written over without an operator since
+}
+
+// before is a lever before a turn.
+type before struct {
+	low, share traffic.Share
+	last       string
 }
 
 func (w *watch) turn() bool {
-	before := w.status.clone()
-	shares := map[string]traffic.Share{}
+	was := w.status.clone()
+	levers := map[string]before{}
 	for name, l := range w.levers {
-		shares[name] = l.share
+		levers[name] = before{l.low, l.share, l.last}
 	}
 	look, at := slices.Clone(w.wake.Look), w.now
 	crash, crashLater := w.crashAfterSave, w.crashAfterWrite
 	if slices.ContainsFunc(w.commands, func(c Command) bool {
 		return c.Verb == Resume && w.status.Phase == Paused || c.Verb == Retry && w.status.Phase.Ended()
 	}) {
-		w.intruded = map[string]bool{}
+		w.intruded, w.again = map[string]bool{}, map[string]int{}
 	}
 	more := w.world.turn()
 	if crash && !w.crashAfterSave {
 		return more // nothing of this turn reached the world
 	}
 	for name, l := range w.levers {
-		if l.written.Equal(at) && l.share > shares[name] && l.last != "" {
-			w.checkRise(name, l, shares[name], look)
+		if !l.written.Equal(at) || l.last == "" {
+			continue
+		}
+		w.checkOver(name, l, levers[name])
+		if l.share > levers[name].share {
+			w.checkRise(name, l, levers[name].share, look)
 		}
 	}
 	if crashLater && !w.crashAfterWrite {
 		return more // what became of its writes died with the process
 	}
-	w.checkPhases(before)
+	w.checkPhases(was)
 	return more
+}
+
+// checkOver states invariant 5 for a write over what somebody else had written: it
+// takes a share back, or an operator has resumed, or the policy is to reassert, no
+// part of the route rises, and it does not happen again and again.
+func (w *watch) checkOver(name string, l *lever, was before) {
+	if !w.intruded[name] || w.status.Phase == RollingBack || w.status.Phase == RolledBack {
+		return
+	}
+	if l.last != was.last {
+		w.again[name]++
+	}
+	recent := strings.Join(w.log[max(0, len(w.log)-25):], "\n")
+	switch {
+	case w.spec.OnDrift != DriftReasserts:
+		w.t.Fatalf("%s was written over somebody else's %s to %s with %s\n%s", name, was.low, was.share, l.share, recent)
+	case l.share > was.low:
+		w.t.Fatalf("%s rose from %s (%s), which somebody else had written, to %s\n%s", name, was.low, was.share, l.share, recent)
+	case w.again[name] > ReassertMost:
+		w.t.Fatalf("%s was written again %d times\n%s", name, w.again[name], recent)
+	}
+	w.intruded[name] = false
 }
 
 // checkRise states invariants 1, 2 and 5 for a write that raised a share.
@@ -70,9 +103,6 @@ func (w *watch) checkRise(name string, l *lever, from traffic.Share, look []stri
 	}
 	if blind(last.Source) || from > 0 && blind(last.Target) {
 		w.t.Fatalf("%s rose while the signal said %+v", name, last)
-	}
-	if w.intruded[name] {
-		w.t.Fatalf("%s rose from %s, which somebody else had written\n%s", name, from, strings.Join(w.log[max(0, len(w.log)-25):], "\n"))
 	}
 }
 
@@ -127,6 +157,7 @@ func drawSpec(t *rapid.T) Spec {
 			OnUnknown:    rapid.SampledFrom([]OnUnknown{UnknownHolds, UnknownRollsBack}).Draw(t, "on unknown"),
 			UnknownAfter: 20 * time.Second,
 		},
+		OnDrift: rapid.SampledFrom([]OnDrift{"", DriftHolds, DriftReasserts, DriftReasserts}).Draw(t, "on drift"),
 	}
 	if kind := rapid.IntRange(0, 2).Draw(t, "analysis"); kind > 0 {
 		cfg := verdict.Config{
@@ -179,14 +210,16 @@ func (w *watch) happen(t *rapid.T) {
 	case 4:
 		l.neverSettles = !l.neverSettles
 	case 5:
-		if s := traffic.Share(rapid.IntRange(0, 10000).Draw(t, "intruder")); s != l.share {
-			w.intrude(name, s, "terraform")
-			// What stands there when a migration begins is its baseline, not an intrusion.
-			r := w.route(name)
-			w.intruded[name] = r != nil && r.Written != nil && r.Written.Share != s && w.status.Phase != Pending
-			if r != nil && r.Want != nil && r.Want.Doubt && s <= r.Want.Share && s+w.spec.Routes[0].Granularity > r.Want.Share {
-				w.intruded[name] = false // nobody could tell it from a write whose reply was lost
-			}
+		s := traffic.Share(rapid.IntRange(0, 10000).Draw(t, "intruder"))
+		low := s
+		if rapid.IntRange(0, 3).Draw(t, "some names") == 0 {
+			low = traffic.Share(rapid.IntRange(0, int(s)).Draw(t, "others"))
+		}
+		switch {
+		case rapid.IntRange(0, 3).Draw(t, "between look and write") == 0:
+			l.race = func() { w.intrusion(name, low, s) }
+		case s != l.share || low != l.low:
+			w.intrusion(name, low, s)
 		}
 	case 6:
 		w.signal = !w.signal
@@ -215,14 +248,32 @@ func (w *watch) happen(t *rapid.T) {
 	}
 }
 
+// intrusion is somebody else's write, and whether it can be told from ours. What
+// stands there when a migration begins is its baseline.
+func (w *watch) intrusion(name string, low, high traffic.Share) {
+	w.intrude(name, low, high, &traffic.Owner{Name: "terraform", Sure: traffic.Surely})
+	r := w.route(name)
+	w.intruded[name] = r != nil && r.Written != nil && (r.Written.Share != low || r.Written.Share != high) && w.status.Phase != Pending
+	if r == nil || r.Want == nil || !r.Want.Doubt {
+		return
+	}
+	// A write whose reply was lost may look the same: rounded, or done in a part.
+	want := r.Want
+	rounded := low == high && high <= want.Share && high+w.spec.Routes[0].Granularity > want.Share
+	partly := low != high && low >= min(want.Low, want.Share) && high <= max(want.High, want.Share)
+	if rounded || partly {
+		w.intruded[name] = false
+	}
+}
+
 func newWatch(t *rapid.T, spec Spec) *watch {
-	return &watch{world: newWorld(spec), t: t, intruded: map[string]bool{}}
+	return &watch{world: newWorld(spec), t: t, intruded: map[string]bool{}, again: map[string]int{}}
 }
 
 // heal ends every fault; an operator says yes to everything that is asked.
 func (w *watch) heal() {
 	for _, l := range w.levers {
-		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles = 0, 0, 0, false, false, false
+		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles, l.race = 0, 0, 0, false, false, false, nil
 	}
 	w.signal, w.silent, w.swallowed, w.rate, w.failing.Target, w.crashAfterSave, w.crashAfterWrite = true, false, false, 500, 0, false, false
 	w.sightless, w.skewed, w.restarting, w.leak, w.failing.Source = false, false, false, 0, 0

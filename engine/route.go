@@ -85,6 +85,7 @@ func (t *turn) done(r *RouteStatus, w Written) {
 	if r.Seen != nil {
 		w.Before = r.Seen.High
 	}
+	r.replaced()
 	r.Written, r.Want, r.Drift, r.Trouble = &w, nil, nil, ""
 	r.LookAt = t.now
 }
@@ -102,7 +103,7 @@ func (t *turn) resolveLost(r *RouteStatus) {
 		t.note("write", r.Name, "%s: found at %s when read back", r.Name, seen.High)
 	case seen.Low == w.Low && seen.High == w.High, w.Share == traffic.None:
 		// due again
-	case w.Doubt && seen.Low != seen.High && seen.Low >= w.Low && seen.High <= w.Share:
+	case w.Doubt && seen.Low != seen.High && seen.Low >= min(w.Low, w.Share) && seen.High <= max(w.High, w.Share):
 		t.note("write", r.Name, "%s: only a part of the names has %s yet", r.Name, w.Share)
 	case r.Written != nil:
 		r.Want = nil
@@ -131,6 +132,7 @@ func (t *turn) absorbFound(r *RouteStatus) {
 			t.note("route", r.Name, "%s: is at %s again", r.Name, w.Share)
 		}
 		r.Drift = nil
+		t.seenOurs(r)
 		return
 	}
 	if t.onItsWay(r) {
@@ -138,6 +140,7 @@ func (t *turn) absorbFound(r *RouteStatus) {
 	}
 	if r.Drift == nil || r.Drift.Version != r.Seen.Version || r.Drift.High != r.Seen.High {
 		t.note("route", r.Name, "%s: %s", r.Name, r.foreign())
+		t.foreign = true
 	}
 	r.Drift = copied(r.Seen)
 }
@@ -148,25 +151,6 @@ func (t *turn) onItsWay(r *RouteStatus) bool {
 	w := r.Written
 	low, high := min(w.Before, w.Share), max(w.Before, w.Share)
 	return !w.Settled && t.now.Sub(w.At) < readGrace && r.Seen.Low >= low && r.Seen.High <= high
-}
-
-// foreign names the intruder as well as the data plane lets us.
-func (r *RouteStatus) foreign() string {
-	who := r.Seen.Writer
-	switch {
-	case r.LateUntil.After(r.Seen.At):
-		who = "somebody else, or a write of ours whose reply was lost,"
-	case who == "":
-		who = "somebody else"
-	}
-	text := who + " changed it to " + r.Seen.shares() + ", we wrote " + r.Written.Share.String() + " at " + r.Written.At.Format(time.TimeOnly)
-	if r.Written.ID == "" {
-		text = who + " changed it to " + r.Seen.shares() + ", it was " + r.Written.Share.String() + " when the migration began"
-	}
-	if r.Seen.Weights != "" {
-		text += " (weights now: " + r.Seen.Weights + ")"
-	}
-	return text
 }
 
 func (f *Found) shares() string {

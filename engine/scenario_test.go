@@ -17,7 +17,7 @@ import (
 // TestScenarios runs the scripts of testdata. A script begins with a spec and
 // then lets things happen; what is printed is the journal and the state.
 //
-//	spec [deadline=5m] [manual] [on-unknown=rollback] [unknown=KIND:rollback] [p99=100ms] [no-signals]
+//	spec [deadline=5m] [manual] [reassert] [on-unknown=rollback] [unknown=KIND:rollback] [p99=100ms] [no-signals]
 //	     [analysis] [form=unit] [unit=1s] [latency] [services=web,api] [adaptive] [promote] [budget=20] [min=20]
 //	route NAME [settle-within=30s]
 //	step SHARE HOLD [approval]
@@ -26,7 +26,8 @@ import (
 //	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, unreadable, never-settles, late=SHARE, cap=SHARE, ok
 //	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed [service=web]
 //	signal ok|unreachable|no-target|no-source|none|skewed|restarting
-//	intrude NAME SHARE [who]
+//	intrude NAME SHARE [OWNER [perhaps|probably|surely]]   SHARE may be 10%..50%, different in its names
+//	race NAME SHARE [OWNER...]    the same, between the look and the next write
 //	command VERB                  pause, resume, approve, rollback, retry
 //	kill                          a new process takes over now
 //	kill-after-save               the process dies between saving the next write and applying it
@@ -68,12 +69,17 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 		how := d.CmdArgs[0].Key
 		w.signal, w.silent, w.sightless = how != "unreachable", how == "no-target" || how == "none", how == "no-source" || how == "none"
 		w.skewed, w.restarting = how == "skewed", how == "restarting"
-	case "intrude":
-		who := ""
-		if len(d.CmdArgs) > 2 {
-			who = d.CmdArgs[2].Key
+	case "intrude", "race":
+		low, high, differ := strings.Cut(d.CmdArgs[1].Key, "..")
+		if !differ {
+			high = low
 		}
-		w.intrude(d.CmdArgs[0].Key, share(t, d.CmdArgs[1].Key), who)
+		name, who := d.CmdArgs[0].Key, ownerOf(d.CmdArgs[2:])
+		intrude := func() { w.intrude(name, share(t, low), share(t, high), who) }
+		if w.levers[name].race = intrude; d.Cmd == "intrude" {
+			w.levers[name].race = nil
+			intrude()
+		}
 	case "command":
 		w.command(Verb(d.CmdArgs[0].Key))
 		w.run(0)
@@ -86,6 +92,18 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 	default:
 		t.Fatalf("%s: no such command %q", d.Pos, d.Cmd)
 	}
+}
+
+// ownerOf is what the data plane shows of somebody else; nil if nothing.
+func ownerOf(args []datadriven.CmdArg) *traffic.Owner {
+	if len(args) == 0 {
+		return nil
+	}
+	o := traffic.Owner{Name: args[0].Key, Sure: traffic.Surely, Proof: "its mark is on it", Remedy: "stop it while the migration runs"}
+	if len(args) > 1 {
+		o.Sure = traffic.Certainty(args[1].Key)
+	}
+	return &o
 }
 
 func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
@@ -150,6 +168,8 @@ func readSpec(t *testing.T, d *datadriven.TestData) Spec {
 			spec.Deadline = span(t, a.Vals[0])
 		case "manual":
 			spec.Rollback.Manual = true
+		case "reassert":
+			spec.OnDrift = DriftReasserts
 		case "on-unknown":
 			spec.Rollback.OnUnknown = OnUnknown(a.Vals[0])
 		case "p99":

@@ -109,9 +109,18 @@ func (t *turn) waitingFor(goal traffic.Share) string {
 
 // reach begins the hold of the step.
 func (t *turn) reach() {
-	t.status.Held, t.status.Reached, t.status.Evidence.InStep = 0, t.now, 0
+	t.status.Reached, t.status.Evidence.InStep = t.now, 0
 	t.status.Holds++
 	hold := t.spec.Steps[t.step()].Hold
+	if t.status.Reasserting {
+		t.status.Reasserting = false
+		t.enter(Holding, "%s on every route again, held for %s of %s so far", t.goal(), t.status.Held.Round(second(t.status.Held)), hold)
+		return
+	}
+	t.status.Held = 0
+	for i := range t.status.Routes {
+		t.status.Routes[i].OursHeld = 0
+	}
 	if t.lastStep() {
 		t.enter(Soaking, "%s on every route, soaking for %s", t.goal(), hold)
 		return

@@ -17,6 +17,7 @@ type Spec struct {
 	Steps    []StepSpec    `json:"steps"` // shares rise; the last one is 100 %
 	Gate     Gate          `json:"gate"`
 	Rollback Rollback      `json:"rollback"`
+	OnDrift  OnDrift       `json:"onDrift,omitempty"`  // what to do about somebody else's change; empty is hold
 	Deadline time.Duration `json:"deadline,omitempty"` // from the first rise until the last step is reached; 0 is none
 }
 

@@ -48,6 +48,8 @@ type Status struct {
 	Goal  traffic.Share `json:"goal,omitempty"`  // what an adaptive ramp chose within the step; 0 is the step's own share
 	Holds int           `json:"holds,omitempty"` // number of shares that were reached, tells holds apart
 
+	Reasserting bool `json:"reasserting,omitempty"` // the share of a hold is written again; Held goes on when it is in place
+
 	Routes         []RouteStatus  `json:"routes"`
 	Analysis       *verdict.State `json:"analysis,omitempty"`
 	Evidence       Evidence       `json:"evidence"`
@@ -71,19 +73,23 @@ type RouteStatus struct {
 	Want      *Wish     `json:"want,omitempty"`     // the write that was asked for and is not known to be done
 	Written   *Written  `json:"written,omitempty"`  // the last one known to be done
 	Drift     *Found    `json:"drift,omitempty"`    // what somebody else made of it
+	Past      []Past    `json:"past,omitempty"`     // what we wrote before Written in this attempt, oldest first
 	LookAt    time.Time `json:"lookAt"`             // when it wants to be read next
 	LateUntil time.Time `json:"lateUntil"`          // until when a write whose reply was lost may still arrive
 	Trouble   string    `json:"trouble,omitempty"`  // the last error, until something works
+
+	Reasserted int           `json:"reasserted,omitempty"` // how often it was written again in this attempt, or since an operator resumed
+	OursHeld   time.Duration `json:"oursHeld,omitempty"`   // Status.Held when it was last read as written
 }
 
 // Found is a route as it was read.
 type Found struct {
-	Low     traffic.Share `json:"low"`
-	High    traffic.Share `json:"high"`
-	Version string        `json:"version,omitempty"`
-	Weights string        `json:"weights,omitempty"` // in words
-	Writer  string        `json:"writer,omitempty"`
-	At      time.Time     `json:"at"`
+	Low     traffic.Share  `json:"low"`
+	High    traffic.Share  `json:"high"`
+	Version string         `json:"version,omitempty"`
+	Weights string         `json:"weights,omitempty"` // in words
+	Owner   *traffic.Owner `json:"owner,omitempty"`   // the surest of those who write its weights besides us
+	At      time.Time      `json:"at"`
 }
 
 // is reports whether every part of the route has exactly the share s.

@@ -43,6 +43,7 @@ type turn struct {
 	now     time.Time
 	intents []Intent
 	judge   *verdict.Test // what compares the two sides; nil until it is used
+	foreign bool          // somebody else's change of a route was found in this turn
 	again   bool          // another turn is wanted at once, because what was missing has been asked for
 }
 
@@ -258,6 +259,7 @@ func (t *turn) lookEvery(r *RouteStatus) time.Duration {
 		every = time.Second
 	}
 	awaited := t.status.Phase == RollingBack || r.Want != nil || r.Seen == nil || r.Trouble != "" || r.Written != nil && !r.Written.Settled
+	awaited = awaited || t.status.Verdict.Why == Missplit // which somebody else's share explains
 	if awaited {
 		return every
 	}

@@ -46,8 +46,9 @@ type world struct {
 // lever is one route's data plane.
 type lever struct {
 	share, cap     traffic.Share
+	low            traffic.Share // of some of its names, which is lower only where somebody else wrote it
 	version        int
-	writer         string
+	owner          *traffic.Owner // who wrote last, where somebody else did and is known
 	settles        time.Duration
 	written        time.Time
 	last           string // ID of the last write, for idempotence
@@ -58,6 +59,7 @@ type lever struct {
 	neverSettles   bool
 	late           traffic.Share // a write that arrives late
 	lateAt         time.Time
+	race           func() // what somebody else does between our look and our next write
 }
 
 var dawn = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -151,7 +153,7 @@ func (w *world) observe() Observation {
 		if l.unread {
 			rs.Found = traffic.FailedAt[Found](errors.New("connection refused"), w.now)
 		} else {
-			rs.Found = traffic.KnownAt(Found{Low: l.share, High: l.share, Version: fmt.Sprint("v", l.version), Writer: l.writer, At: w.now}, w.now)
+			rs.Found = traffic.KnownAt(Found{Low: l.low, High: l.share, Version: fmt.Sprint("v", l.version), Owner: l.owner, At: w.now}, w.now)
 			if r := w.route(name); r != nil && r.Written != nil && !r.Written.Settled {
 				done := !l.neverSettles && w.now.Sub(l.written) >= l.settles
 				rs.Settled = traffic.KnownAt(Settlement{Done: done, Pending: "not INSYNC yet"}, w.now)
@@ -173,7 +175,7 @@ func (w *world) route(name string) *RouteStatus {
 
 func (l *lever) tick(now time.Time) {
 	if !l.lateAt.IsZero() && !l.lateAt.After(now) {
-		l.share, l.lateAt = l.late, time.Time{}
+		l.share, l.low, l.lateAt = l.late, l.late, time.Time{}
 		l.version++
 	}
 }
@@ -265,6 +267,10 @@ func (w *world) answered(requests, failing float64, latency time.Duration, carry
 func (w *world) apply(in Write) *Result {
 	l := w.levers[in.Route]
 	res := &Result{ID: in.ID, At: w.now}
+	if race := l.race; race != nil {
+		l.race = nil
+		race()
+	}
 	switch {
 	case l.denied:
 		res.Outcome, res.Err = Denied, "access denied"
@@ -281,7 +287,8 @@ func (w *world) apply(in Write) *Result {
 		res.Outcome, res.Err = Refused, "changed by somebody else since it was read"
 		return res
 	}
-	l.share, l.written, l.last, l.writer = min(in.Share, l.cap), w.now, in.ID, ""
+	l.share, l.written, l.last, l.owner = min(in.Share, l.cap), w.now, in.ID, nil
+	l.low = l.share
 	l.version++
 	if l.loseReply > 0 {
 		l.loseReply--
@@ -301,9 +308,11 @@ func (w *world) command(verb Verb) {
 	}
 }
 
-func (w *world) intrude(name string, share traffic.Share, who string) {
+// intrude is somebody else's write: all names of a route at share, or some of them
+// at low.
+func (w *world) intrude(name string, low, share traffic.Share, who *traffic.Owner) {
 	l := w.levers[name]
-	l.share, l.writer = share, who
+	l.low, l.share, l.owner = low, share, who
 	l.version++
 }
 

@@ -55,11 +55,11 @@ type Features struct {
 
 // Snapshot is what a route looks like in the data plane.
 type Snapshot struct {
-	Parts    []Part    `json:"parts"`              // one per name; a lever without names has one part
-	Version  string    `json:"version"`            // changes whenever anything that a write replaces has changed
-	Writer   string    `json:"writer,omitempty"`   // who wrote last, as far as the data plane tells
-	Warnings []string  `json:"warnings,omitempty"` // what an operator should know: stickiness that outlives a weight, other owners
-	At       time.Time `json:"at"`
+	Parts    []Part          `json:"parts"`              // one per name; a lever without names has one part
+	Version  string          `json:"version"`            // changes whenever anything that a write replaces has changed
+	Owners   []traffic.Owner `json:"owners,omitempty"`   // who writes the weights besides the migration, as far as the data plane tells
+	Warnings []string        `json:"warnings,omitempty"` // what an operator should know, such as stickiness that outlives a weight
+	At       time.Time       `json:"at"`
 }
 
 // Part is one name of a route with its weights.

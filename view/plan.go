@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"watari.dev/plan"
-	"watari.dev/router"
 	"watari.dev/traffic"
 )
 
@@ -71,7 +70,10 @@ func route(w io.Writer, r plan.RouteForecast) {
 	case r.Err != nil:
 		fmt.Fprintf(w, "             cannot be read: %v\n", r.Err)
 	case r.Snapshot != nil:
-		fmt.Fprintf(w, "             now %s (%s)%s\n", r.Snapshot.High(), legible(r.Snapshot.Describe()), writer(*r.Snapshot))
+		fmt.Fprintf(w, "             now %s (%s)\n", r.Snapshot.High(), legible(r.Snapshot.Describe()))
+		for _, o := range r.Snapshot.Owners {
+			owner(w, o)
+		}
 		for _, warning := range r.Snapshot.Warnings {
 			fmt.Fprintf(w, "             careful: %s\n", legible(warning))
 		}
@@ -103,11 +105,19 @@ func gate(w io.Writer, f plan.Forecast) {
 	}
 }
 
-func writer(s router.Snapshot) string {
-	if s.Writer == "" {
-		return ""
+// owner says who else writes the weights, how that is known, and what to do.
+func owner(w io.Writer, o traffic.Owner) {
+	text := "also written by " + o.Name
+	if o.Sure == traffic.Perhaps {
+		text += " when it is applied"
 	}
-	return ", last written by " + s.Writer
+	if o.Proof != "" {
+		text += ": " + o.Proof
+	}
+	fmt.Fprintf(w, "             careful: %s\n", legible(text))
+	if o.Remedy != "" {
+		fmt.Fprintf(w, "                      %s\n", o.Remedy)
+	}
 }
 
 func lever(r plan.RouteForecast) string {

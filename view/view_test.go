@@ -71,8 +71,15 @@ func TestPlanPage(t *testing.T) {
 	ref := router.Ref{Name: "public", Driver: "alb", ID: "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/shop/50dc/f2f7/9683", Source: "s", Target: "t"}
 	dns := router.Ref{Name: "partners", Driver: "route53", ID: "Z123", Names: []string{"api.example.com", "www.example.com"}}
 	snapshot := &router.Snapshot{
-		Parts:  []router.Part{{Name: "api.example.com", Share: 100, Weights: []router.Weight{{Entry: "eks-1-33", Weight: 99}, {Entry: "eks-1-36", Weight: 1}}}},
-		Writer: "external-dns", Warnings: []string{"also managed by external-dns, which may write its own weights"},
+		Parts: []router.Part{{Name: "api.example.com", Share: 100, Weights: []router.Weight{{Entry: "eks-1-33", Weight: 99}, {Entry: "eks-1-36", Weight: 1}}}},
+		Owners: []traffic.Owner{
+			{
+				Name: "external-dns (owner prod)", Sure: traffic.Probably, Proof: "the TXT record a-api.example.com says that it owns api.example.com",
+				Remedy: "set external-dns.alpha.kubernetes.io/aws-weight on ingress/shop/web, or stop it while the migration runs",
+			},
+			{Name: "Terraform", Sure: traffic.Perhaps, Proof: "the rule has the tag ManagedBy=terraform", Remedy: "do not apply it while the migration runs"},
+		},
+		Warnings: []string{"api.example.com: the TTL is above 60 s; so long do clients keep the answer before"},
 	}
 	f := plan.Forecast{
 		Gate: plan.GateForecast{Alpha: .01, Trouble: map[string]string{"signals[1] cloudWatch": "the source cannot be counted: access denied"}, Services: []plan.ServiceForecast{

@@ -16,6 +16,7 @@ import (
 
 	"watari.dev/router"
 	"watari.dev/router/internal/awscall"
+	"watari.dev/router/internal/ownership"
 	"watari.dev/router/routertest"
 	"watari.dev/traffic"
 )
@@ -221,7 +222,7 @@ func TestNotReadBackIsToldNotFailed(t *testing.T) {
 	}
 }
 
-func TestOwnersAndStickinessAreWarned(t *testing.T) {
+func TestOwnersAndStickinessAreTold(t *testing.T) {
 	f := fakeWith(forwardTo(group(oldGroup, 100), group(newGroup, 0)))
 	f.rules[ruleARN][0].ForwardConfig.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: aws.Bool(true), DurationSeconds: aws.Int32(60)}
 	f.tags = map[string]string{"elbv2.k8s.aws/cluster": "eks-1-33", "Name": "shop"}
@@ -229,10 +230,46 @@ func TestOwnersAndStickinessAreWarned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := strings.Join(s.Warnings, "\n")
-	if !strings.Contains(all, "AWS Load Balancer Controller of cluster eks-1-33") || !strings.Contains(all, "up to 1m0s") || len(s.Warnings) != 2 {
-		t.Errorf("warnings:\n%s", all)
+	if len(s.Owners) != 1 || s.Owners[0].Name != "the AWS Load Balancer Controller of cluster eks-1-33" || s.Owners[0].Proof != "the rule has its tag elbv2.k8s.aws/cluster" {
+		t.Errorf("owners: %+v", s.Owners)
 	}
+	if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "up to 1m0s") {
+		t.Errorf("warnings: %q", s.Warnings)
+	}
+}
+
+// TestTagsAreAskedForOnceInAWhile: they cost a call, and nobody who takes traffic
+// back waits for them.
+func TestTagsAreAskedForOnceInAWhile(t *testing.T) {
+	f, at := fakeWith(forwardTo(group(oldGroup, 100), group(newGroup, 0))), newClock()
+	f.tags = map[string]string{"aws:cloudformation:stack-name": "shop"}
+	d := driverOver(f, at)
+	read := func(when, owner string, asked int) {
+		t.Helper()
+		s, err := d.Read(t.Context(), route(ruleARN))
+		name := ""
+		if len(s.Owners) > 0 {
+			name = s.Owners[0].Name
+		}
+		if err != nil || name != owner || f.tagCalls != asked {
+			t.Errorf("%s: owner %q after %d calls for tags, %v; want %q after %d", when, name, f.tagCalls, err, owner, asked)
+		}
+	}
+	read("at first", "the CloudFormation stack shop", 1)
+	at.Advance(ownership.Believed - time.Second)
+	read("while it is believed", "the CloudFormation stack shop", 1)
+	f.tags = map[string]string{}
+	at.Advance(time.Second)
+	if _, err := d.Write(t.Context(), router.Change{ID: "1", Route: route(ruleARN)}); err != nil {
+		t.Fatal(err)
+	}
+	read("while traffic is taken back", "the CloudFormation stack shop", 1)
+	at.Advance(ownership.Believed)
+	read("later", "", 2)
+	f.tags = nil
+	at.Advance(ownership.Believed)
+	read("without the permission", "", 3)
+	read("the refusal is remembered as well", "", 3)
 }
 
 func TestVersionIgnoresTheOrderOfGroups(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"watari.dev/router"
 	"watari.dev/router/internal/awscall"
+	"watari.dev/traffic"
 )
 
 const (
@@ -26,7 +27,7 @@ func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Feature
 	}
 	return router.Features{
 		MaxWeight: MaxWeight, Atomic: true, Propagation: d.margin, Cached: f.sticky,
-		ReadCalls: 2, WriteCalls: 2, SettleCalls: 1,
+		ReadCalls: 1, WriteCalls: 2, SettleCalls: 1,
 		Limit: "modifications: a few calls per second for each account and region",
 	}, nil
 }
@@ -39,7 +40,7 @@ func (d *Driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 	}
 	return router.Snapshot{
 		Parts: []router.Part{f.part(route)}, Version: version,
-		Warnings: append(warnings(f, route), d.owners(ctx, route.ID)...), At: d.now(),
+		Warnings: warnings(f, route), Owners: d.owners(ctx, route.ID), At: d.now(),
 	}, nil
 }
 
@@ -48,6 +49,9 @@ func (d *Driver) Write(ctx context.Context, change router.Change) (router.Receip
 	p := d.modifying(change.NotAfter)
 	if err := p.Right(); err != nil {
 		return router.Receipt{}, awscall.WriteError(setWeights, name(change.Route.ID), err)
+	}
+	if change.Share == traffic.None {
+		d.tagged.Keep(change.Route.ID, d.now())
 	}
 	actions, err := d.readActions(ctx, setWeights, change.Route.ID)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/google/go-cmp/cmp"
 
 	balancer "watari.dev/lab/alb"
 	lab "watari.dev/lab/aws"
@@ -23,6 +24,7 @@ import (
 	"watari.dev/router"
 	"watari.dev/router/internal/awscall"
 	"watari.dev/router/routertest"
+	"watari.dev/traffic"
 )
 
 // TestContractOverTheEmulator runs the contract with the real SDK over HTTP.
@@ -33,6 +35,46 @@ func TestContractOverTheEmulator(t *testing.T) {
 		})
 	}
 }
+
+// TestOwnersOverTheEmulator reads what tags say of a rule and of a listener with
+// the real SDK.
+func TestOwnersOverTheEmulator(t *testing.T) {
+	for what, want := range map[string]traffic.Owner{
+		"rule": {
+			Name: "the AWS Load Balancer Controller of cluster eks-1-33 (Ingress shop/web)", Sure: traffic.Probably,
+			Proof:  "the rule has its tags elbv2.k8s.aws/cluster and ingress.k8s.aws/stack",
+			Remedy: "set the weights in the annotation alb.ingress.kubernetes.io/actions.NAME as well, or use a rule that it does not make",
+		},
+		"listener": {
+			Name: "Terraform", Sure: traffic.Perhaps, Proof: "the listener has the tag ManagedBy=terraform",
+			Remedy: "do not apply it while the migration runs, or let it ignore the weights (lifecycle, ignore_changes)",
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			e := emulate(t)
+			config := awscall.Config(e.config)
+			p := plain{t: t, api: elb.NewFromConfig(config)}
+			old, next := p.group("old"), p.group("new")
+			action := forwardTo(group(old, 100), group(next, 0))
+			action.Order = nil
+			id := p.lever(what, action)
+			ref := router.Ref{Name: "public", Driver: "alb", ID: id, Source: old, Target: next}
+			tags := map[string][]types.Tag{
+				"rule":     {tag("elbv2.k8s.aws/cluster", "eks-1-33"), tag("ingress.k8s.aws/stack", "shop/web"), tag("ingress.k8s.aws/resource", "80:1")},
+				"listener": {tag("ManagedBy", "terraform"), tag("Name", "shop")},
+			}[what]
+			if _, err := p.api.AddTags(t.Context(), &elb.AddTagsInput{ResourceArns: []string{id}, Tags: tags}); err != nil {
+				t.Fatal(err)
+			}
+			s, err := newDriver(elb.NewFromConfig(config), Options{}, quick).Read(t.Context(), ref)
+			if diff := cmp.Diff([]traffic.Owner{want}, s.Owners); err != nil || diff != "" {
+				t.Errorf("%v\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func tag(key, value string) types.Tag { return types.Tag{Key: &key, Value: &value} }
 
 // plain is a client of the emulator that stands for somebody else.
 type plain struct {

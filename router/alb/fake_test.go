@@ -21,7 +21,8 @@ type fakeELB struct {
 	mu       sync.Mutex
 	rules    map[string][]types.Action
 	defaults map[string][]types.Action
-	tags     map[string]string
+	tags     map[string]string // nil refuses to say
+	tagCalls int
 	faults   []routertest.Fault
 	calls    int
 	meddle   func() // what somebody else does between our write and our look
@@ -96,6 +97,9 @@ func (f *fakeELB) DescribeListeners(ctx context.Context, in *elb.DescribeListene
 }
 
 func (f *fakeELB) DescribeTags(ctx context.Context, in *elb.DescribeTagsInput, _ ...func(*elb.Options)) (*elb.DescribeTagsOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tagCalls++
 	if f.tags == nil {
 		return nil, errDenied
 	}

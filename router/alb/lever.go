@@ -22,6 +22,13 @@ const (
 	listener
 )
 
+func (k kind) String() string {
+	if k == rule {
+		return "rule"
+	}
+	return "listener"
+}
+
 // kindOf reads it off the ARN: arn:aws:elasticloadbalancing:region:account:
 // listener-rule/app/name/... or listener/app/name/...
 func kindOf(arn string) kind {

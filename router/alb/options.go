@@ -9,6 +9,8 @@ import (
 
 	"watari.dev/router"
 	"watari.dev/router/internal/awscall"
+	"watari.dev/router/internal/ownership"
+	"watari.dev/traffic"
 )
 
 // MaxWeight is the largest weight of a target group (Elastic Load Balancing API
@@ -33,12 +35,13 @@ type Options struct {
 }
 
 // Driver is a router.Driver for Application Load Balancers of one account and
-// region. It has no state.
+// region. It remembers for a while who else writes a lever, and nothing else.
 type Driver struct {
 	api    api
 	margin time.Duration
 	retry  awscall.Policy
 	now    func() time.Time
+	tagged ownership.Memory[[]traffic.Owner] // by lever
 }
 
 var _ router.Driver = (*Driver)(nil)

@@ -3,13 +3,14 @@ package alb
 import (
 	"context"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"watari.dev/router"
 	"watari.dev/router/internal/awscall"
+	"watari.dev/traffic"
 )
 
 // warnings says what of the lever an operator should know.
@@ -23,38 +24,36 @@ func warnings(f forward, route router.Ref) (out []string) {
 	return out
 }
 
-// writers maps tags of those who write weights to their names: the AWS Load
-// Balancer Controller tags what it owns with the cluster's name (its
-// documentation, "Annotations: tags"), CloudFormation with the stack's.
-// Terraform has no tag of its own; its users' default_tags often say it.
-var writers = []struct{ key, name string }{
-	{"elbv2.k8s.aws/cluster", "the AWS Load Balancer Controller of cluster"},
-	{"aws:cloudformation:stack-name", "the CloudFormation stack"},
-	{"terraform", "Terraform, tagged"},
-	{"Terraform", "Terraform, tagged"},
-	{"ManagedBy", "what its tag ManagedBy names:"},
-	{"managed-by", "what its tag managed-by names:"},
-}
+// askingOwners bounds the one call that asks for tags.
+const askingOwners = 2 * time.Second
 
-// owners says who else manages the lever, by its tags. It is a courtesy: a
-// failure, such as a missing permission, is no warning and no error.
-func (d *Driver) owners(ctx context.Context, arn string) (out []string) {
+// owners says who else writes the lever's weights, by its tags: asked once in a
+// while, and not while traffic is taken back. It is a courtesy: a failure, such as
+// a missing permission, is no error.
+func (d *Driver) owners(ctx context.Context, arn string) []traffic.Owner {
+	known, holds := d.tagged.Get(arn, d.now())
+	if holds {
+		return known
+	}
+	ctx, cancel := context.WithTimeout(ctx, askingOwners)
+	defer cancel()
 	once := awscall.Policy{Tries: 1, Turn: d.retry.Turn}
-	tags, err := awscall.Read(ctx, once, func(ctx context.Context) (*elb.DescribeTagsOutput, error) {
+	out, err := awscall.Read(ctx, once, func(ctx context.Context) (*elb.DescribeTagsOutput, error) {
 		return d.api.DescribeTags(ctx, &elb.DescribeTagsInput{ResourceArns: []string{arn}})
 	})
-	if err != nil {
-		return nil
+	if err == nil {
+		known = router.TagOwners("the "+kindOf(arn).String(), tagsOf(out))
 	}
-	for _, description := range tags.TagDescriptions {
-		for _, tag := range description.Tags {
-			for _, w := range writers {
-				if w.key == aws.ToString(tag.Key) {
-					out = append(out, fmt.Sprintf("also managed by %s %s, which may write its own weights", w.name, aws.ToString(tag.Value)))
-				}
-			}
+	d.tagged.Put(arn, known, d.now())
+	return known
+}
+
+func tagsOf(out *elb.DescribeTagsOutput) map[string]string {
+	tags := map[string]string{}
+	for _, d := range out.TagDescriptions {
+		for _, t := range d.Tags {
+			tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 		}
 	}
-	slices.Sort(out)
-	return out
+	return tags
 }

@@ -14,6 +14,13 @@ var _ router.Driver = (*Router)(nil)
 
 const setWeights = "mem: set weights"
 
+// Who writes without being named as an owner: the driver itself, and whoever
+// added the lever.
+const (
+	watari  = "watari"
+	creator = "its creator"
+)
+
 // Features implements router.Driver.
 func (r *Router) Features(ctx context.Context, route router.Ref) (router.Features, error) {
 	if err := (*Fault)(nil).interrupt(ctx, "mem: describe", on(route)); err != nil {
@@ -35,7 +42,7 @@ func (r *Router) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 		return router.Snapshot{}, err
 	}
 	return router.Snapshot{
-		Parts: sidedAll(route, l.parts), Version: l.versionText(), Writer: l.writer, At: r.config.Now(),
+		Parts: sidedAll(route, l.parts), Version: l.versionText(), Owners: l.owners(), At: r.config.Now(),
 	}, nil
 }
 
@@ -107,7 +114,7 @@ func (r *Router) apply(l *lever, change router.Change, d decision, f *Fault) (ro
 	now := r.config.Now()
 	if d.changed {
 		l.parts = d.parts
-		l.commit("watari", now)
+		l.commit(watari, now)
 	}
 	if f != nil && f.Lost {
 		return router.Receipt{}, lost(change)
@@ -122,7 +129,7 @@ func (r *Router) apply(l *lever, change router.Change, d decision, f *Fault) (ro
 func (r *Router) applyPart(l *lever, change router.Change, d decision, f *Fault) error {
 	n := min(f.Parts, len(d.parts))
 	copy(l.parts, d.parts[:n])
-	l.commit("watari", r.config.Now())
+	l.commit(watari, r.config.Now())
 	f.wait()
 	kind := f.Kind
 	if router.Ended(change.NotAfter, r.config.Now()) {
@@ -136,6 +143,14 @@ func (r *Router) applyPart(l *lever, change router.Change, d decision, f *Fault)
 		names = append(names, p.Name)
 	}
 	return &router.Error{Op: setWeights, On: on(change.Route), Kind: kind, Effect: router.EffectPartial, Changed: names}
+}
+
+// owners names whoever wrote last, if that was somebody else.
+func (l *lever) owners() []traffic.Owner {
+	if l.writer == watari || l.writer == creator {
+		return nil
+	}
+	return []traffic.Owner{{Name: l.writer, Sure: traffic.Surely, Proof: "it wrote last"}}
 }
 
 // Settled implements router.Driver.

@@ -61,7 +61,7 @@ func (r *Router) Add(route router.Ref, weights ...router.Weight) {
 	if len(names) == 0 {
 		names = []string{""}
 	}
-	l := &lever{writer: "its creator"}
+	l := &lever{writer: creator}
 	for _, name := range names {
 		l.parts = append(l.parts, sided(route, router.Part{Name: name, Weights: slices.Clone(weights)}))
 	}

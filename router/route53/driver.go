@@ -46,7 +46,7 @@ func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Feature
 
 // Read implements router.Driver.
 func (d *Driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, error) {
-	owner, hints := d.knownOwner(route)
+	registered, hints := d.registered(route)
 	groups, found, err := d.read(ctx, d.calls(false), readRecords, route, hints)
 	if err != nil {
 		return router.Snapshot{}, err
@@ -56,9 +56,10 @@ func (d *Driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 		return router.Snapshot{}, &router.Error{Op: readRecords, On: on(route), Kind: router.ErrUnavailable, Cause: err, Effect: router.EffectNothing}
 	}
 	if hints != nil {
-		owner = d.rememberOwner(route, found)
+		registered = registrations(route, found)
+		d.owned.Put(ownerKey(route), registered, d.now())
 	}
-	s := router.Snapshot{Version: version, Warnings: append(warnings(groups, route), owner.warnings()...), Writer: owner.writer, At: d.now()}
+	s := router.Snapshot{Version: version, Owners: ownersOf(route, registered, groups), Warnings: warnings(groups, route), At: d.now()}
 	for _, g := range groups {
 		s.Parts = append(s.Parts, g.part(route))
 	}
@@ -111,6 +112,9 @@ func (d *Driver) write(ctx context.Context, change router.Change) (router.Receip
 	p := d.modifying(change.Share == traffic.None, change.NotAfter)
 	if err := p.Right(); err != nil {
 		return router.Receipt{}, awscall.WriteError(setWeights, on(change.Route), err)
+	}
+	if change.Share == traffic.None {
+		d.owned.Keep(ownerKey(change.Route), d.now())
 	}
 	groups, _, err := d.read(ctx, p, setWeights, change.Route, nil)
 	if err != nil {

@@ -112,6 +112,30 @@ func emulated(t *testing.T, names ...string) routertest.Harness {
 	}
 }
 
+// TestOwnersOverTheEmulator reads the registry of external-dns with the real SDK:
+// weighted TXT records beside the weighted records.
+func TestOwnersOverTheEmulator(t *testing.T) {
+	e := emulate(t)
+	config := awscall.Config(e.config)
+	p := newPlain(t, config)
+	const name = "api.example.com"
+	p.upsert(weighted(name, "old", "192.0.2.1", 100), weighted(name, "new", "192.0.2.2", 0),
+		registry("a-"+name, "old", "prod", aws.Int64(100)), registry("a-"+name, "new", "next", aws.Int64(0)))
+	ref := route(name)
+	ref.ID = p.zone
+	d := newDriver(sdk.NewFromConfig(config), Options{Limiter: NewLimiter(1e6)}, quick)
+	for _, c := range []struct {
+		source, target int64
+		who            string
+	}{{100, 0, "external-dns (owner next)"}, {50, 50, "external-dns (owner next)"}, {100, 50, "external-dns (owner prod)"}} {
+		p.upsert(weighted(name, "old", "192.0.2.1", c.source), weighted(name, "new", "192.0.2.2", c.target))
+		s, err := d.Read(t.Context(), ref)
+		if o := traffic.Surest(s.Owners); err != nil || len(s.Owners) != 2 || o.Name != c.who {
+			t.Errorf("at %d to %d: %+v, %v; want %s", c.source, c.target, s.Owners, err, c.who)
+		}
+	}
+}
+
 // TestConversionOverTheEmulator holds the batches of a conversion and of its
 // undoing against a second opinion of what AWS accepts.
 func TestConversionOverTheEmulator(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"watari.dev/router"
 	"watari.dev/router/internal/awscall"
+	"watari.dev/router/internal/ownership"
 )
 
 // MaxWeight is the largest weight of a record (Route 53 Developer Guide, "Values
@@ -44,7 +45,8 @@ type Driver struct {
 
 	mu     sync.Mutex
 	insync map[string]time.Time // when a change was first seen on all name servers
-	owners map[string]ownership // by route, see owners.go
+
+	owned ownership.Memory[[]registration] // by route, see owners.go
 }
 
 var (
@@ -67,7 +69,7 @@ func New(options Options) *Driver {
 func newDriver(api api, options Options, retry awscall.Policy) *Driver {
 	d := &Driver{
 		api: api, limiter: options.Limiter, retry: retry, now: options.Now,
-		insync: map[string]time.Time{}, owners: map[string]ownership{},
+		insync: map[string]time.Time{},
 	}
 	if d.limiter == nil {
 		d.limiter = NewLimiter(CallsPerSecond)

@@ -1,27 +1,21 @@
 package route53
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"watari.dev/router"
+	"watari.dev/traffic"
 )
 
-// ownerMemory is how long an answer to "who else writes these names" is
-// believed. Owners change by hand, and to ask costs calls.
-const ownerMemory = 5 * time.Minute
-
-// ownership is what external-dns's registry says: TXT records beside the names
-// that it owns (external-dns documentation, "TXT registry").
-type ownership struct {
-	writer string   // empty if nobody
-	names  []string // which of the route's names
-	at     time.Time
+// registration is a TXT record of external-dns beside a record that it owns
+// (external-dns documentation, "TXT registry").
+type registration struct {
+	router.Registration
+	identifier string // set identifier of the record; empty for a simple one
 }
 
 // ownerKey identifies what an answer is about.
@@ -29,74 +23,85 @@ func ownerKey(route router.Ref) string {
 	return strings.Join(append([]string{route.ID, route.Type}, route.Names...), " ")
 }
 
-// knownOwner returns the last answer, or the names to look at for a new one.
-func (d *Driver) knownOwner(route router.Ref) (ownership, []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if o, ok := d.owners[ownerKey(route)]; ok && d.now().Sub(o.at) < ownerMemory {
-		return o, nil
+// registered returns what was registered when that was last looked at, or the
+// names to look at now.
+func (d *Driver) registered(route router.Ref) ([]registration, []string) {
+	known, holds := d.owned.Get(ownerKey(route), d.now())
+	if holds {
+		return known, nil
 	}
 	hints := []string{}
 	for _, n := range route.Names {
-		hints = append(hints, registered(n, route.Type))
+		hints = append(hints, registries(n, route.Type)...)
 	}
-	return ownership{}, hints
+	return nil, hints
 }
 
-func (d *Driver) rememberOwner(route router.Ref, found listing) ownership {
-	o := ownerOf(route, found)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	o.at = d.now()
-	d.owners[ownerKey(route)] = o
-	return o
+// registries are the names under which external-dns keeps the registration of a
+// record, beside the name itself as in its older versions: with the record's type
+// before it, or for an alias of type A with that of a CNAME.
+func registries(name, recordType string) []string {
+	names := []string{strings.ToLower(recordType) + "-" + canonical(name)}
+	if recordType == "A" {
+		names = append(names, "cname-"+canonical(name))
+	}
+	return names
 }
 
-// registered is the name under which external-dns keeps the registration of a
-// record, unless it is the name itself as in its older versions.
-func registered(name, recordType string) string {
-	return strings.ToLower(recordType) + "-" + canonical(name)
-}
-
-// ownerOf reads the registrations.
-func ownerOf(route router.Ref, found listing) (o ownership) {
+// registrations reads what is registered of the route's names.
+func registrations(route router.Ref, found listing) (all []registration) {
 	for _, name := range route.Names {
-		sets := slices.Concat(found.sets[canonical(name)], found.sets[registered(name, route.Type)])
-		for _, set := range sets {
-			owner, ok := externalDNS(set)
-			if ok && !slices.Contains(o.names, name) {
-				o.writer = fmt.Sprintf("external-dns (owner %s)", owner)
-				o.names = append(o.names, name)
+		for _, at := range append([]string{canonical(name)}, registries(name, route.Type)...) {
+			for _, set := range found.sets[at] {
+				if r, is := externalDNS(set); is {
+					r.TXT, r.Name = shown(at), shown(name)
+					all = append(all, r)
+				}
 			}
 		}
 	}
-	return o
+	return all
 }
 
-// externalDNS returns the owner that a TXT record of external-dns names, as in
-// "heritage=external-dns,external-dns/owner=prod,...".
-func externalDNS(set types.ResourceRecordSet) (owner string, ok bool) {
+// externalDNS reads a TXT record of external-dns, as in
+// "heritage=external-dns,external-dns/owner=prod,external-dns/resource=ingress/shop/web".
+func externalDNS(set types.ResourceRecordSet) (r registration, is bool) {
 	if set.Type != types.RRTypeTxt {
-		return "", false
+		return r, false
 	}
-	for _, r := range set.ResourceRecords {
-		fields := strings.Split(strings.Trim(aws.ToString(r.Value), `"`), ",")
+	for _, record := range set.ResourceRecords {
+		fields := strings.Split(strings.Trim(aws.ToString(record.Value), `"`), ",")
 		if !slices.Contains(fields, "heritage=external-dns") {
 			continue
 		}
+		r.Owner, r.Own, r.identifier = "unknown", set.Weight, aws.ToString(set.SetIdentifier)
 		for _, f := range fields {
-			if after, found := strings.CutPrefix(f, "external-dns/owner="); found {
-				return after, true
+			switch key, value, _ := strings.Cut(f, "="); key {
+			case "external-dns/owner":
+				r.Owner = value
+			case "external-dns/resource":
+				r.Resource = value
 			}
 		}
-		return "unknown", true
+		return r, true
 	}
-	return "", false
+	return r, false
 }
 
-func (o ownership) warnings() []string {
-	if o.writer == "" {
-		return nil
+// ownersOf says who else writes the records, by what is registered of them and the
+// weights that they have now.
+func ownersOf(route router.Ref, all []registration, groups []group) []traffic.Owner {
+	var of []router.Registration
+	for _, r := range all {
+		if r.identifier != "" && r.identifier != route.Source && r.identifier != route.Target {
+			continue // a record of the name that is not the migration's
+		}
+		for _, g := range groups {
+			if set := g.find(r.identifier); shown(g.name) == r.Name && set != nil {
+				r.Now = set.Weight
+			}
+		}
+		of = append(of, r.Registration)
 	}
-	return []string{fmt.Sprintf("%s owns %s and will write its own weight back; keep it away from there while the migration runs", o.writer, fewOf(o.names))}
+	return router.RegistrationOwners(of)
 }

@@ -13,6 +13,7 @@ import (
 
 	"watari.dev/router"
 	"watari.dev/router/internal/awscall"
+	"watari.dev/router/internal/ownership"
 	"watari.dev/router/routertest"
 	"watari.dev/traffic"
 )
@@ -347,38 +348,114 @@ func TestTakingBackWinsAgainstSomebodyFaster(t *testing.T) {
 	}
 }
 
-func TestOwnersAndTrapsAreWarned(t *testing.T) {
-	txt := types.ResourceRecordSet{Name: aws.String("a-api.example.com."), Type: "TXT", TTL: aws.Int64(300),
-		ResourceRecords: []types.ResourceRecord{{Value: aws.String(`"heritage=external-dns,external-dns/owner=prod,external-dns/resource=ingress/shop"`)}}}
+func TestTrapsAreWarned(t *testing.T) {
 	slow := weighted("api.example.com", "new", "192.0.2.2", 0)
 	slow.TTL = aws.Int64(3600)
-	f := newFake(newClock(), alias("api.example.com", "old", "old.elb.example.", 0), slow, txt)
-	d := driverOver(f)
-	s, err := d.Read(t.Context(), route("api.example.com"))
+	f := newFake(newClock(), alias("api.example.com", "old", "old.elb.example.", 0), slow)
+	s, err := driverOver(f).Read(t.Context(), route("api.example.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Writer != "external-dns (owner prod)" {
-		t.Errorf("writer %q", s.Writer)
-	}
 	all := strings.Join(s.Warnings, "\n")
-	for _, want := range []string{"owner prod", "equal split", "health of a record", "TTL is above 60 s"} {
+	for _, want := range []string{"equal split", "health of a record", "TTL is above 60 s"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no warning of %q in\n%s", want, all)
 		}
 	}
-	if s.High() != 5000 {
-		t.Errorf("all weights zero is a share of %s", s.High())
+	if s.High() != 5000 || len(s.Owners) != 0 {
+		t.Errorf("all weights zero is a share of %s, owners %+v", s.High(), s.Owners)
 	}
+}
+
+// registry is the TXT record that external-dns keeps beside a record.
+func registry(name, identifier, owner string, weight *int64) types.ResourceRecordSet {
+	set := types.ResourceRecordSet{Name: aws.String(canonical(name)), Type: "TXT", TTL: aws.Int64(300), ResourceRecords: []types.ResourceRecord{{
+		Value: aws.String(fmt.Sprintf(`"heritage=external-dns,external-dns/owner=%s,external-dns/resource=ingress/shop/%s"`, owner, owner)),
+	}}}
+	if weight != nil {
+		set.SetIdentifier, set.Weight = &identifier, weight
+	}
+	return set
+}
+
+func TestOwnersAreReadOffTheRegistry(t *testing.T) {
+	const name = "api.example.com"
+	const owns = " says that it owns api.example.com"
+	for _, c := range []struct {
+		what string
+		txt  []types.ResourceRecordSet
+		want []string
+	}{
+		{"nobody", []types.ResourceRecordSet{simpleTXT(name, `"v=spf1 -all"`)}, nil},
+		{"the source's, at its own weight", []types.ResourceRecordSet{registry("a-"+name, "old", "prod", aws.Int64(100))},
+			[]string{"surely external-dns (owner prod): the TXT record a-api.example.com" + owns + ", and the weight that it registered, 100, is there now"}},
+		{"the target's, at another weight", []types.ResourceRecordSet{registry("a-"+name, "new", "next", aws.Int64(7))},
+			[]string{"probably external-dns (owner next): the TXT record a-api.example.com" + owns}},
+		{"an alias as older versions keep it", []types.ResourceRecordSet{registry("cname-"+name, "old", "prod", aws.Int64(7))},
+			[]string{"probably external-dns (owner prod): the TXT record cname-api.example.com" + owns}},
+		{"a name as the oldest versions keep it", []types.ResourceRecordSet{registry(name, "", "prod", nil)},
+			[]string{"probably external-dns (owner prod): the TXT record api.example.com" + owns}},
+		{"one of each cluster", []types.ResourceRecordSet{registry("a-"+name, "old", "prod", aws.Int64(9)), registry("a-"+name, "new", "next", aws.Int64(0))},
+			[]string{"surely external-dns (owner next): the TXT record a-api.example.com" + owns + ", and the weight that it registered, 0, is there now",
+				"probably external-dns (owner prod): the TXT record a-api.example.com" + owns}},
+		{"of a record that is not the migration's", []types.ResourceRecordSet{registry("a-"+name, "other", "prod", aws.Int64(9))}, nil},
+	} {
+		f := newFake(newClock(), weighted(name, "old", "192.0.2.1", 100), weighted(name, "new", "192.0.2.2", 0))
+		for _, set := range c.txt {
+			f.put(set)
+		}
+		s, err := driverOver(f).Read(t.Context(), route(name))
+		var got []string
+		for _, o := range s.Owners {
+			got = append(got, fmt.Sprintf("%s %s: %s", o.Sure, o.Name, o.Proof))
+			if !strings.HasPrefix(o.Remedy, "set external-dns.alpha.kubernetes.io/aws-weight on ingress/shop/") {
+				t.Errorf("%s: to do: %s", c.what, o.Remedy)
+			}
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, %v\nwant %q", c.what, got, err, c.want)
+		}
+	}
+}
+
+func simpleTXT(name, value string) types.ResourceRecordSet {
+	return types.ResourceRecordSet{Name: aws.String(canonical(name)), Type: "TXT", TTL: aws.Int64(300), ResourceRecords: []types.ResourceRecord{{Value: &value}}}
+}
+
+// TestTheRegistryIsReadOnceInAWhile: to look for it may cost calls, and nobody who
+// takes traffic back waits for it. Whether its weight is there is seen each time.
+func TestTheRegistryIsReadOnceInAWhile(t *testing.T) {
+	const name = "api.example.com"
+	f := newFake(newClock(), weighted(name, "old", "192.0.2.1", 100), weighted(name, "new", "192.0.2.2", 0), registry("a-"+name, "old", "prod", aws.Int64(100)))
+	d, r := driverOver(f), route(name)
+	read := func(when string, want ...traffic.Certainty) {
+		t.Helper()
+		s, err := d.Read(t.Context(), r)
+		var got []traffic.Certainty
+		for _, o := range s.Owners {
+			got = append(got, o.Sure)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: owners %q, %v; want %q", when, got, err, want)
+		}
+	}
+	read("at first", traffic.Surely)
+	f.setWeight(name, "old", 50)
 	before := f.lists
-	if s, err = d.Read(t.Context(), route("api.example.com")); err != nil || s.Writer == "" || f.lists != before+1 {
-		t.Errorf("the owner is remembered, so the second read is one call: %d, %q, %v", f.lists-before, s.Writer, err)
+	read("after our write", traffic.Probably)
+	if f.lists != before+1 {
+		t.Errorf("%d calls where the owner is known, want 1", f.lists-before)
 	}
-	f.put(types.ResourceRecordSet{Name: aws.String("a-api.example.com."), Type: "TXT", TTL: aws.Int64(300)})
-	f.clock.Advance(ownerMemory)
-	if s, err = d.Read(t.Context(), route("api.example.com")); err != nil || s.Writer != "" {
-		t.Errorf("the owner is gone: %q, %v", s.Writer, err)
+	f.put(simpleTXT("a-"+name, `"gone"`))
+	delete(f.sets, key(registry("a-"+name, "old", "prod", aws.Int64(100))))
+	f.clock.Advance(ownership.Believed)
+	if _, err := d.Write(t.Context(), router.Change{ID: "1", Route: r}); err != nil {
+		t.Fatal(err)
 	}
+	f.setWeight(name, "old", 100)
+	read("while traffic is taken back", traffic.Surely)
+	f.clock.Advance(ownership.Believed)
+	read("later")
 }
 
 func TestForgottenChangeFallsBackToTheBound(t *testing.T) {
