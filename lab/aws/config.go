@@ -32,6 +32,12 @@ type Config struct {
 	Unthrottled bool                 `json:"unthrottled"` // no bucket at all
 
 	Clusters []eks.Cluster `json:"clusters"`
+
+	// Token opens what makes things go wrong below /_lab/; empty keeps it closed.
+	Token string `json:"token,omitempty"`
+	// Networks are the addresses that pods report, by names such as source and
+	// target; the balancer's ways to them can be cut.
+	Networks map[string]string `json:"networks,omitempty"`
 }
 
 // Delays of a Config that says nothing. AWS publishes no propagation time for
@@ -106,6 +112,9 @@ func (c Config) Validate() error {
 		if ap, err := netip.ParseAddrPort(listen); err != nil || !ap.Addr().IsLoopback() {
 			errs = append(errs, fmt.Errorf("listen address %q: must be a loopback host:port", listen))
 		}
+	}
+	if _, err := newLinks(c.Networks); err != nil {
+		errs = append(errs, err)
 	}
 	known := DefaultThrottle()
 	for group, rate := range c.Throttle {

@@ -8,6 +8,7 @@ import (
 
 	"watari.dev/lab/aws/elbv2"
 	"watari.dev/lab/aws/wire"
+	"watari.dev/lab/fault"
 )
 
 // labPrefix is the part of the endpoint that AWS does not have. It needs no
@@ -21,7 +22,21 @@ type Endpoints struct {
 	Metrics   string                    `json:"metrics"`   // URL of the balancer's Prometheus metrics
 }
 
-// serveLab answers what the lab asks: endpoints, metrics, healthz and calls.
+// newControl serves what makes things go wrong: faults and links, for those who
+// show the lab's token.
+func (s *Server) newControl() http.Handler {
+	mux := http.NewServeMux()
+	faults := fault.Handler(labPrefix+"faults", s.conf.Token, s.rules)
+	mux.Handle(labPrefix+"faults", faults)
+	mux.Handle(labPrefix+"faults/", faults)
+	if s.planes.Links != nil {
+		mux.Handle("PUT "+labPrefix+"links/{name}", fault.RequireToken(s.conf.Token, http.HandlerFunc(s.planes.Links.serve)))
+	}
+	return mux
+}
+
+// serveLab answers what the lab asks: endpoints, metrics, healthz and calls, and
+// what control has.
 func (s *Server) serveLab(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case labPrefix + "healthz":
@@ -35,7 +50,7 @@ func (s *Server) serveLab(w http.ResponseWriter, r *http.Request) {
 			s.planes.Metrics.ServeHTTP(w, r)
 		}
 	default:
-		http.NotFound(w, r)
+		s.control.ServeHTTP(w, r)
 	}
 }
 

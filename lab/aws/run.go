@@ -19,6 +19,7 @@ import (
 	"watari.dev/lab/aws/cloudwatch"
 	"watari.dev/lab/aws/wire"
 	"watari.dev/lab/dnsserver"
+	"watari.dev/lab/podnet"
 )
 
 // stopGrace is how long calls may take to end when the emulator stops.
@@ -71,8 +72,13 @@ func Run(ctx context.Context, conf Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, accessLog.Close()) }()
 	numbers := cloudwatch.NewRecorder()
-	balancer := alb.New(alb.Options{AccessLog: accessLog, Seed: conf.Seed, Logger: log, Observe: numbers.Observe})
+	links, err := newLinks(conf.Networks)
+	if err != nil {
+		return fmt.Errorf("run the lab's AWS: %w", err)
+	}
+	balancer := alb.New(alb.Options{AccessLog: accessLog, Seed: conf.Seed, Logger: log, Observe: numbers.Observe, Dial: links.through(podnet.DialContext)})
 	defer balancer.Close()
+	defer links.close() // before the balancer, whose requests may hang
 	names, err := listenAgain(conf.DNSListen, before.DNS, func(addr string) (*dnsserver.Server, error) { return dnsserver.New(addr, conf.Seed) })
 	if err != nil {
 		return fmt.Errorf("run the lab's AWS: %w", err)
@@ -80,7 +86,7 @@ func Run(ctx context.Context, conf Config) (err error) {
 	defer func() { err = errors.Join(err, names.Close()) }()
 	dnsAddr := names.Addr().String()
 
-	server, err := New(conf, Planes{Balancer: balancer, DNS: names, DNSAddr: dnsAddr, Metrics: balancer.Metrics(), Numbers: numbers}, log)
+	server, err := New(conf, Planes{Balancer: balancer, DNS: names, DNSAddr: dnsAddr, Metrics: balancer.Metrics(), Links: links, Numbers: numbers}, log)
 	if err != nil {
 		return fmt.Errorf("run the lab's AWS: %w", err)
 	}

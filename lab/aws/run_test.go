@@ -21,9 +21,12 @@ import (
 )
 
 // startReal runs the emulator with its real data planes.
-func startReal(t *testing.T, dir string) (h *harness, stop func()) {
+func startReal(t *testing.T, dir string, change ...func(*Config)) (h *harness, stop func()) {
 	t.Helper()
 	conf := testConfig()
+	for _, f := range change {
+		f(&conf)
+	}
 	conf.Dir, conf.PropagationDelay, conf.InsyncDelay = dir, 10*time.Millisecond, 20*time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

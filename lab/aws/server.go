@@ -17,10 +17,14 @@ import (
 	"watari.dev/lab/aws/route53"
 	"watari.dev/lab/aws/sts"
 	"watari.dev/lab/aws/wire"
+	"watari.dev/lab/fault"
 )
 
 // maxBody of a request; AWS's own limits are lower.
 const maxBody = 4 << 20
+
+// userName is the account's one IAM user, whose key is used.
+const userName = "lab"
 
 // Planes are the data planes that the emulator feeds.
 type Planes struct {
@@ -28,6 +32,7 @@ type Planes struct {
 	DNS      Names
 	DNSAddr  string       // host:port, for /_lab/endpoints
 	Metrics  http.Handler // of the balancer; nil: /_lab/metrics is empty
+	Links    *Links       // the balancer's ways to pods; nil: none can be cut
 
 	Numbers *cloudwatch.Recorder // what the balancer reports to CloudWatch; nil: nothing but the numbers of targets
 
@@ -48,6 +53,9 @@ type Server struct {
 	buckets  *wire.Buckets
 	calls    calls
 	fault    atomic.Pointer[Fault]
+	rules    *fault.Rules
+	slow     *slow
+	control  http.Handler // of faults and links
 	now      func() time.Time
 	log      *slog.Logger
 }
@@ -58,10 +66,12 @@ func New(conf Config, planes Planes, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	conf = conf.withDefaults()
-	s := &Server{conf: conf, planes: planes, buckets: wire.NewBuckets(conf.rates()), now: planes.Now, log: log}
+	s := &Server{conf: conf, planes: planes, buckets: wire.NewBuckets(conf.rates()), now: planes.Now, log: log, slow: newSlow()}
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.rules = fault.NewRules(func() time.Time { return s.now() })
+	s.control = s.newControl()
 	services, err := s.newServices()
 	if err != nil {
 		return nil, err
@@ -95,7 +105,7 @@ func (s *Server) newServices() ([]wire.Service, error) {
 		s.elb,
 		s.dns,
 		s.numbers,
-		&sts.Service{Account: s.conf.Account, User: "lab"},
+		&sts.Service{Account: s.conf.Account, User: userName},
 		&eks.Service{Account: s.conf.Account, Region: s.conf.Region, Clusters: s.conf.Clusters},
 	}, nil
 }
@@ -124,6 +134,7 @@ func (s *Server) Run(ctx context.Context) {
 	running.Go(func() { s.watchHealth(ctx) })
 	running.Go(func() { s.numbers.Run(ctx) })
 	running.Wait()
+	s.slow.end()
 }
 
 // ServeHTTP answers one request.
@@ -164,19 +175,31 @@ func (s *Server) carryOut(w http.ResponseWriter, service wire.Service, call wire
 	if !pause(call.HTTP.Context(), fault.Delay) || fault.DropBefore {
 		drop()
 	}
+	if fault.Slow > 0 {
+		s.slowly(w, service, call, fault)
+		return
+	}
 	var reply wire.Reply
 	failure := fault.Err
-	if failure == nil && !s.buckets.Take(service.Name()+"/"+service.Bucket(call.Action), s.now()) {
-		failure = wire.Throttled()
-	}
 	if failure == nil {
-		reply, failure = service.Do(call.HTTP.Context(), call)
+		reply, failure = s.act(call.HTTP.Context(), service, call)
 	}
 	if fault.DropReply {
 		s.calls.count(service.Name(), call.Action, failure)
 		drop()
 	}
+	if fault.ErrAfter != nil {
+		failure = fault.ErrAfter
+	}
 	s.finish(w, service, call, reply, failure)
+}
+
+// act does a call, if there is a token for it.
+func (s *Server) act(ctx context.Context, service wire.Service, call wire.Call) (wire.Reply, *wire.Error) {
+	if !s.buckets.Take(service.Name()+"/"+service.Bucket(call.Action), s.now()) {
+		return wire.Reply{}, wire.Throttled()
+	}
+	return service.Do(ctx, call)
 }
 
 // drop closes the caller's connection without an answer.
@@ -200,6 +223,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 // finish counts, logs and answers a call.
 func (s *Server) finish(w http.ResponseWriter, service wire.Service, call wire.Call, reply wire.Reply, failure *wire.Error) {
 	s.calls.count(service.Name(), call.Action, failure)
+	s.reply(w, service, call, reply, failure)
+}
+
+// reply logs and answers a call.
+func (s *Server) reply(w http.ResponseWriter, service wire.Service, call wire.Call, reply wire.Reply, failure *wire.Error) {
 	if failure != nil {
 		s.log.Debug("call refused", "service", service.Name(), "action", call.Action, "code", failure.Code, "message", failure.Message)
 		reply = service.RenderError(failure, call.RequestID)

@@ -70,6 +70,9 @@ func (a AWS) checkWhat() (errs []error) {
 	if a.Service != "" && !slices.Contains(Services(), a.Service) {
 		return append(errs, fmt.Errorf("there is no service %q; there are: %s", a.Service, strings.Join(Services(), ", ")))
 	}
+	if a.Kind == AccessDenied && a.Service == neverDenied {
+		return append(errs, errors.New("sts GetCallerIdentity needs no permission, so that it is never denied"))
+	}
 	if !a.matchesAny() {
 		errs = append(errs, fmt.Errorf("%s; there are: reads, writes, patterns such as Describe*, %s", a.noAction(), strings.Join(Actions(a.Service), ", ")))
 	}
@@ -123,9 +126,13 @@ func (a AWS) checkDelay() error {
 	return nil
 }
 
+// neverDenied is the service whose one action here needs no permission, not even
+// against a policy that denies it (STS API Reference, GetCallerIdentity).
+const neverDenied = "sts"
+
 // matches says whether the rule is about a call.
 func (a AWS) matches(service, action string) bool {
-	if a.Service != "" && a.Service != service {
+	if a.Service != "" && a.Service != service || a.Kind == AccessDenied && service == neverDenied {
 		return false
 	}
 	switch a.Action {

@@ -38,6 +38,7 @@ func TestCheck(t *testing.T) {
 		"backward delay":      {Fault{AWS: &AWS{Kind: Late, Times: 1, Delay: 2, UpTo: 1}}, "the second must be longer"},
 		"partial at once":     {Fault{AWS: &AWS{Kind: Partial, Times: 1}}, "say how many calls are done before"},
 		"component":           {Fault{Kill: &Kill{Component: "kubelet", Side: Source}}, `no component "kubelet"; there are: api-server, etcd,`},
+		"denied identity":     {Fault{AWS: &AWS{Kind: AccessDenied, Service: "sts", Times: 1}}, "needs no permission"},
 		"side":                {Fault{Kill: &Kill{Component: Etcd, Side: "left"}}, `no side "left"; there are: source, target`},
 		"numbered scheduler":  {Fault{Kill: &Kill{Component: Scheduler, Side: Source, Node: 1}}, "only nodes are numbered"},
 		"down for ever":       {Fault{Kill: &Kill{Component: Etcd, Side: Source, For: time.Hour}}, "up to 15m0s"},

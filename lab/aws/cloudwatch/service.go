@@ -2,7 +2,9 @@ package cloudwatch
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"watari.dev/lab/aws/wire"
@@ -81,6 +83,9 @@ func operation[In, Out any](do func(*Service, In) (Out, *wire.Error)) func(*Serv
 // Name is the service's name in a credential scope.
 func (s *Service) Name() string { return serviceName }
 
+// Actions lists what the service serves.
+func (s *Service) Actions() []string { return slices.Sorted(maps.Keys(operations)) }
+
 // Action reads the operation from the path.
 func (s *Service) Action(r *http.Request, _ []byte) (string, *wire.Error) {
 	action, err := wire.RPCAction(r, rpcName)
@@ -107,6 +112,8 @@ func (s *Service) Do(_ context.Context, call wire.Call) (wire.Reply, *wire.Error
 
 // shapes are the errors whose name in the model is not their code.
 var shapes = map[string]string{
+	"AccessDenied":                "AccessDeniedException",
+	"ExpiredToken":                "ExpiredTokenException",
 	"InvalidParameterCombination": "InvalidParameterCombinationException",
 	"InvalidParameterValue":       "InvalidParameterValueException",
 	"MissingParameter":            "MissingRequiredParameterException",

@@ -42,6 +42,9 @@ func (s *Service) Name() string { return "eks" }
 // Bucket says that no action is throttled here.
 func (s *Service) Bucket(string) string { return "" }
 
+// Actions lists what the service serves.
+func (s *Service) Actions() []string { return []string{"DescribeCluster", "ListClusters"} }
+
 // Action tells the action from method and path.
 func (s *Service) Action(r *http.Request, _ []byte) (string, *wire.Error) {
 	name, one := strings.CutPrefix(r.URL.Path, "/clusters/")

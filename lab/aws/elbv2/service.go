@@ -3,9 +3,11 @@ package elbv2
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -163,6 +165,9 @@ func (s *Service) moveListeners(m model) (moved bool) {
 
 // Name is the service's name in a credential scope.
 func (s *Service) Name() string { return serviceName }
+
+// Actions lists what the service serves.
+func (s *Service) Actions() []string { return slices.Sorted(maps.Keys(operations)) }
 
 // Action reads the Action parameter.
 func (s *Service) Action(_ *http.Request, body []byte) (string, *wire.Error) {

@@ -3,7 +3,9 @@ package route53
 import (
 	"context"
 	"encoding/xml"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -79,6 +81,9 @@ func (s *Service) Name() string { return serviceName }
 // Bucket is one for the whole account: five requests per second, whatever the
 // action ("Quotas": maximum API requests).
 func (s *Service) Bucket(string) string { return "requests" }
+
+// Actions lists what the service serves.
+func (s *Service) Actions() []string { return slices.Sorted(maps.Values(routes)) }
 
 // Action tells the action from method and path.
 func (s *Service) Action(r *http.Request, _ []byte) (string, *wire.Error) {

@@ -30,6 +30,9 @@ func (s *Service) Name() string { return "sts" }
 // Bucket says that no action is throttled here.
 func (s *Service) Bucket(string) string { return "" }
 
+// Actions lists what the service serves.
+func (s *Service) Actions() []string { return []string{"GetCallerIdentity"} }
+
 // Action reads the Action parameter.
 func (s *Service) Action(_ *http.Request, body []byte) (string, *wire.Error) {
 	values, err := url.ParseQuery(string(body))

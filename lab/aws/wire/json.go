@@ -17,6 +17,8 @@ func JSONReply(status int, document any) Reply {
 // jsonCodes are the names that JSON services have for errors which the XML
 // services call otherwise ("Common Error Types" of the EKS API reference).
 var jsonCodes = map[string]string{
+	"AccessDenied":               "AccessDeniedException",
+	"ExpiredToken":               "ExpiredTokenException",
 	"IncompleteSignature":        "IncompleteSignatureException",
 	"InternalFailure":            "ServerException",
 	"InvalidClientTokenId":       "UnrecognizedClientException",

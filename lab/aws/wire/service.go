@@ -11,6 +11,8 @@ import (
 type Service interface {
 	// Name as it stands in a credential scope, such as elasticloadbalancing.
 	Name() string
+	// Actions lists the API actions that the service has, sorted.
+	Actions() []string
 	// Action names the API action that the request asks for.
 	Action(r *http.Request, body []byte) (string, *Error)
 	// Bucket names the throttle group of an action; empty is never throttled.
