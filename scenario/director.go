@@ -63,7 +63,7 @@ func (d *director) begin(ctx context.Context, users *users, attempt int, ended <
 
 // entered lets happen what is to happen from when an attempt has entered a phase.
 func (d *director) entered(ctx context.Context, users *users, attempt int, e view.JSONEvent, ended <-chan struct{}) {
-	if d == nil || e.Kind != "phase" {
+	if d == nil {
 		return
 	}
 	d.start(ctx, users, attempt, e.Phase, traffic.Share(e.Share), ended)

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 
@@ -62,12 +64,13 @@ func (w *watari) run(ctx context.Context, out io.Writer, strikes <-chan strike, 
 			sleepers = append(sleepers, w.sleep(ctx, p, hit.lasts))
 			continue
 		}
-		if code := p.code(); code == exitLocked && waiting(sleepers) {
+		if p.code() == exitLocked && waiting(sleepers) {
 			if err := pause(ctx, time.Second); err != nil {
 				return a, err
 			}
 			continue
 		}
+		p.words.speak()
 		return a, p.failure(w.path)
 	}
 }
@@ -95,14 +98,15 @@ type process struct {
 	events chan view.JSONEvent // closed when it says no more
 	read   chan error          // of reading them, once
 	err    error               // of waiting for its end
+	words  *words              // what it says to people
 }
 
 func (w *watari) start(ctx context.Context, out io.Writer) (*process, error) {
 	p := &process{
 		cmd:    w.command(ctx, "run", "-f", w.file, "-o", "json", "--take-over"),
-		events: make(chan view.JSONEvent), read: make(chan error, 1),
+		events: make(chan view.JSONEvent), read: make(chan error, 1), words: &words{to: out},
 	}
-	p.cmd.Stderr = out
+	p.cmd.Stderr = p.words
 	pipe, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -124,8 +128,10 @@ func (p *process) follow(strikes <-chan strike, onEvent func(view.JSONEvent)) (h
 				p.err = p.cmd.Wait()
 				return hit, nil
 			}
+			p.words.speak()
 			onEvent(e)
 		case hit = <-strikes:
+			strikes = nil // one is enough
 			signal := os.Kill
 			if hit.blow.sleeps() {
 				signal = syscall.SIGSTOP
@@ -175,6 +181,33 @@ func (p *process) failure(path string) error {
 		return nil
 	}
 	return fmt.Errorf("%s run: %w", path, p.err)
+}
+
+// words are kept back until the process does something: one that only finds that
+// somebody else runs the migration has nothing to tell.
+type words struct {
+	mu     sync.Mutex
+	to     io.Writer
+	kept   bytes.Buffer
+	spoken bool
+}
+
+// Write implements io.Writer.
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.spoken {
+		return w.to.Write(p)
+	}
+	return w.kept.Write(p)
+}
+
+// speak hands out what was kept back, and from now on everything at once.
+func (w *words) speak() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.spoken = true
+	_, _ = w.kept.WriteTo(w.to) // who cannot be told cannot be told that either
 }
 
 func readEvents(r io.Reader, events chan<- view.JSONEvent) error {

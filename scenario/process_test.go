@@ -82,7 +82,8 @@ func TestAnotherTakesOverFromOneThatSleeps(t *testing.T) {
 		carried     int    // writes that AWS counts
 	}{
 		{"it finds that it is not needed", `exit 5`, "", 0},
-		{"it writes", `printf '{"kind":"effect","text":"public: 25 %% written","effect":{"result":{"outcome":"accepted"}}}\n'; exit 5`, "wrote: public: 25 % written", 1},
+		{"it writes", `printf '{"kind":"effect","text":"public: 25 %% written","effect":{"result":{"outcome":"accepted"},"receipt":{"at":"2999-01-01T00:00:00Z"}}}\n'; exit 5`, "wrote: public: 25 % written", 1},
+		{"it says what it wrote before", `printf '{"kind":"effect","text":"public: 25 %% written","effect":{"result":{"outcome":"accepted"},"receipt":{"at":"2026-01-01T00:00:00Z"}}}\n'; exit 5`, "", 0},
 		{"it writes and does not say so", `exit 5`, "carried out 1 writes", 1},
 		{"it ends as if it had done its work", `exit 0`, "exit code 0, not 5", 0},
 	} {

@@ -30,7 +30,7 @@ type slept struct {
 	Woken    time.Time     // zero if it was not, because nobody had taken over
 	Ended    time.Time     // zero if it went on after it was woken, and had to be killed
 	Code     int           // its exit code
-	Wrote    []string      // effects that it says it had after it was woken
+	Wrote    []string      // what it says that it wrote after it was woken
 	// Carried is how many writes AWS has carried out between its waking and its end,
 	// whoever asked.
 	Carried int
@@ -119,9 +119,10 @@ func (s *sleeper) wake(ctx context.Context, became *slept) {
 	became.Err = err
 }
 
-// hear takes down what a woken process has done.
+// hear takes down what a woken process has done. It may say only now what it did
+// before it was stopped.
 func (b *slept) hear(e view.JSONEvent) {
-	if e.Kind == "effect" && e.Effect != nil && mayHaveWritten(e.Effect.Result.Outcome) {
+	if e.Kind == "effect" && e.Effect != nil && e.Effect.Receipt != nil && e.Effect.Receipt.At.After(b.Woken) {
 		b.Wrote = append(b.Wrote, e.Text)
 	}
 }

@@ -145,16 +145,18 @@ func (s *stage) attempt(ctx context.Context, users *users, n int, middle *interl
 	if err := s.director.begin(ctx, users, n, ended); err != nil {
 		return attempt{}, err
 	}
-	begun := false
+	part, begun := "", false
 	a, err := s.watari.run(ctx, s.Out, s.strikes(striking, n), func(e view.JSONEvent) {
-		s.director.entered(ctx, users, n, e, ended)
 		if e.Kind != "status" && e.Kind != "effect" {
 			fmt.Fprintln(s.Out, "  "+e.Line())
 		}
-		if e.Kind != "phase" {
+		// Who enters a phase may be killed before he can say it.
+		if e.Phase == "" || segmentOf(e) == part {
 			return
 		}
-		markErr = errors.Join(markErr, users.mark(n, segmentOf(e)))
+		part = segmentOf(e)
+		markErr = errors.Join(markErr, users.mark(n, part))
+		s.director.entered(ctx, users, n, e, ended)
 		if middle != nil && !begun && e.Phase == engine.Holding && traffic.Share(e.Share) == middle.at {
 			begun = true
 			side.Go(func() { sideErr = middle.act(ctx, ended) })
