@@ -93,7 +93,7 @@ func (w *watch) checkRise(name string, l *lever, from traffic.Share, look []stri
 		w.t.Fatalf("%s rose to %s, above the step's %s", name, l.share, goal)
 	}
 	for other, ol := range w.levers {
-		if ol.unread || !slices.Contains(look, other) {
+		if ol.unread || w.now.Sub(ol.read) > freshFor {
 			w.t.Fatalf("%s rose while %s was not read", name, other)
 		}
 	}
@@ -217,9 +217,9 @@ func (w *watch) happen(t *rapid.T) {
 		}
 		switch {
 		case rapid.IntRange(0, 3).Draw(t, "between look and write") == 0:
-			l.race = func() { w.intrusion(name, low, s) }
+			l.race = func() { w.intrusion(name, low, s, true) }
 		case s != l.share || low != l.low:
-			w.intrusion(name, low, s)
+			w.intrusion(name, low, s, false)
 		}
 	case 6:
 		w.signal = !w.signal
@@ -248,13 +248,13 @@ func (w *watch) happen(t *rapid.T) {
 	}
 }
 
-// intrusion is somebody else's write, and whether it can be told from ours. What
-// stands there when a migration begins is its baseline.
-func (w *watch) intrusion(name string, low, high traffic.Share) {
+// intrusion is somebody else's write, and whether it can be told from ours, which
+// may just be written. What stands there when a migration begins is its baseline.
+func (w *watch) intrusion(name string, low, high traffic.Share, writing bool) {
 	w.intrude(name, low, high, &traffic.Owner{Name: "terraform", Sure: traffic.Surely})
 	r := w.route(name)
 	w.intruded[name] = r != nil && r.Written != nil && (r.Written.Share != low || r.Written.Share != high) && w.status.Phase != Pending
-	if r == nil || r.Want == nil || !r.Want.Doubt {
+	if r == nil || r.Want == nil || !r.Want.Doubt && !writing {
 		return
 	}
 	// A write whose reply was lost may look the same: rounded, or done in a part.
