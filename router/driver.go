@@ -50,6 +50,10 @@ type Features struct {
 	WriteCalls     int           // API calls of one Write that succeeds at once, without the read before it
 	SettleCalls    int           // API calls of one Settled
 	CallRate       float64       // calls per second that all routes of the driver's account share; 0 if there is no such limit worth planning for
+	CallTries      int           // how often one API call is made at most; 0 and 1 are once
+	CallWaits      time.Duration // how long all waits between the tries of one call take together at most
+	BackTries      int           // how often a write that takes back begins anew at most because somebody else was faster, within one Write; 0 and 1 are once
+	HeldBack       time.Duration // how long an operation may be held back in favour of others before it is sent; a write that takes back never is
 	Limit          string        // the limit that shapes the calls, in words; empty if there is none worth a line
 }
 

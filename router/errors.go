@@ -3,6 +3,7 @@ package router
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // The kinds of failure that callers act on. A driver wraps exactly one of them
@@ -16,7 +17,17 @@ var (
 	ErrInexact     = errors.New("share cannot be expressed")
 	ErrUnavailable = errors.New("no usable answer") // the network, a time-out, the service's own fault
 	ErrExpired     = errors.New("the right to write has ended")
+
+	// ErrHeldBack is an ErrThrottled by our own hand: the data plane was not asked,
+	// so it is no try. HeldBack says until when.
+	ErrHeldBack error = heldBack{}
 )
+
+// heldBack is ErrThrottled with a text of its own.
+type heldBack struct{}
+
+func (heldBack) Error() string { return "held back" }
+func (heldBack) Unwrap() error { return ErrThrottled }
 
 // Effect says what a failed write did.
 type Effect uint8
@@ -49,7 +60,8 @@ type Error struct {
 	Cause   error  // what the data plane said; may be nil
 	Effect  Effect // of a write; EffectNothing for reads
 	Changed []string
-	Advice  string // what to do; may be empty
+	Advice  string    // what to do; may be empty
+	RetryAt time.Time // before which it is of no use to ask again; zero if nobody knows
 }
 
 // Error implements error.
@@ -84,4 +96,14 @@ func EffectOf(err error) Effect {
 		return e.Effect
 	}
 	return EffectUnknown
+}
+
+// HeldBack reports whether err is of an operation that was not sent because others
+// go first, and when it is worth asking again.
+func HeldBack(err error) (retryAt time.Time, held bool) {
+	var e *Error
+	if !errors.Is(err, ErrHeldBack) || !errors.As(err, &e) {
+		return time.Time{}, false
+	}
+	return e.RetryAt, true
 }

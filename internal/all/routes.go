@@ -13,6 +13,7 @@ import (
 	"watari.dev/router"
 	"watari.dev/router/alb"
 	"watari.dev/router/metered"
+	"watari.dev/router/paced"
 	"watari.dev/router/route53"
 	"watari.dev/runner"
 )
@@ -28,14 +29,15 @@ var drivers = map[string]func(*connector, aws.Config, plan.AWS) router.Driver{
 // connector shares what drivers of one account share.
 type connector struct {
 	limiters map[plan.AWS]*route53.Limiter
+	pacers   map[string]*paced.Pacer
 	made     map[string]router.Driver
 	meter    *metered.Meter
 }
 
 // Routes connects the levers of a plan. What their drivers do is counted by
-// meter.
+// meter; what is held back is not done.
 func Routes(ctx context.Context, levers []plan.Lever, meter *metered.Meter) (map[string]runner.Route, error) {
-	c := &connector{limiters: map[plan.AWS]*route53.Limiter{}, made: map[string]router.Driver{}, meter: meter}
+	c := &connector{limiters: map[plan.AWS]*route53.Limiter{}, pacers: map[string]*paced.Pacer{}, made: map[string]router.Driver{}, meter: meter}
 	out := map[string]runner.Route{}
 	for _, l := range levers {
 		d, err := c.driver(ctx, l)
@@ -61,7 +63,7 @@ func (c *connector) driver(ctx context.Context, l plan.Lever) (router.Driver, er
 	if err != nil {
 		return nil, err
 	}
-	c.made[key] = c.meter.Wrap(l.Ref.Driver, build(c, cfg, l.AWS))
+	c.made[key] = c.pacer(l).Wrap(c.meter.Wrap(l.Ref.Driver, build(c, cfg, l.AWS)))
 	return c.made[key], nil
 }
 
@@ -83,4 +85,19 @@ func (c *connector) limiter(settings plan.AWS) *route53.Limiter {
 		c.limiters[settings] = route53.NewLimiter(route53.CallsPerSecond)
 	}
 	return c.limiters[settings]
+}
+
+// pacer is shared by all routes whose calls AWS counts together: those of an account
+// for Route 53, and those of an account and region for load balancers (Elastic Load
+// Balancing User Guide, "Request throttling for the ELB API").
+func (c *connector) pacer(l plan.Lever) *paced.Pacer {
+	settings := l.AWS
+	if l.Ref.Driver == "route53" {
+		settings.Region = ""
+	}
+	key := fmt.Sprintf("%s %+v", l.Ref.Driver, settings)
+	if c.pacers[key] == nil {
+		c.pacers[key] = paced.NewPacer(nil)
+	}
+	return c.pacers[key]
 }

@@ -25,7 +25,9 @@ func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Feature
 	if err != nil {
 		return router.Features{}, err
 	}
+	tries, waits := d.retry.Bound()
 	return router.Features{
+		CallTries: tries, CallWaits: waits,
 		MaxWeight: MaxWeight, Atomic: true, Propagation: d.margin, Cached: f.sticky,
 		ReadCalls: 1, WriteCalls: 2, SettleCalls: 1,
 		Limit: "modifications: a few calls per second for each account and region",

@@ -23,6 +23,9 @@ const (
 	restoring   = "route53: restore simple records"
 )
 
+// backTries is how often a write that must win begins anew at most.
+const backTries = 3
+
 // Features implements router.Driver. It reads the records, because their number
 // and TTL decide.
 func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Features, error) {
@@ -31,12 +34,13 @@ func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Feature
 		return router.Features{}, err
 	}
 	batches := len(largest(groups))
+	tries, waits := d.retry.Bound()
 	f := router.Features{
 		MaxWeight: MaxWeight, Atomic: batches == 1, CompareAndSwap: true,
 		Propagation: Propagation, Cached: longestTTL(groups, route),
 		ReadCalls: found.calls, WriteCalls: batches, SettleCalls: found.calls + batches,
-		CallRate: CallsPerSecond,
-		Limit:    "5 calls per second for the whole AWS account",
+		CallRate: CallsPerSecond, CallTries: tries, CallWaits: waits, BackTries: backTries,
+		Limit: "5 calls per second for the whole AWS account",
 	}
 	if !f.Atomic {
 		f.Limit += fmt.Sprintf("; %d names take up to %d batches of 1,000 records or 32,000 characters", len(groups), batches)
@@ -98,10 +102,9 @@ func (d *Driver) read(ctx context.Context, p awscall.Policy, op string, route ro
 // Write implements router.Driver. Without a version it starts again when
 // somebody else was faster, because it must win; with one it gives ErrConflict.
 func (d *Driver) Write(ctx context.Context, change router.Change) (router.Receipt, error) {
-	const attempts = 3
 	for n := 1; ; n++ {
 		receipt, err := d.write(ctx, change)
-		if change.IfVersion == "" && n < attempts && errors.Is(err, router.ErrConflict) && router.EffectOf(err) == router.EffectNothing {
+		if change.IfVersion == "" && n < backTries && errors.Is(err, router.ErrConflict) && router.EffectOf(err) == router.EffectNothing {
 			continue
 		}
 		return receipt, err
