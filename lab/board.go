@@ -39,3 +39,11 @@ func (b *board) changeComponent(name string, apply func(*ComponentInfo)) {
 		apply(&info.Components[i])
 	})
 }
+
+// component returns what is said of one component.
+func (b *board) component(name string) ComponentInfo {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.IndexFunc(b.info.Components, func(c ComponentInfo) bool { return c.Name == name })
+	return b.info.Components[i]
+}

@@ -9,26 +9,30 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"watari.dev/lab/aws"
 	"watari.dev/lab/aws/eks"
 	"watari.dev/lab/binder"
+	"watari.dev/lab/fault"
 	"watari.dev/lab/kube"
 	"watari.dev/lab/node"
 )
 
 // clusterPlan is what is decided about a cluster before it is made.
 type clusterPlan struct {
-	name, side, podCIDR string
-	version             kube.Version
+	name, side string
+	podCIDR    string
+	nodeCIDRs  []string // the parts of podCIDR, one for each node
+	version    kube.Version
 }
 
 // clusters are the two clusters of a lab, the source first.
 func clusters() []clusterPlan {
 	return []clusterPlan{
-		{name: "eks-1-33", side: "source", podCIDR: "10.231.33.0/24", version: kube.V1_33},
-		{name: "eks-1-36", side: "target", podCIDR: "10.231.36.0/24", version: kube.V1_36},
+		{name: "eks-1-33", side: "source", podCIDR: "10.231.33.0/24", nodeCIDRs: []string{"10.231.33.0/25", "10.231.33.128/25"}, version: kube.V1_33},
+		{name: "eks-1-36", side: "target", podCIDR: "10.231.36.0/24", nodeCIDRs: []string{"10.231.36.0/25", "10.231.36.128/25"}, version: kube.V1_36},
 	}
 }
 
@@ -50,36 +54,97 @@ const (
 
 // planLab decides what runs, and writes the configuration of each component.
 func planLab(l layout, s settings) (plan, error) {
+	ports := new(kube.PortPicker)
 	var planes []*kube.Plane
 	for _, c := range clusters() {
-		plane, err := kube.Prepare(kube.Config{Name: c.name, Version: c.version, Binary: s.ControlPlanes[c.version], Dir: l.componentDir(c.name)})
+		plane, err := kube.Prepare(kube.Config{Name: c.name, Version: c.version, Binary: s.ControlPlanes[c.version], Dir: l.componentDir(c.name), Ports: ports})
 		if err != nil {
 			return plan{}, err
 		}
 		planes = append(planes, plane)
 	}
-	cloud, cloudComponent, err := planAWS(l, s, planes)
+	ways, err := planWays(ports)
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{info: Info{Kubeconfig: l.kubeconfig(), AWS: cloud}, components: []component{cloudComponent}}
-	for i, c := range clusters() {
-		p.info.Clusters = append(p.info.Clusters, Cluster{
-			Name: c.name, Side: c.side, Version: string(c.version), Server: planes[i].Server(),
-			Kubeconfig: planes[i].Kubeconfig(), Node: nodeName(c), PodCIDR: c.podCIDR,
-		})
-		p.components = append(p.components, planeComponents(c, s, planes[i])...)
-		nodeComponent, err := planNode(l, s, c, planes[i])
-		if err != nil {
-			return plan{}, err
-		}
-		binderComponent, err := planBinder(l, s, c, planes[i], cloud)
-		if err != nil {
-			return plan{}, err
-		}
-		p.components = append(p.components, nodeComponent, binderComponent)
+	token := rand.Text() + rand.Text()
+	picked, err := ports.Pick(2)
+	if err != nil {
+		return plan{}, err
 	}
-	return p, writeKubeconfig(l, planes)
+	cloud := newAWS(picked)
+	cloudComponent, err := planAWS(l, s, cloud, ways, planes, token)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{
+		info:       Info{Kubeconfig: l.kubeconfig(), AWS: cloud, Control: Control{Token: token}},
+		components: []component{cloudComponent}, sides: map[string]sidePlan{},
+	}
+	for i, c := range clusters() {
+		if err := planCluster(l, s, &p, c, planes[i], ways[i]); err != nil {
+			return plan{}, err
+		}
+	}
+	return p, writeKubeconfig(l, planes, ways)
+}
+
+// ways are the only ones from outside to a cluster's API server and from its
+// binder to AWS, host:port; a partition cuts them. The cluster's own components go
+// past them.
+type ways struct{ apiServer, aws string }
+
+// server is the API server as it is reached from outside.
+func (w ways) server() string { return "https://" + w.apiServer }
+
+func planWays(ports *kube.PortPicker) ([]ways, error) {
+	var all []ways
+	for range clusters() {
+		picked, err := ports.Pick(2)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ways{apiServer: loopback(picked[0]), aws: loopback(picked[1])})
+	}
+	return all, nil
+}
+
+// planCluster adds a cluster to the plan.
+func planCluster(l layout, s settings, p *plan, c clusterPlan, plane *kube.Plane, w ways) error {
+	p.components = append(p.components, planeComponents(c, s, plane)...)
+	nodes, err := planNodes(l, s, c, plane)
+	if err != nil {
+		return err
+	}
+	binder, err := planBinder(l, s, c, plane, p.info.AWS, w)
+	if err != nil {
+		return err
+	}
+	p.components = append(append(p.components, nodes...), binder)
+	p.sides[c.side] = planSide(c, plane, p.info.AWS, w)
+	p.info.Clusters = append(p.info.Clusters, Cluster{
+		Name: c.name, Side: c.side, Version: string(c.version), Server: w.server(),
+		Kubeconfig: l.outsideKubeconfig(c.name), Nodes: nodeNames(c), PodCIDR: c.podCIDR,
+	})
+	return nil
+}
+
+// planSide says what of a cluster can be made to go wrong.
+func planSide(c clusterPlan, plane *kube.Plane, cloud AWS, w ways) sidePlan {
+	return sidePlan{
+		components: map[fault.Component][]string{
+			fault.APIServer:         {c.name + "-kube-apiserver"},
+			fault.Etcd:              {c.name + "-etcd"},
+			fault.ControllerManager: {c.name + "-kube-controller-manager"},
+			fault.Scheduler:         {c.name + "-kube-scheduler"},
+			fault.Node:              nodeNames(c),
+			fault.Binder:            {binderName(c)},
+		},
+		relays: []relayPlan{
+			{name: "api-server", listen: w.apiServer, to: strings.TrimPrefix(plane.Server(), "https://")},
+			{name: "aws", listen: w.aws, to: strings.TrimPrefix(cloud.Endpoint, "http://")},
+		},
+	}
 }
 
 // planeComponents are the four processes of a control plane.
@@ -99,51 +164,66 @@ func planeComponents(c clusterPlan, s settings, plane *kube.Plane) []component {
 	return components
 }
 
-func planAWS(l layout, s settings, planes []*kube.Plane) (AWS, component, error) {
-	ports, err := kube.PickPorts(2)
-	if err != nil {
-		return AWS{}, component{}, err
-	}
-	listen, dns := loopback(ports[0]), loopback(ports[1])
-	cloud := AWS{
-		Endpoint: "http://" + listen, DNS: dns, Account: account, Region: region,
+// newAWS is an AWS that listens on two ports, with a key that nobody had before.
+func newAWS(ports []int) AWS {
+	return AWS{
+		Endpoint: "http://" + loopback(ports[0]), DNS: loopback(ports[1]), Account: account, Region: region,
 		AccessKey: "AKIALAB" + rand.Text()[:13], SecretKey: rand.Text() + rand.Text(),
 	}
+}
+
+func planAWS(l layout, s settings, cloud AWS, ways []ways, planes []*kube.Plane, token string) (component, error) {
 	cfg := aws.Config{
-		Dir: l.componentDir(awsName), Listen: listen, DNSListen: dns, Account: cloud.Account, Region: cloud.Region,
+		Dir: l.componentDir(awsName), Listen: strings.TrimPrefix(cloud.Endpoint, "http://"), DNSListen: cloud.DNS, Account: cloud.Account, Region: cloud.Region,
 		AccessKey: cloud.AccessKey, SecretKey: cloud.SecretKey, Seed: s.Seed,
+		Token: token, Networks: map[string]string{},
 	}
 	for i, c := range clusters() {
+		cfg.Networks[c.side] = c.podCIDR
 		cfg.Clusters = append(cfg.Clusters, eks.Cluster{
-			Name: c.name, Version: c.version.Minor(), Endpoint: planes[i].Server(), CA: planes[i].CA(), Created: time.Now().UTC(),
+			Name: c.name, Version: c.version.Minor(), Endpoint: ways[i].server(), CA: planes[i].CA(), Created: time.Now().UTC(),
 		})
 	}
 	run, err := planSubcommand(l, s, awsName, awsName, cfg)
 	run.endpoint = cloud.Endpoint
 	run.ready = func(ctx context.Context) error { return getOK(ctx, cloud.Endpoint+"/_lab/healthz") }
-	return cloud, run, err
+	return run, err
 }
 
-func nodeName(c clusterPlan) string { return c.name + "-node" }
-
-func planNode(l layout, s settings, c clusterPlan, plane *kube.Plane) (component, error) {
-	name := nodeName(c)
-	run, err := planSubcommand(l, s, name, "node", node.Config{
-		Kubeconfig: plane.Kubeconfig(), Name: name, PodCIDR: c.podCIDR, Dir: l.componentDir(name),
-		Images: map[string][]string{AppImage: {s.Executable, "lab", "app"}},
-	})
-	run.after = []string{c.name + "-kube-apiserver"}
-	run.ready = func(ctx context.Context) error {
-		return hasCondition(ctx, plane, "/api/v1/nodes/"+name, "Ready")
+func nodeNames(c clusterPlan) []string {
+	var names []string
+	for i := range c.nodeCIDRs {
+		names = append(names, fmt.Sprintf("%s-node-%d", c.name, i+1))
 	}
-	return run, err
+	return names
+}
+
+func binderName(c clusterPlan) string { return c.name + "-binder" }
+
+func planNodes(l layout, s settings, c clusterPlan, plane *kube.Plane) ([]component, error) {
+	var nodes []component
+	for i, name := range nodeNames(c) {
+		run, err := planSubcommand(l, s, name, "node", node.Config{
+			Kubeconfig: plane.Kubeconfig(), Name: name, PodCIDR: c.nodeCIDRs[i], Dir: l.componentDir(name),
+			Images: map[string][]string{AppImage: {s.Executable, "lab", "app"}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		run.after = []string{c.name + "-kube-apiserver"}
+		run.ready = func(ctx context.Context) error {
+			return hasCondition(ctx, plane, "/api/v1/nodes/"+name, "Ready")
+		}
+		nodes = append(nodes, run)
+	}
+	return nodes, nil
 }
 
 const bindingCRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/targetgroupbindings.elbv2.k8s.aws"
 
-func planBinder(l layout, s settings, c clusterPlan, plane *kube.Plane, cloud AWS) (component, error) {
-	run, err := planSubcommand(l, s, c.name+"-binder", "binder", binder.Config{
-		Kubeconfig: plane.Kubeconfig(), ClusterName: c.name, Endpoint: cloud.Endpoint,
+func planBinder(l layout, s settings, c clusterPlan, plane *kube.Plane, cloud AWS, w ways) (component, error) {
+	run, err := planSubcommand(l, s, binderName(c), "binder", binder.Config{
+		Kubeconfig: plane.Kubeconfig(), ClusterName: c.name, Endpoint: "http://" + w.aws,
 		Region: cloud.Region, AccessKey: cloud.AccessKey, SecretKey: cloud.SecretKey,
 	})
 	run.after = []string{awsName, c.name + "-kube-apiserver"}
@@ -164,11 +244,16 @@ func planSubcommand(l layout, s settings, name, kind string, cfg any) (component
 	}, writeJSON(path, cfg)
 }
 
-func writeKubeconfig(l layout, planes []*kube.Plane) error {
+// writeKubeconfig writes the kubeconfigs of those who are outside of the clusters:
+// one for each cluster, and one for all.
+func writeKubeconfig(l layout, planes []*kube.Plane, ways []ways) error {
 	var contents [][]byte
-	for _, plane := range planes {
-		content, err := os.ReadFile(plane.Kubeconfig())
+	for i, c := range clusters() {
+		content, err := planes[i].KubeconfigAt(ways[i].server())
 		if err != nil {
+			return err
+		}
+		if err := writeFile(l.outsideKubeconfig(c.name), content); err != nil {
 			return err
 		}
 		contents = append(contents, content)

@@ -24,8 +24,9 @@ const (
 	Restarting State = "restarting" // ended by itself and is started again
 	Stopping   State = "stopping"
 	Stopped    State = "stopped"
-	Failed     State = "failed" // did not become ready; see Info.Failure
-	Gone       State = "gone"   // was killed, together with the supervisor
+	HeldDown   State = "held down" // killed by a fault, and started again when that is over
+	Failed     State = "failed"    // did not become ready; see Info.Failure
+	Gone       State = "gone"      // was killed, together with the supervisor
 )
 
 // Info is what a lab knows of itself: the content of lab.json. It holds secrets
@@ -39,6 +40,7 @@ type Info struct {
 	ReadyAfter time.Duration   `json:"readyAfter"` // nanoseconds; zero until all is ready
 	Kubeconfig string          `json:"kubeconfig"` // of all clusters, one context each
 	AWS        AWS             `json:"aws"`
+	Control    Control         `json:"control"`
 	Clusters   []Cluster       `json:"clusters"` // the source first
 	Components []ComponentInfo `json:"components"`
 	Failure    *Failure        `json:"failure,omitempty"`
@@ -54,16 +56,22 @@ type AWS struct {
 	SecretKey string `json:"secretKey"`
 }
 
+// Control says how to make things go wrong in the lab; see Inject.
+type Control struct {
+	Endpoint string `json:"endpoint"` // of the supervisor
+	Token    string `json:"token"`    // for it and for the lab's AWS
+}
+
 // Cluster says how to reach one of the lab's clusters. Its name is also the name
 // of its kubeconfig context.
 type Cluster struct {
-	Name       string `json:"name"`
-	Side       string `json:"side"` // source or target
-	Version    string `json:"version"`
-	Server     string `json:"server"`
-	Kubeconfig string `json:"kubeconfig"` // of this cluster only
-	Node       string `json:"node"`
-	PodCIDR    string `json:"podCIDR"` // the addresses that its pods report
+	Name       string   `json:"name"`
+	Side       string   `json:"side"` // source or target
+	Version    string   `json:"version"`
+	Server     string   `json:"server"`     // as it is reached from outside of the side; see fault.Partition
+	Kubeconfig string   `json:"kubeconfig"` // of this cluster only
+	Nodes      []string `json:"nodes"`      // in the order of fault.Kill's numbers
+	PodCIDR    string   `json:"podCIDR"`    // the addresses that its pods report
 }
 
 // ComponentInfo tells of one component.

@@ -25,6 +25,8 @@ type keeper struct {
 	board  *board
 	log    *slog.Logger
 
+	kills chan killOrder // while it is ready
+
 	needs, users []*keeper
 	served       chan struct{} // closed when it is ready for the first time
 	ended        chan struct{} // closed when its process is gone for good
@@ -36,7 +38,7 @@ func newKeepers(l layout, b *board, log *slog.Logger, components []component) []
 	var keepers []*keeper
 	for _, c := range components {
 		k := &keeper{
-			component: c, layout: l, board: b, log: log.With("component", c.name),
+			component: c, layout: l, board: b, log: log.With("component", c.name), kills: make(chan killOrder),
 			served: make(chan struct{}), ended: make(chan struct{}),
 		}
 		for _, name := range c.after {
@@ -74,6 +76,13 @@ func (k *keeper) keep(ctx context.Context) error {
 		reason := k.live(ctx, first)
 		if ctx.Err() != nil {
 			return nil
+		}
+		var killed killed
+		if errors.As(reason, &killed) {
+			if !k.holdDown(ctx, killed) {
+				return nil
+			}
+			continue // a kill says nothing about the component
 		}
 		h = h.ended(time.Since(began))
 		h.everReady = k.everReady()
@@ -131,9 +140,57 @@ func (k *keeper) live(ctx context.Context, first time.Time) error {
 	select {
 	case <-process.Done():
 		return errors.New(process.Exit())
+	case order := <-k.kills:
+		return k.obey(ctx, process, order)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// killOrder is the order to kill a component and to hold it down.
+type killOrder struct {
+	hold time.Duration   // from its death to the next start
+	heal <-chan struct{} // closed to end the hold early
+	done chan<- error    // gets the outcome, once
+}
+
+// killed is why a component that was killed on request has ended.
+type killed struct{ killOrder }
+
+func (k killed) Error() string {
+	return fmt.Sprintf("killed with kill -9 by a fault, held down for %s", k.hold)
+}
+
+// obey kills the process. Its end is the order's if it has died of it.
+func (k *keeper) obey(ctx context.Context, process *proc.Process, order killOrder) error {
+	stopped, err := process.Kill(ctx)
+	if err == nil && stopped.Outcome != proc.Killed {
+		err = errors.New("it had just ended by itself")
+	}
+	if err != nil {
+		order.done <- fmt.Errorf("kill %s: %w", k.name, err)
+		return err
+	}
+	k.set(func(c *ComponentInfo) {
+		c.State, c.Process, c.Reason = HeldDown, proc.Identity{}, killed{order}.Error()
+		c.Restarts++
+	})
+	order.done <- nil
+	return killed{order}
+}
+
+// holdDown waits until a killed component may start again, and reports whether ctx
+// is not done.
+func (k *keeper) holdDown(ctx context.Context, order killed) bool {
+	k.log.Warn("killed by a fault", "hold", order.hold)
+	timer := time.NewTimer(max(order.hold, firstDelay))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-order.heal:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }
 
 // awaitReady polls until the process serves, has ended or takes too long.

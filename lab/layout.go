@@ -72,6 +72,11 @@ const logSuffix = ".log"
 // componentDir is where a component may keep its files.
 func (l layout) componentDir(name string) string { return filepath.Join(l.data(), name) }
 
+// outsideKubeconfig reaches one cluster from outside of its side.
+func (l layout) outsideKubeconfig(cluster string) string {
+	return filepath.Join(l.data(), cluster+".kubeconfig")
+}
+
 // componentConfig is the file a component reads its configuration from.
 func (l layout) componentConfig(name string) string {
 	return filepath.Join(l.data(), name+".json")

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"watari.dev/lab/fault"
 	"watari.dev/lab/kube"
 	"watari.dev/lab/proc"
 )
@@ -75,7 +76,10 @@ func planFakes(l layout, s settings) (plan, error) {
 	if err := json.Unmarshal([]byte(os.Getenv(fakesEnv)), &fakes); err != nil {
 		return plan{}, err
 	}
-	p := plan{info: Info{Kubeconfig: l.kubeconfig()}}
+	p := plan{info: Info{Kubeconfig: l.kubeconfig(), Control: Control{Token: fakesToken}}}
+	if err := planFakeSide(&p, fakes); err != nil {
+		return plan{}, err
+	}
 	for _, f := range fakes {
 		p.components = append(p.components, component{
 			name: f.Name, after: f.After, path: s.Executable,
@@ -88,6 +92,30 @@ func planFakes(l layout, s settings) (plan, error) {
 	}
 	return p, writeFile(l.kubeconfig(), []byte("kubeconfig\n"))
 }
+
+const fakesToken = "token of the fakes"
+
+// planFakeSide gives the fakes a source with an API server and nodes, and a way to
+// the address in farEnv.
+func planFakeSide(p *plan, fakes []fake) error {
+	far := os.Getenv(farEnv)
+	if far == "" {
+		return nil
+	}
+	picked, err := kube.PickPorts(1)
+	if err != nil {
+		return err
+	}
+	listen := loopback(picked[0])
+	components := map[fault.Component][]string{fault.APIServer: {"api"}, fault.Node: {"node"}}
+	p.sides = map[string]sidePlan{fault.Source: {components: components, relays: []relayPlan{{name: "api-server", listen: listen, to: far}}}}
+	p.info.Clusters = []Cluster{{Name: "fakes", Side: fault.Source, Server: listen}}
+	p.info.AWS.Endpoint = "http://" + far
+	return nil
+}
+
+// farEnv holds the address that plays the API server and AWS for the fakes.
+const farEnv = "WATARI_LAB_TEST_FAR"
 
 func playSupervisor(dir string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"watari.dev/lab/fault"
 	"watari.dev/lab/kube"
 	"watari.dev/lab/proc"
 )
@@ -289,15 +290,38 @@ func TestPlanLab(t *testing.T) {
 	if err := checkComponents(p.components); err != nil {
 		t.Error(err)
 	}
-	if len(p.components) != 13 || len(p.info.Clusters) != 2 || p.info.Clusters[0].Side != "source" {
+	if len(p.components) != 15 || len(p.info.Clusters) != 2 || p.info.Clusters[0].Side != "source" {
 		t.Errorf("%d components, clusters %+v", len(p.components), p.info.Clusters)
+	}
+	var names []string
+	for _, c := range p.components {
+		names = append(names, c.name)
+	}
+	for _, c := range p.info.Clusters {
+		side := p.sides[c.Side]
+		for _, component := range fault.Components() {
+			if len(side.components[component]) == 0 {
+				t.Errorf("nothing can be killed as the %s's %s", c.Side, component)
+			}
+			for _, name := range side.components[component] {
+				if !slices.Contains(names, name) || !strings.HasPrefix(name, c.Name) {
+					t.Errorf("the %s's %s is %s, which does not run there", c.Side, component, name)
+				}
+			}
+		}
+		if !slices.Equal(side.components[fault.Node], c.Nodes) || len(c.Nodes) != 2 || len(side.relays) != 2 {
+			t.Errorf("%s: nodes %v, relays %v", c.Side, c.Nodes, side.relays)
+		}
+		if content, err := os.ReadFile(c.Kubeconfig); err != nil || !strings.Contains(string(content), "server: "+c.Server) {
+			t.Errorf("the kubeconfig of %s leads past its relay: %v", c.Name, err)
+		}
 	}
 	for _, c := range p.components {
 		if c.ready == nil {
 			t.Errorf("%s: nobody asks whether it is ready", c.name)
 		}
 		line := strings.Join(c.args, " ")
-		if strings.Contains(line, p.info.AWS.SecretKey) {
+		if strings.Contains(line, p.info.AWS.SecretKey) || strings.Contains(line, p.info.Control.Token) {
 			t.Errorf("%s: the secret shows in ps: %s", c.name, line)
 		}
 		want := "/opt/kube36"

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"watari.dev/lab/fault"
 	"watari.dev/lab/proc"
 	"watari.dev/lab/proc/flock"
 )
@@ -22,6 +23,7 @@ const supervisorName = "supervisor"
 type plan struct {
 	info       Info // what is known before anything runs
 	components []component
+	sides      map[string]sidePlan // by fault.Source and fault.Target
 }
 
 // Supervise starts the components of the lab in dir, keeps them alive until ctx
@@ -31,7 +33,7 @@ func Supervise(ctx context.Context, dir string) error {
 	return supervise(ctx, dir, planLab)
 }
 
-func supervise(ctx context.Context, dir string, makePlan func(layout, settings) (plan, error)) error {
+func supervise(ctx context.Context, dir string, makePlan func(layout, settings) (plan, error)) (err error) {
 	l, err := newLayout(dir)
 	if err != nil {
 		return err
@@ -59,12 +61,36 @@ func supervise(ctx context.Context, dir string, makePlan func(layout, settings) 
 	if err != nil {
 		return err
 	}
+	sides, err := openSides(ctx, p.sides)
+	if err != nil {
+		return fmt.Errorf("supervise the lab in %s: %w", l.dir, err)
+	}
+	defer func() { err = errors.Join(err, closeSides(sides)) }()
+	// A lab that stops has no faults any more: nobody is to hang while it ends.
+	defer context.AfterFunc(ctx, func() { healSides(sides) })()
+	c, listener, err := startControl(ctx)
+	if err != nil {
+		return err
+	}
 	info := p.info
+	info.Control.Endpoint = "http://" + c.address
 	info.Dir, info.State, info.Supervisor, info.Build, info.Started = l.dir, Starting, self, s.Build, started
 	info.Components = waitingComponents(l, p.components)
 	b := newBoard(l, log, info)
 	b.change(func(*Info) {})
-	return runKeepers(ctx, b, newKeepers(l, b, log, p.components))
+	keepers := newKeepers(l, b, log, p.components)
+	c.serve(listener, info.Control.Token, newTrouble(b, log, keepers, sides, waysToPods(info)), log)
+	defer func() { err = errors.Join(err, c.close()) }()
+	return runKeepers(ctx, b, keepers)
+}
+
+// waysToPods is the lab's AWS as the one who holds the ways from its load balancers
+// to pods.
+func waysToPods(info Info) fault.Client {
+	if info.AWS.Endpoint == "" {
+		return fault.Client{}
+	}
+	return fault.Client{URL: info.AWS.Endpoint + "/_lab/links", Token: info.Control.Token}
 }
 
 func waitingComponents(l layout, components []component) []ComponentInfo {

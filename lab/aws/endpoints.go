@@ -30,7 +30,9 @@ func (s *Server) newControl() http.Handler {
 	mux.Handle(labPrefix+"faults", faults)
 	mux.Handle(labPrefix+"faults/", faults)
 	if s.planes.Links != nil {
-		mux.Handle("PUT "+labPrefix+"links/{name}", fault.RequireToken(s.conf.Token, http.HandlerFunc(s.planes.Links.serve)))
+		links := fault.RequireToken(s.conf.Token, http.HandlerFunc(s.planes.Links.serve))
+		mux.Handle("PUT "+labPrefix+"links/{name}", links)
+		mux.Handle("GET "+labPrefix+"links/{name}", links)
 	}
 	return mux
 }

@@ -87,7 +87,7 @@ func (s LinkState) check() error {
 func (l *Links) set(name string, to LinkState) (LinkState, error) {
 	w, known := l.ways[name]
 	if !known {
-		return LinkState{}, fmt.Errorf("there is no network %q; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(l.ways)), ", "))
+		return LinkState{}, l.unknown(name)
 	}
 	if err := to.check(); err != nil {
 		return LinkState{}, err
@@ -121,19 +121,38 @@ func (l *Links) close() {
 	}
 }
 
+// get tells of one link.
+func (l *Links) get(name string) (LinkState, error) {
+	w, known := l.ways[name]
+	if !known {
+		return LinkState{}, l.unknown(name)
+	}
+	return LinkState{State: w.link.State(), Met: w.link.Met()}, nil
+}
+
+func (l *Links) unknown(name string) error {
+	return fmt.Errorf("there is no network %q; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(l.ways)), ", "))
+}
+
 // serve answers PUT and GET of one link.
 func (l *Links) serve(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	var to LinkState
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&to); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	now, err := l.set(name, to)
+	now, err := l.ask(w, r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(now) // a caller that left is nobody to tell
+}
+
+func (l *Links) ask(w http.ResponseWriter, r *http.Request) (LinkState, error) {
+	name := r.PathValue("name")
+	if r.Method == http.MethodGet {
+		return l.get(name)
+	}
+	var to LinkState
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&to); err != nil {
+		return LinkState{}, err
+	}
+	return l.set(name, to)
 }

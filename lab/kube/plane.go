@@ -20,6 +20,7 @@ type Config struct {
 	Binary      string       // a program that Build returned
 	Dir         string       // absolute; everything of the plane lives in it
 	ServiceCIDR netip.Prefix // zero is 10.96.0.0/16
+	Ports       *PortPicker  // nil is one of its own
 }
 
 // defaultServiceCIDR is that of most clusters (kubeadm has 10.96.0.0/12); 65,534
@@ -54,7 +55,10 @@ func Prepare(cfg Config) (*Plane, error) {
 	if _, err := os.Stat(filepath.Join(cfg.Dir, etcdDir)); !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("prepare %s in %s: it holds a plane already; remove it or take another directory", cfg.Name, cfg.Dir)
 	}
-	picked, err := PickPorts(5)
+	if cfg.Ports == nil {
+		cfg.Ports = new(PortPicker)
+	}
+	picked, err := cfg.Ports.Pick(5)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", cfg.Name, err)
 	}
@@ -138,6 +142,12 @@ func (p *Plane) Server() string { return loopbackURL(p.ports.api) }
 // Kubeconfig returns the path of the administrator's kubeconfig. It names one
 // context, that of the cluster.
 func (p *Plane) Kubeconfig() string { return filepath.Join(p.cfg.Dir, adminKubeconfig) }
+
+// KubeconfigAt returns the administrator's kubeconfig for those who reach the API
+// server by another URL, on 127.0.0.1 as well.
+func (p *Plane) KubeconfigAt(server string) ([]byte, error) {
+	return newKubeconfig(p.cfg.Name, server, p.pki.ca, p.pki.admin).render()
+}
 
 // CA returns the certificate of the cluster's authority as PEM.
 func (p *Plane) CA() []byte { return p.pki.ca }

@@ -20,27 +20,37 @@ const (
 
 // PickPorts returns n different ports that are free on 127.0.0.1 now. They lie
 // outside of the range of outgoing connections.
-func PickPorts(n int) ([]int, error) {
+func PickPorts(n int) ([]int, error) { return new(PortPicker).Pick(n) }
+
+// PortPicker picks ports, none twice. The zero value is ready; it is not for several
+// goroutines.
+type PortPicker struct{ picked map[int]bool }
+
+// Pick is PickPorts without the ports that were picked before: they may not be
+// in use yet.
+func (p *PortPicker) Pick(n int) ([]int, error) {
 	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if p.picked == nil {
+		p.picked = map[int]bool{}
+	}
 	var ports []int
-	var held []net.Listener // until all are picked, so that none is picked twice
-	defer func() {
-		for _, l := range held {
-			_ = l.Close()
-		}
-	}()
 	var last error
 	for range portTries {
 		if len(ports) == n {
 			return ports, nil
 		}
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		if p.picked[port] {
+			continue
+		}
 		l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(loopback, uint16(port))))
 		if err != nil {
 			last = err
 			continue
 		}
-		held, ports = append(held, l), append(ports, port)
+		_ = l.Close() // it was only to see whether the port is free
+		p.picked[port] = true
+		ports = append(ports, port)
 	}
 	if len(ports) == n {
 		return ports, nil

@@ -168,3 +168,13 @@ func (p *Process) Stop(ctx context.Context, grace time.Duration) (Stopped, error
 	}
 	return stopped, err
 }
+
+// Kill ends the process as kill -9 does, without a chance to clean up. It returns
+// after the process has ended.
+func (p *Process) Kill(ctx context.Context) (Stopped, error) {
+	killed, err := kill(ctx, p.found, func() bool { return sameProcess(p.found.Identity) })
+	if err == nil {
+		<-p.done
+	}
+	return killed, err
+}

@@ -68,6 +68,26 @@ func stop(ctx context.Context, f Found, grace time.Duration, alive func() bool) 
 	return stopped(Killed), nil
 }
 
+// kill sends KILL at once, without asking the process to end.
+func kill(ctx context.Context, f Found, alive func() bool) (Stopped, error) {
+	began := time.Now()
+	h, err := openHandle(f.PID, alive)
+	if errors.Is(err, errGone) {
+		return Stopped{Found: f, Outcome: AlreadyGone}, nil
+	}
+	if err != nil {
+		return Stopped{}, fmt.Errorf("kill %s: %w", f, err)
+	}
+	defer h.close()
+	if err := h.signal(unix.SIGKILL); err != nil {
+		return Stopped{Found: f, Outcome: AlreadyGone}, ignoreGone(err)
+	}
+	if !h.wait(context.WithoutCancel(ctx), killBound) {
+		return Stopped{}, fmt.Errorf("kill %s: it still lives %s after KILL; it hangs in the kernel (state D), look at its disk", f, killBound)
+	}
+	return Stopped{Found: f, Outcome: Killed, Took: time.Since(began)}, nil
+}
+
 // killBound is how long a killed process may take to disappear. The kernel
 // needs milliseconds unless the process hangs in I/O.
 const killBound = 10 * time.Second
