@@ -164,17 +164,18 @@ type RouteForecast struct {
 	Snapshot *router.Snapshot // nil if it could not be read
 	Err      error
 	Finest   traffic.Share // the smallest step of a share that its weights express, about
+	Tries    TriesForecast
 }
 
 // Foresee says what the plan would do. Snapshots may lack routes that could not
 // be read; errs says why.
-func (p Plan) Foresee(features map[string]router.Features, snapshots map[string]router.Snapshot, errs map[string]error) Forecast {
+func (p Plan) Foresee(features map[string]router.Features, snapshots map[string]router.Snapshot, errs map[string]error, pace Pace) Forecast {
 	f := Forecast{Name: p.Spec.Name, Source: p.Spec.Source, Target: p.Spec.Target, Gate: p.gate()}
 	var back time.Duration
 	perStep := 0
 	for _, l := range p.Levers {
 		ft := features[l.Ref.Name]
-		rf := RouteForecast{Ref: l.Ref, Features: ft, Err: errs[l.Ref.Name], Finest: traffic.Share(int64(traffic.All) / max(1, ft.MaxWeight+1))}
+		rf := RouteForecast{Ref: l.Ref, Features: ft, Tries: p.tries(ft, pace), Err: errs[l.Ref.Name], Finest: traffic.Share(int64(traffic.All) / max(1, ft.MaxWeight+1))}
 		if s, read := snapshots[l.Ref.Name]; read {
 			rf.Snapshot = &s
 		}

@@ -82,7 +82,7 @@ func TestForesee(t *testing.T) {
 	p := twoRoutes(33, 5000, 10000)
 	p.Spec.Steps[1].Approval = true
 	unread := errors.New("throttled")
-	f := p.Foresee(features, map[string]router.Snapshot{"public": {Version: "v1"}}, map[string]error{"partners": unread})
+	f := p.Foresee(features, map[string]router.Snapshot{"public": {Version: "v1"}}, map[string]error{"partners": unread}, Pace{Write: time.Second})
 
 	if f.Name != "shop" || f.Source != "a" || f.Target != "b" {
 		t.Errorf("%s: %s -> %s", f.Name, f.Source, f.Target)
@@ -103,6 +103,9 @@ func TestForesee(t *testing.T) {
 		t.Errorf("want -, have +\n%s", diff)
 	}
 	public, partners := f.Routes[0], f.Routes[1]
+	if public.Tries.Each != time.Second || public.Tries.Calls != 4 || partners.Tries.Calls != 2 {
+		t.Errorf("tries: %+v, %+v", public.Tries, partners.Tries)
+	}
 	if public.Finest != 10 || public.Snapshot == nil || public.Snapshot.Version != "v1" || public.Err != nil {
 		t.Errorf("public: %+v", public)
 	}
@@ -125,7 +128,7 @@ func rounded(share traffic.Share) []string {
 func TestForeseeWithoutGates(t *testing.T) {
 	p := twoRoutes(10000)
 	p.Spec.Gate.Signals = false
-	f := p.Foresee(nil, nil, nil)
+	f := p.Foresee(nil, nil, nil, Pace{})
 	if len(f.Steps[0].Gates) != 0 || f.Steps[0].WayBack != 0 || f.Writes != 0 || f.Takes != time.Hour || f.Routes[0].Finest != traffic.All {
 		t.Errorf("%+v", f)
 	}

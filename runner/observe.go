@@ -93,7 +93,7 @@ func (r *run) startCount(ctx context.Context) {
 // back, or the turn has lasted long enough.
 func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []engine.Command {
 	now := r.Clock.Now()
-	patience, listen := now.Add(max(r.Spec.Gate.Interval, time.Second)), now.Add(pollCommands)
+	patience, listen := now.Add(TurnWithin(r.Spec)), now.Add(pollCommands)
 	for r.looking.busy() && ctx.Err() == nil && now.Before(patience) {
 		r.looking.tasks.Wait(ctx, min(patience.Sub(now), listen.Sub(now)))
 		if now = r.Clock.Now(); now.Before(listen) {

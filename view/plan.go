@@ -28,6 +28,7 @@ func Plan(w io.Writer, f plan.Forecast, sides traffic.BySide[string]) {
 		route(w, r)
 	}
 	gate(w, f)
+	tries(w, f.Routes)
 	fmt.Fprintf(w, "  writes     %s at least (%s with all reads)%s\n", plural(f.Writes, "API call"), Count(int64(f.Calls)), slowest(f.Routes))
 	fmt.Fprintf(w, "  takes      %s at least%s\n", Span(f.Takes), approvals(f.Steps))
 	fmt.Fprintf(w, "\nNothing was changed.\n")

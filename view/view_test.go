@@ -81,6 +81,11 @@ func TestPlanPage(t *testing.T) {
 		},
 		Warnings: []string{"api.example.com: the TTL is above 60 s; so long do clients keep the answer before"},
 	}
+	triedOnce := plan.TriesForecast{Rise: 6, RiseWithin: 93500 * time.Millisecond, BackEvery: 16 * time.Second, Each: 12 * time.Second, CallTries: 1, BackTries: 1}
+	tried := triedOnce
+	tried.Manual, tried.RiseWithin, tried.Calls, tried.CallTries, tried.CallWaits = true, 183500*time.Millisecond, 4, 5, 7500*time.Millisecond
+	triedOften := tried
+	triedOften.Calls, triedOften.BackTries, triedOften.Manual = 1, 3, false
 	f := plan.Forecast{
 		Gate: plan.GateForecast{Alpha: .01, Trouble: map[string]string{"signals[1] cloudWatch": "the source cannot be counted: access denied"}, Services: []plan.ServiceForecast{
 			{Name: "checkout", Metrics: []string{"errors", "p50", "p99"}, Signals: []string{"prometheus", "cloudWatch"}, Late: 3 * time.Minute},
@@ -93,8 +98,8 @@ func TestPlanPage(t *testing.T) {
 			{Share: 10000, Hold: 24 * time.Hour, Gates: []string{"approval"}, WayBack: 65 * time.Second},
 		},
 		Routes: []plan.RouteForecast{
-			{Ref: ref, Features: router.Features{Propagation: 5 * time.Second, Limit: "a few calls per second"}, Finest: 10, Err: errors.New("alb: read weights of it: throttled; nothing was changed")},
-			{Ref: dns, Features: router.Features{Propagation: time.Minute, Cached: 5 * time.Second}, Finest: 39, Snapshot: snapshot},
+			{Ref: ref, Features: router.Features{Propagation: 5 * time.Second, Limit: "a few calls per second"}, Finest: 10, Tries: tried, Err: errors.New("alb: read weights of it: throttled; nothing was changed")},
+			{Ref: dns, Features: router.Features{Propagation: time.Minute, Cached: 5 * time.Second}, Finest: 39, Tries: triedOften, Snapshot: snapshot},
 		},
 	}
 	write := func(f plan.Forecast, source, target string) string {
@@ -104,7 +109,7 @@ func TestPlanPage(t *testing.T) {
 	}
 	p.add("both sides known, a route that cannot be read, a writer", write(f, "Kubernetes 1.33.13, 214 of 214 pods ready", "Kubernetes 1.36.3, 31 of 31 pods ready"))
 	one := f
-	one.Steps, one.Routes, one.Writes = []plan.StepForecast{{Share: 10000, Hold: time.Minute}}, []plan.RouteForecast{{Ref: router.Ref{Name: "m", Driver: "mem", ID: "x"}, Finest: 1}}, 1
+	one.Steps, one.Routes, one.Writes = []plan.StepForecast{{Share: 10000, Hold: time.Minute}}, []plan.RouteForecast{{Ref: router.Ref{Name: "m", Driver: "mem", ID: "x"}, Finest: 1, Tries: triedOnce}, {Ref: router.Ref{Name: "n", Driver: "mem", ID: "y"}, Finest: 1, Tries: triedOnce}}, 1
 	p.add("one side not read, nothing else known", write(one, "", "not read: kubernetes: read the version of context eks-1-36: no usable answer; see whether kubectl reaches it"))
 	p.compare(t, "plan")
 }

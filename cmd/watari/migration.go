@@ -63,7 +63,7 @@ func features(ctx context.Context, routes map[string]runner.Route) (map[string]r
 	defer cancel()
 	out := map[string]router.Features{}
 	for name, r := range routes {
-		f, err := r.Driver.Features(ctx, r.Ref)
+		f, err := patiently(ctx, func() (router.Features, error) { return r.Driver.Features(ctx, r.Ref) })
 		if err != nil {
 			return nil, err
 		}

@@ -51,7 +51,8 @@ func showPlan(cmd *cobra.Command, p plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	forecast := c.plan.Foresee(c.features, snapshots, errs)
+	pace := plan.Pace{Write: runner.WriteWithin(), Turn: runner.TurnWithin(c.plan.Spec)}
+	forecast := c.plan.Foresee(c.features, snapshots, errs, pace)
 	forecast.Gate.Trouble = trouble
 	view.Plan(cmd.OutOrStdout(), forecast, inventories(ctx, p))
 	return nil
@@ -62,7 +63,8 @@ func readAll(ctx context.Context, routes map[string]runner.Route) (map[string]ro
 	defer cancel()
 	snapshots, errs := map[string]router.Snapshot{}, map[string]error{}
 	for name, r := range routes {
-		if s, err := r.Driver.Read(ctx, r.Ref); err != nil {
+		s, err := patiently(ctx, func() (router.Snapshot, error) { return r.Driver.Read(ctx, r.Ref) })
+		if err != nil {
 			errs[name] = err
 		} else {
 			snapshots[name] = s

@@ -174,7 +174,9 @@ func restorerOf(r runner.Route) (router.Restorer, string) {
 
 // restoreRoute restores one route and says what became of it.
 func restoreRoute(ctx context.Context, restorer router.Restorer, ref router.Ref, keep keeping) (e store.Entry, ok bool) {
-	receipt, err := restorer.Restore(ctx, ref, keep.side, keep.notAfter)
+	receipt, err := patiently(ctx, func() (router.Receipt, error) {
+		return restorer.Restore(ctx, ref, keep.side, keep.notAfter)
+	})
 	e = store.Entry{At: time.Now(), Kind: "effect"}
 	if err == nil {
 		e.Data, err = json.Marshal(receipt)
