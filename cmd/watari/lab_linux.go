@@ -39,7 +39,7 @@ loopback. Kubernetes is compiled once, into the user cache directory.`,
 	cmd.PersistentFlags().StringVar(&flags.dir, "dir", "", "directory of the lab (default $WATARI_LAB_DIR, then the user cache directory)")
 	onlyCommands(cmd)
 	cmd.AddCommand(
-		newLabUp(&flags), newLabDown(&flags), newLabStatus(&flags), newLabKubeconfig(&flags), newLabEnv(&flags), newLabLogs(&flags), newLabBuild(), newLabBench(&flags),
+		newLabUp(&flags), newLabDown(&flags), newLabStatus(&flags), newLabKubeconfig(&flags), newLabEnv(&flags), newLabLogs(&flags), newLabFault(&flags), newLabBuild(), newLabBench(&flags),
 		newLabSupervise(&flags), newLabComponent(), newLabApp(), newLabLoad(),
 	)
 	return cmd

@@ -164,6 +164,9 @@ func checkSide(side string) error {
 	if slices.Contains(sides(), side) {
 		return nil
 	}
+	if side == "" {
+		return fmt.Errorf("say which side: %s", strings.Join(sides(), " or "))
+	}
 	return fmt.Errorf("there is no side %q; there are: %s", side, join(sides()))
 }
 
