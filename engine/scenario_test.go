@@ -18,17 +18,22 @@ import (
 // then lets things happen; what is printed is the journal and the state.
 //
 //	spec [deadline=5m] [manual] [reassert] [on-unknown=rollback] [unknown=KIND:rollback] [p99=100ms] [no-signals]
+//	     [window=10s] [interval=1s] [errors=1%] [unknown-after=30s]
 //	     [analysis] [form=unit] [unit=1s] [latency] [services=web,api] [adaptive] [promote] [budget=20] [min=20]
 //	route NAME [settle-within=30s]
 //	step SHARE HOLD [approval]
 //	----
 //	run DURATION                  let time pass
-//	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, unreadable, never-settles, late=SHARE, cap=SHARE, ok
-//	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed [service=web]
+//	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, unreadable, never-settles, late=SHARE, cap=SHARE, ok,
+//	                              late-write=8s (the next write arrives so much later), partial (the next write changes some names),
+//	                              stale=5s (reads are that much behind), settles=2s
+//	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed counted [service=web]
 //	signal ok|unreachable|no-target|no-source|none|skewed|restarting
 //	intrude NAME SHARE [OWNER [perhaps|probably|surely]]   SHARE may be 10%..50%, different in its names
 //	race NAME SHARE [OWNER...]    the same, between the look and the next write
 //	command VERB                  pause, resume, approve, rollback, retry
+//	touch NAME                    somebody else's change to something that is not the share
+//	away DURATION                 let time pass without anybody who watches
 //	kill                          a new process takes over now
 //	kill-after-save               the process dies between saving the next write and applying it
 //	kill-after-write              the process dies between applying the next write and saving its result
@@ -80,6 +85,10 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 			w.levers[name].race = nil
 			intrude()
 		}
+	case "touch":
+		w.levers[d.CmdArgs[0].Key].version++
+	case "away":
+		w.now = w.now.Add(span(t, d.CmdArgs[0].Key))
 	case "command":
 		w.command(Verb(d.CmdArgs[0].Key))
 		w.run(0)
@@ -128,7 +137,16 @@ func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
 		l.late, l.lateAt = share(t, a.Vals[0]), w.now.Add(3*time.Second)
 	case "cap":
 		l.cap = share(t, a.Vals[0])
+	case "late-write":
+		l.lateWrite = span(t, a.Vals[0])
+	case "partial":
+		l.partial = n
+	case "stale":
+		l.stale = span(t, a.Vals[0])
+	case "settles":
+		l.settles = span(t, a.Vals[0])
 	case "ok":
+		l.lateWrite, l.partial, l.stale = 0, 0, 0
 		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles = 0, 0, 0, false, false, false
 	default:
 		t.Fatalf("no such fault %q", a.Key)
@@ -145,6 +163,8 @@ func (w *world) users(t *testing.T, a datadriven.CmdArg) {
 		w.failing.Source = share(t, a.Vals[0]).Ratio()
 	case "swallowed":
 		w.swallowed = true
+	case "counted":
+		w.swallowed = false
 	case "latency":
 		w.latency = span(t, a.Vals[0])
 	case "leak":
@@ -162,6 +182,7 @@ func readSpec(t *testing.T, d *datadriven.TestData) Spec {
 		Gate:     Gate{Signals: true, MaxErrorRatio: 0.01, MinRequests: 20, Window: 10 * time.Second, Interval: time.Second},
 		Rollback: Rollback{OnUnknown: UnknownHolds, UnknownAfter: 30 * time.Second},
 	}
+	var errors *float64
 	for _, a := range d.CmdArgs {
 		switch a.Key {
 		case "deadline":
@@ -178,7 +199,19 @@ func readSpec(t *testing.T, d *datadriven.TestData) Spec {
 			spec.Gate.Signals = false
 		case "unknown":
 			kind, do, _ := strings.Cut(a.Vals[0], ":")
-			spec.Rollback.Kinds = map[Why]OnUnknown{Why(strings.ReplaceAll(kind, "-", " ")): OnUnknown(do)}
+			if spec.Rollback.Kinds == nil {
+				spec.Rollback.Kinds = map[Why]OnUnknown{}
+			}
+			spec.Rollback.Kinds[Why(strings.ReplaceAll(kind, "-", " "))] = OnUnknown(do)
+		case "window":
+			spec.Gate.Window = span(t, a.Vals[0])
+		case "interval":
+			spec.Gate.Interval = span(t, a.Vals[0])
+		case "errors":
+			ratio := share(t, a.Vals[0]).Ratio()
+			errors = &ratio
+		case "unknown-after":
+			spec.Rollback.UnknownAfter = span(t, a.Vals[0])
 		case "min":
 			spec.Gate.MinRequests, _ = strconv.ParseInt(a.Vals[0], 10, 64)
 		case "analysis", "form", "unit", "latency", "services", "adaptive", "promote", "budget":
@@ -190,6 +223,9 @@ func readSpec(t *testing.T, d *datadriven.TestData) Spec {
 	if a := spec.Gate.Analysis; a != nil {
 		cfg := a.WithDefaults()
 		spec.Gate.Analysis, spec.Gate.MaxErrorRatio = &cfg, 1
+	}
+	if errors != nil {
+		spec.Gate.MaxErrorRatio = *errors
 	}
 	for line := range strings.Lines(d.Input) {
 		words := strings.Fields(line)

@@ -50,7 +50,7 @@ type lever struct {
 	version        int
 	owner          *traffic.Owner // who wrote last, where somebody else did and is known
 	settles        time.Duration
-	written        time.Time
+	written, read  time.Time
 	last           string // ID of the last write, for idempotence
 	throttle       int    // refuse that many writes
 	loseReply      int    // do that many writes without a reply
@@ -59,7 +59,38 @@ type lever struct {
 	neverSettles   bool
 	late           traffic.Share // a write that arrives late
 	lateAt         time.Time
-	race           func() // what somebody else does between our look and our next write
+	lateWrite      time.Duration // the next write arrives that much later, without a reply
+	partial        int           // let that many writes change some of its names only, without a reply
+	stale          time.Duration // how far behind reads are
+	past           []held        // what it held, oldest first
+	race           func()        // what somebody else does between our look and our next write
+}
+
+// held is what a lever holds until a moment.
+type held struct {
+	until      time.Time
+	low, share traffic.Share
+	version    int
+	owner      *traffic.Owner
+}
+
+// hold gives a lever shares from now on.
+func (l *lever) hold(now time.Time, low, share traffic.Share, owner *traffic.Owner) {
+	l.past = append(l.past, l.held(now))
+	l.low, l.share, l.owner = low, share, owner
+	l.version++
+}
+
+func (l *lever) held(until time.Time) held { return held{until, l.low, l.share, l.version, l.owner} }
+
+// shown is what a reader sees, who may be behind.
+func (l *lever) shown(now time.Time) held {
+	for _, before := range l.past {
+		if l.stale > 0 && before.until.After(now.Add(-l.stale)) {
+			return before
+		}
+	}
+	return l.held(now)
 }
 
 var dawn = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -153,7 +184,9 @@ func (w *world) observe() Observation {
 		if l.unread {
 			rs.Found = traffic.FailedAt[Found](errors.New("connection refused"), w.now)
 		} else {
-			rs.Found = traffic.KnownAt(Found{Low: l.low, High: l.share, Version: fmt.Sprint("v", l.version), Owner: l.owner, At: w.now}, w.now)
+			l.read = w.now
+			shown := l.shown(w.now)
+			rs.Found = traffic.KnownAt(Found{Low: shown.low, High: shown.share, Version: fmt.Sprint("v", shown.version), Owner: shown.owner, At: w.now}, w.now)
 			if r := w.route(name); r != nil && r.Written != nil && !r.Written.Settled {
 				done := !l.neverSettles && w.now.Sub(l.written) >= l.settles
 				rs.Settled = traffic.KnownAt(Settlement{Done: done, Pending: "not INSYNC yet"}, w.now)
@@ -175,8 +208,8 @@ func (w *world) route(name string) *RouteStatus {
 
 func (l *lever) tick(now time.Time) {
 	if !l.lateAt.IsZero() && !l.lateAt.After(now) {
-		l.share, l.low, l.lateAt = l.late, l.late, time.Time{}
-		l.version++
+		l.lateAt = time.Time{}
+		l.hold(now, l.late, l.late, nil)
 	}
 }
 
@@ -283,13 +316,23 @@ func (w *world) apply(in Write) *Result {
 		l.loseWrite--
 		res.Err = "connection reset"
 		return res
+	case l.lateWrite > 0:
+		l.late, l.lateAt, l.lateWrite = min(in.Share, l.cap), w.now.Add(l.lateWrite), 0
+		res.Err = "connection reset"
+		return res
 	case in.IfVersion != "" && in.IfVersion != fmt.Sprint("v", l.version):
 		res.Outcome, res.Err = Refused, "changed by somebody else since it was read"
 		return res
 	}
-	l.share, l.written, l.last, l.owner = min(in.Share, l.cap), w.now, in.ID, nil
-	l.low = l.share
-	l.version++
+	goal := min(in.Share, l.cap)
+	l.written, l.last = w.now, in.ID
+	if l.partial > 0 {
+		l.partial--
+		l.hold(w.now, min(l.low, goal), max(l.share, goal), nil)
+		res.Err = "connection reset"
+		return res
+	}
+	l.hold(w.now, goal, goal, nil)
 	if l.loseReply > 0 {
 		l.loseReply--
 		res.Err = "connection reset"
@@ -312,8 +355,7 @@ func (w *world) command(verb Verb) {
 // at low.
 func (w *world) intrude(name string, low, share traffic.Share, who *traffic.Owner) {
 	l := w.levers[name]
-	l.low, l.share, l.owner = low, share, who
-	l.version++
+	l.hold(w.now, low, share, who)
 }
 
 // state is one line for scripts.

@@ -82,6 +82,9 @@ func (l *lever) set(who string, foreign bool, parts []router.Pair) {
 	l.version++
 	l.remember()
 	l.used = max(l.used, l.now+l.propagation()) // changes are used in their order
+	if !foreign {
+		l.record(beat{arrived: true, route: l.ref.Name, share: l.high()})
+	}
 	mean := l.share()
 	l.at(l.used, func() { l.users.route(l, mean) })
 	if l.tracing {

@@ -38,7 +38,7 @@ func (p *process) config(s store.Store) runner.Config {
 		cfg.Signals = p.signals()
 	}
 	for _, l := range p.levers {
-		var d router.Driver = &driver{p, l}
+		d := p.witnessed(l.ref.Name, &driver{p, l})
 		if b := p.brk; b != nil && b.Driver != nil {
 			d = b.Driver(p, d)
 		}

@@ -39,11 +39,17 @@ func Shrink(ctx context.Context, s *Simulator, plan Plan, o Options) (Plan, Resu
 // Invariant names the invariant that an error of a run says is broken; empty if it
 // is none.
 func Invariant(broken error) string {
-	var v *Violation
-	if errors.As(broken, &v) {
+	if v := violation(broken); v != nil {
 		return v.Invariant
 	}
 	return ""
+}
+
+// violation returns what an error of a run says is broken; nil if nothing is.
+func violation(broken error) *Violation {
+	var v *Violation
+	errors.As(broken, &v)
+	return v
 }
 
 type shrinker struct {
@@ -312,7 +318,9 @@ func smallFault(i int) []cut {
 		on(func(f *Fault) bool { return reset(&f.After, 0) }),
 		on(func(f *Fault) bool { return reset(&f.After, f.After.Truncate(time.Second)) }),
 		on(func(f *Fault) bool { return f.Lasts > time.Second && reset(&f.Lasts, f.Lasts.Truncate(time.Second)) }),
-		on(func(f *Fault) bool { return f.Lasts > time.Second && reset(&f.Lasts, (f.Lasts/2).Truncate(time.Second)) }),
+		on(func(f *Fault) bool {
+			return f.Lasts > time.Second && reset(&f.Lasts, (f.Lasts/2).Truncate(time.Second))
+		}),
 		on(func(f *Fault) bool { return f.Lasts > time.Second && reset(&f.Lasts, f.Lasts-time.Second) }),
 	}
 }

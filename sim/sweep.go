@@ -3,7 +3,6 @@ package sim
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -161,8 +160,7 @@ func (w *worker) play(ctx context.Context, seed uint64) uint64 {
 			r.Broken = err
 		}
 	}
-	var v *Violation
-	if errors.As(r.Broken, &v) {
+	if v := violation(r.Broken); v != nil {
 		one.Found = []Found{{seed, v}}
 	}
 	w.lock.Lock()

@@ -165,6 +165,7 @@ func (w *world) heal() {
 func (w *world) enter(p engine.Phase) {
 	w.phase = p
 	w.entered[p]++
+	w.record(beat{phase: p})
 	w.attend(p)
 	if w.healed {
 		return
