@@ -1,14 +1,19 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"watari.dev/api/v1alpha1"
+	"watari.dev/engine"
+	"watari.dev/router/paced"
+	"watari.dev/runner"
 )
 
 var (
@@ -48,6 +53,29 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestBoundsAreDocumented holds docs/cli.md against what the engine, the runner and
+// the pacer keep.
+func TestBoundsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := engine.TryBounds()
+	for _, row := range []string{
+		fmt.Sprintf("| a write that raises a share | %d times, ", b.RiseTries),
+		fmt.Sprintf("s apart, %s each |", spaced(runner.WriteWithin())),
+		fmt.Sprintf("| a write that takes back | until it is done, 0.5 s to %s apart, %s each |", spaced(b.LongestPause), spaced(runner.WriteWithin())),
+		fmt.Sprintf(", %s at most; taking back never is |", spaced(paced.LongestHold)),
+	} {
+		if !strings.Contains(string(page), row) {
+			t.Errorf("docs/cli.md does not say %q", row)
+		}
+	}
+}
+
+// spaced writes whole seconds as the documents do.
+func spaced(d time.Duration) string { return fmt.Sprintf("%d s", d/time.Second) }
 
 // wholeFile returns a block as a file: a block that is one already, or a part of
 // spec in a migration that has the rest.
