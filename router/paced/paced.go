@@ -100,10 +100,11 @@ func send[T any](ctx context.Context, p *Pacer, op operation, call func() (T, er
 	return out, err
 }
 
-// error says that op was not sent.
+// error says that op was not sent; people get the end of the hold in whole seconds,
+// rounded up.
 func (h hold) error(op operation) error {
 	return &router.Error{
 		Op: op.route.Driver + ": " + op.name, On: "route " + op.route.Name, Kind: router.ErrHeldBack, Effect: router.EffectNothing,
-		Advice: "not asked until " + h.until.Format(time.TimeOnly) + " " + h.why + "; taking back goes first", RetryAt: h.until,
+		Advice: "not asked until " + h.until.Add(time.Second-1).Format(time.TimeOnly) + " " + h.why + "; taking back goes first", RetryAt: h.until,
 	}
 }

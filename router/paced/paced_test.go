@@ -150,7 +150,7 @@ func TestAThrottledAccountIsLeftAlone(t *testing.T) {
 	for _, wait := range []time.Duration{500, 1000, 2000, 4000, 8000, 8000} {
 		wait *= time.Millisecond
 		r.sent(r.read(r.a), router.ErrThrottled)
-		until := r.at.Now().Add(wait).Format(time.TimeOnly)
+		until := r.at.Now().Add(wait + time.Second - 1).Format(time.TimeOnly)
 		r.held(r.read(r.a), wait, "mem: read weights of route a: held back; nothing was changed; not asked until "+until+" after being throttled; taking back goes first")
 		for _, op := range []func(router.Ref) error{r.read, r.settled, func(b router.Ref) error { return r.write(b, 1000) }} {
 			if _, held := router.HeldBack(op(r.b)); !held && r.at.Now().Sub(first) < paced.LongestHold {
@@ -197,11 +197,11 @@ func TestThreeOperationsWithoutAnAnswerAreEnough(t *testing.T) {
 		r.sent(r.read(r.b), router.ErrUnavailable)
 	}
 	r.held(r.read(r.a), 500*time.Millisecond,
-		"mem: read weights of route a: held back; nothing was changed; not asked until 12:00:00 after 3 operations without an answer; taking back goes first")
+		"mem: read weights of route a: held back; nothing was changed; not asked until 12:00:01 after 3 operations without an answer; taking back goes first")
 	r.at.Advance(500 * time.Millisecond)
 	r.sent(r.read(r.a), router.ErrUnavailable)
 	r.held(r.read(r.a), time.Second,
-		"mem: read weights of route a: held back; nothing was changed; not asked until 12:00:01 after 4 operations without an answer; taking back goes first")
+		"mem: read weights of route a: held back; nothing was changed; not asked until 12:00:02 after 4 operations without an answer; taking back goes first")
 }
 
 func TestWhoGivesUpSaysNothingOfTheAccount(t *testing.T) {
@@ -227,7 +227,7 @@ func TestTakingBackIsNeverHeldAndGoesFirst(t *testing.T) {
 	}
 	r.at.Advance(14800 * time.Millisecond) // every back-off is over; the way is left free for 15 s
 	r.held(r.read(r.b), 100*time.Millisecond,
-		"mem: read weights of route b: held back; nothing was changed; not asked until 12:00:15 while a is taken back; taking back goes first")
+		"mem: read weights of route b: held back; nothing was changed; not asked until 12:00:16 while a is taken back; taking back goes first")
 	r.sent(r.write(r.a, traffic.None), nil)
 	r.sent(r.read(r.b), nil)
 	r.sent(r.write(r.b, 2000), nil)

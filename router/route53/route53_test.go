@@ -136,6 +136,22 @@ func (f *fakeRoute53) of(name string) (out []string) {
 	return out
 }
 
+func TestNothingIsRestoredOnceTheRightHasEnded(t *testing.T) {
+	for name, c := range map[string]struct {
+		right time.Duration
+		slow  time.Duration // the read before the write
+	}{"before it begins": {}, "while it reads": {time.Second, time.Second}, "in time": {2 * time.Second, time.Second}} {
+		f := newFake(newClock(), weighted("api.example.com", "old", "192.0.2.1", 100), weighted("api.example.com", "new", "192.0.2.2", 0))
+		d, r := driverOver(f), route("api.example.com")
+		r.Convert = true
+		f.faults = []routertest.Fault{{Kind: routertest.Slow, Times: 1, Takes: c.slow}}
+		_, err := d.Restore(t.Context(), r, traffic.Source, f.clock.Now().Add(c.right))
+		if late := c.right <= c.slow; late != errors.Is(err, router.ErrExpired) || late != (f.writes == 0) || !late && err != nil {
+			t.Errorf("%s: %d writes, %v", name, f.writes, err)
+		}
+	}
+}
+
 func TestSimpleRecordIsConvertedAndRestored(t *testing.T) {
 	for _, keep := range []traffic.Side{traffic.Source, traffic.Target} {
 		f := newFake(newClock(), simple("api.example.com", "192.0.2.1"))
