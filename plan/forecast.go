@@ -18,7 +18,7 @@ func (p Plan) Bind(features map[string]router.Features) Plan {
 	for i, r := range p.Spec.Routes {
 		f := features[r.Name]
 		r.Granularity = granularity(p.Spec.Steps, f.MaxWeight)
-		r.SettleWithin = 2*(f.Propagation+f.Cached) + settleSlack
+		r.SettleWithin = 2*(f.Propagation+f.Cached) + settleSlack + 2*f.HeldBack // a look and whether it settled
 		r.LookEvery = max(time.Second, time.Duration(f.ReadCalls+f.SettleCalls)*callEvery)
 		if f.CallRate > 0 {
 			r.LookEvery = max(r.LookEvery, 2*look) // half of what the account has is left to writes and to others

@@ -24,6 +24,10 @@ func TestHowOftenThingsAreTried(t *testing.T) {
 	if diff := cmp.Diff(want, p.tries(f, pace)); diff != "" {
 		t.Errorf("want -, have +\n%s", diff)
 	}
+	held := p.Bind(map[string]router.Features{"public": f}).Spec.Routes[0].SettleWithin
+	if free := p.Bind(nil).Spec.Routes[0].SettleWithin; held-free != 2*f.HeldBack {
+		t.Errorf("what is held back must settle within %s, what is not within %s", held, free)
+	}
 	// A driver that says nothing tries once.
 	if got := p.tries(router.Features{}, pace); got.CallTries != 1 || got.BackTries != 1 || got.Calls != 0 {
 		t.Errorf("%+v", got)
