@@ -23,16 +23,15 @@ import (
 // clusterPlan is what is decided about a cluster before it is made.
 type clusterPlan struct {
 	name, side string
-	podCIDR    string
-	nodeCIDRs  []string // the parts of podCIDR, one for each node
+	network    int // of its pods; see networks
 	version    kube.Version
 }
 
 // clusters are the two clusters of a lab, the source first.
 func clusters() []clusterPlan {
 	return []clusterPlan{
-		{name: "eks-1-33", side: "source", podCIDR: "10.231.33.0/24", nodeCIDRs: []string{"10.231.33.0/25", "10.231.33.128/25"}, version: kube.V1_33},
-		{name: "eks-1-36", side: "target", podCIDR: "10.231.36.0/24", nodeCIDRs: []string{"10.231.36.0/25", "10.231.36.128/25"}, version: kube.V1_36},
+		{name: "eks-1-33", side: "source", network: 33, version: kube.V1_33},
+		{name: "eks-1-36", side: "target", network: 36, version: kube.V1_36},
 	}
 }
 
@@ -52,8 +51,30 @@ const (
 	AppImage = "watari.dev/lab/app"
 )
 
-// planLab decides what runs, and writes the configuration of each component.
-func planLab(l layout, s settings) (plan, error) {
+// nodesPerCluster are enough to lose one.
+const nodesPerCluster = 2
+
+// planLab decides what runs, and writes the configuration of each component. The
+// plan holds the networks of the pods until it is closed.
+func planLab(ctx context.Context, l layout, s settings) (plan, error) {
+	var numbers []int
+	for _, c := range clusters() {
+		numbers = append(numbers, c.network)
+	}
+	n, err := claimNetworks(ctx, numbers...)
+	if err != nil {
+		return plan{}, err
+	}
+	p, err := planWith(l, s, n)
+	if err != nil {
+		n.close()
+		return plan{}, err
+	}
+	p.close = n.close
+	return p, nil
+}
+
+func planWith(l layout, s settings, n networks) (plan, error) {
 	ports := new(kube.PortPicker)
 	var planes []*kube.Plane
 	for _, c := range clusters() {
@@ -73,7 +94,7 @@ func planLab(l layout, s settings) (plan, error) {
 		return plan{}, err
 	}
 	cloud := newAWS(picked)
-	cloudComponent, err := planAWS(l, s, cloud, ways, planes, token)
+	cloudComponent, err := planAWS(l, s, cloud, n, ways, planes, token)
 	if err != nil {
 		return plan{}, err
 	}
@@ -82,7 +103,7 @@ func planLab(l layout, s settings) (plan, error) {
 		components: []component{cloudComponent}, sides: map[string]sidePlan{},
 	}
 	for i, c := range clusters() {
-		if err := planCluster(l, s, &p, c, planes[i], ways[i]); err != nil {
+		if err := planCluster(l, s, &p, c, n, planes[i], ways[i]); err != nil {
 			return plan{}, err
 		}
 	}
@@ -110,9 +131,9 @@ func planWays(ports *kube.PortPicker) ([]ways, error) {
 }
 
 // planCluster adds a cluster to the plan.
-func planCluster(l layout, s settings, p *plan, c clusterPlan, plane *kube.Plane, w ways) error {
+func planCluster(l layout, s settings, p *plan, c clusterPlan, n networks, plane *kube.Plane, w ways) error {
 	p.components = append(p.components, planeComponents(c, s, plane)...)
-	nodes, err := planNodes(l, s, c, plane)
+	nodes, err := planNodes(l, s, c, n, plane)
 	if err != nil {
 		return err
 	}
@@ -124,7 +145,7 @@ func planCluster(l layout, s settings, p *plan, c clusterPlan, plane *kube.Plane
 	p.sides[c.side] = planSide(c, plane, p.info.AWS, w)
 	p.info.Clusters = append(p.info.Clusters, Cluster{
 		Name: c.name, Side: c.side, Version: string(c.version), Server: w.server(),
-		Kubeconfig: l.outsideKubeconfig(c.name), Nodes: nodeNames(c), PodCIDR: c.podCIDR,
+		Kubeconfig: l.outsideKubeconfig(c.name), Nodes: nodeNames(c), PodCIDR: n.pods(c.network).String(),
 	})
 	return nil
 }
@@ -172,14 +193,14 @@ func newAWS(ports []int) AWS {
 	}
 }
 
-func planAWS(l layout, s settings, cloud AWS, ways []ways, planes []*kube.Plane, token string) (component, error) {
+func planAWS(l layout, s settings, cloud AWS, n networks, ways []ways, planes []*kube.Plane, token string) (component, error) {
 	cfg := aws.Config{
 		Dir: l.componentDir(awsName), Listen: strings.TrimPrefix(cloud.Endpoint, "http://"), DNSListen: cloud.DNS, Account: cloud.Account, Region: cloud.Region,
 		AccessKey: cloud.AccessKey, SecretKey: cloud.SecretKey, Seed: s.Seed,
 		Token: token, Networks: map[string]string{},
 	}
 	for i, c := range clusters() {
-		cfg.Networks[c.side] = c.podCIDR
+		cfg.Networks[c.side] = n.pods(c.network).String()
 		cfg.Clusters = append(cfg.Clusters, eks.Cluster{
 			Name: c.name, Version: c.version.Minor(), Endpoint: ways[i].server(), CA: planes[i].CA(), Created: time.Now().UTC(),
 		})
@@ -192,7 +213,7 @@ func planAWS(l layout, s settings, cloud AWS, ways []ways, planes []*kube.Plane,
 
 func nodeNames(c clusterPlan) []string {
 	var names []string
-	for i := range c.nodeCIDRs {
+	for i := range nodesPerCluster {
 		names = append(names, fmt.Sprintf("%s-node-%d", c.name, i+1))
 	}
 	return names
@@ -200,11 +221,12 @@ func nodeNames(c clusterPlan) []string {
 
 func binderName(c clusterPlan) string { return c.name + "-binder" }
 
-func planNodes(l layout, s settings, c clusterPlan, plane *kube.Plane) ([]component, error) {
+func planNodes(l layout, s settings, c clusterPlan, n networks, plane *kube.Plane) ([]component, error) {
 	var nodes []component
+	cidrs := halves(n.pods(c.network))
 	for i, name := range nodeNames(c) {
 		run, err := planSubcommand(l, s, name, "node", node.Config{
-			Kubeconfig: plane.Kubeconfig(), Name: name, PodCIDR: c.nodeCIDRs[i], Dir: l.componentDir(name),
+			Kubeconfig: plane.Kubeconfig(), Name: name, PodCIDR: cidrs[i], Dir: l.componentDir(name),
 			Images: map[string][]string{AppImage: {s.Executable, "lab", "app"}},
 		})
 		if err != nil {

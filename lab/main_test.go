@@ -71,7 +71,7 @@ func useFakes(t *testing.T, fakes ...fake) {
 }
 
 // planFakes is what planLab is in earnest.
-func planFakes(l layout, s settings) (plan, error) {
+func planFakes(_ context.Context, l layout, s settings) (plan, error) {
 	var fakes []fake
 	if err := json.Unmarshal([]byte(os.Getenv(fakesEnv)), &fakes); err != nil {
 		return plan{}, err

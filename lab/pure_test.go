@@ -283,10 +283,11 @@ func TestPlanLab(t *testing.T) {
 	if err := errors.Join(l.create(), os.Mkdir(l.data(), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	p, err := planLab(l, settings{Executable: "/opt/watari", ControlPlanes: map[kube.Version]string{kube.V1_33: "/opt/kube33", kube.V1_36: "/opt/kube36"}})
+	p, err := planLab(t.Context(), l, settings{Executable: "/opt/watari", ControlPlanes: map[kube.Version]string{kube.V1_33: "/opt/kube33", kube.V1_36: "/opt/kube36"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.close)
 	if err := checkComponents(p.components); err != nil {
 		t.Error(err)
 	}

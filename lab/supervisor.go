@@ -24,6 +24,7 @@ type plan struct {
 	info       Info // what is known before anything runs
 	components []component
 	sides      map[string]sidePlan // by fault.Source and fault.Target
+	close      func()              // gives up what the plan holds; nil: nothing
 }
 
 // Supervise starts the components of the lab in dir, keeps them alive until ctx
@@ -33,7 +34,7 @@ func Supervise(ctx context.Context, dir string) error {
 	return supervise(ctx, dir, planLab)
 }
 
-func supervise(ctx context.Context, dir string, makePlan func(layout, settings) (plan, error)) (err error) {
+func supervise(ctx context.Context, dir string, makePlan func(context.Context, layout, settings) (plan, error)) (err error) {
 	l, err := newLayout(dir)
 	if err != nil {
 		return err
@@ -50,7 +51,10 @@ func supervise(ctx context.Context, dir string, makePlan func(layout, settings) 
 		return err
 	}
 	started := time.Now()
-	p, err := makePlan(l, s)
+	p, err := makePlan(ctx, l, s)
+	if p.close != nil {
+		defer p.close()
+	}
 	if err == nil {
 		err = checkComponents(p.components)
 	}
