@@ -135,3 +135,17 @@ func TestFindSparesTheCallerAndItsAncestors(t *testing.T) {
 		t.Errorf("ancestors = %v, want ourselves and our parent among them", ancestors)
 	}
 }
+
+// Kill gives a process no chance, and one that is gone is no error.
+func TestKillAtOnce(t *testing.T) {
+	p := start(t, newLab(t), "etcd", "stubborn")
+	for _, want := range []Outcome{Killed, AlreadyGone} {
+		killed, err := p.Kill(t.Context())
+		if err != nil || killed.Outcome != want {
+			t.Errorf("%+v, %v; want it %s", killed, err, want)
+		}
+	}
+	if !strings.Contains(p.Exit(), "signal 9") {
+		t.Errorf("it %s", p.Exit())
+	}
+}
