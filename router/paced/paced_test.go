@@ -147,8 +147,7 @@ func TestAThrottledAccountIsLeftAlone(t *testing.T) {
 	r := newAccount(t)
 	first := r.at.Now()
 	r.mem.Fail(memrouter.Read, memrouter.Fault{Kind: router.ErrThrottled, Times: 6})
-	for _, wait := range []time.Duration{500, 1000, 2000, 4000, 8000, 8000} {
-		wait *= time.Millisecond
+	for _, wait := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second} {
 		r.sent(r.read(r.a), router.ErrThrottled)
 		until := r.at.Now().Add(wait + time.Second - 1).Format(time.TimeOnly)
 		r.held(r.read(r.a), wait, "mem: read weights of route a: held back; nothing was changed; not asked until "+until+" after being throttled; taking back goes first")
