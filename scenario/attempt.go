@@ -94,7 +94,7 @@ func (a *attempt) fold(e view.JSONEvent) {
 		if e.Effect.Write.Share == traffic.None {
 			a.TakenBack = at
 		}
-	case e.Kind == "write" && e.Phase == engine.RollingBack && strings.Contains(e.Text, foundTakenBack):
+	case e.Phase == engine.RollingBack && foundAt(e, traffic.None):
 		a.TakenBack = e.At // by a write whose reply was lost
 	case e.Kind == "phase" && (e.Phase == engine.Holding || e.Phase == engine.Soaking):
 		if n := len(a.Reached); n == 0 || a.Reached[n-1].Share != traffic.Share(e.Share) {
@@ -108,9 +108,11 @@ func (a *attempt) fold(e view.JSONEvent) {
 	}
 }
 
-// foundTakenBack is what watari says of a write that takes back and whose reply was
-// lost.
-var foundTakenBack = ": found at " + traffic.None.String() + " when read back"
+// foundAt reports whether an event says that a write whose reply was lost has been
+// carried out.
+func foundAt(e view.JSONEvent, share traffic.Share) bool {
+	return e.Kind == "write" && strings.Contains(e.Text, ": found at "+share.String()+" when read back")
+}
 
 func mayHaveWritten(o engine.Outcome) bool { return o == engine.Accepted || o == engine.Lost }
 

@@ -41,6 +41,19 @@ func TestDemoKilled(t *testing.T) {
 	}
 }
 
+// TestDemoChaos plays both attempts under the faults of a seed that has a node
+// that dies in the bad attempt, and a process that is stopped in the good one
+// between its decision and the write.
+func TestDemoChaos(t *testing.T) {
+	sum := play(t, Options{Seed: 13, Chaos: 6})
+	if sum.Chaos == nil || len(sum.Good.Slept) != 1 {
+		t.Fatalf("nothing slept: %+v", sum.Good.Slept)
+	}
+	if came, hits, survived := sum.chaosTotals(); came < 10 || hits < 10 || survived != came {
+		t.Errorf("%d faults came, hit %d times, and %d were survived", came, hits, survived)
+	}
+}
+
 // TestMetricsLost loses the metrics for 90 seconds in every way there is, in the
 // middle of a step.
 func TestMetricsLost(t *testing.T) {

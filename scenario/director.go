@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"watari.dev/engine"
@@ -61,12 +62,21 @@ func (d *director) begin(ctx context.Context, users *users, attempt int, ended <
 	return d.trouble()
 }
 
-// entered lets happen what is to happen from when an attempt has entered a phase.
-func (d *director) entered(ctx context.Context, users *users, attempt int, e view.JSONEvent, ended <-chan struct{}) {
+// heard lets happen what is to happen from when an attempt has entered a phase, or
+// has written a share. Whoever enters it may be killed before he can say so: what
+// counts is the phase that an event was said in.
+func (d *director) heard(ctx context.Context, users *users, attempt int, e view.JSONEvent, ended <-chan struct{}) {
 	if d == nil {
 		return
 	}
-	d.start(ctx, users, attempt, e.Phase, traffic.Share(e.Share), ended)
+	share := traffic.Share(e.Share)
+	if e.Effect != nil && e.Effect.Result.Outcome == engine.Accepted {
+		d.start(ctx, users, attempt, written, e.Effect.Write.Share, ended)
+	}
+	if e.Phase == engine.Holding || foundAt(e, share) {
+		d.start(ctx, users, attempt, written, share, ended)
+	}
+	d.start(ctx, users, attempt, e.Phase, share, ended)
 }
 
 func (d *director) start(ctx context.Context, users *users, attempt int, phase engine.Phase, share traffic.Share, ended <-chan struct{}) {
@@ -123,8 +133,7 @@ func (d *director) happen(ctx context.Context, users *users, i int, ended <-chan
 	case m.run == asleepInWrite:
 		return d.strikeInWrite(ctx, i, m, ended)
 	case m.run != noBlow:
-		d.strike(ctx, i, m, ended)
-		return nil
+		return d.strike(ctx, i, m, ended)
 	case m.metrics != "":
 		return d.loseMetrics(ctx, i, m, ended)
 	case m.killsPods():
@@ -138,13 +147,19 @@ func (d *director) happen(ctx context.Context, users *users, i int, ended <-chan
 
 // strike strikes the "watari run" that runs, or the next one. Nothing happens if
 // the attempt ends first.
-func (d *director) strike(ctx context.Context, i int, m mishap, ended <-chan struct{}) {
+func (d *director) strike(ctx context.Context, i int, m mishap, ended <-chan struct{}) error {
+	if m.run.sleeps() {
+		if err := d.stage.watari.awaitSaved(); err != nil {
+			return err
+		}
+	}
 	select {
 	case d.strikes <- strike{m.run, m.lasts}:
 		d.note(i, 1)
 	case <-ended:
 	case <-ctx.Done():
 	}
+	return nil
 }
 
 // strikeInWrite makes reads slow, so that there is a moment between the decision to
@@ -160,9 +175,9 @@ func (d *director) strikeInWrite(ctx context.Context, i int, m mishap, ended <-c
 			break
 		}
 	}
-	d.strike(ctx, i, m, ended)
-	_, err = lab.Heal(ctx, d.stage.LabDir, injected.ID)
-	return err
+	err = d.strike(ctx, i, m, ended)
+	_, healErr := lab.Heal(ctx, d.stage.LabDir, injected.ID)
+	return errors.Join(err, healErr)
 }
 
 // loseMetrics cuts the way to the metrics for a while.
@@ -305,6 +320,18 @@ func (d *director) trouble() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.errs
+}
+
+// awaitSaved returns when nobody is in the middle of remembering something. A process
+// that is stopped there keeps the lock of the migration's directory, as file locks
+// do, and nobody can take over before it is killed or goes on.
+func (w *watari) awaitSaved() error {
+	lock, err := os.Open(filepath.Join(w.state, "shop", "lock"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }() // which unlocks it
+	return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
 }
 
 // isAsking reports whether a write that raises the share is asked for and not known

@@ -44,24 +44,24 @@ const chaosStream = 0xC4A05
 // writes that take the share back, which are throttled and more.
 func (d dice) bad(sleeps bool) []mishap {
 	first := demoSteps()[0].share
-	rise, hold, back := moment{attempt: 1}, moment{attempt: 1, phase: engine.Holding, share: first}, moment{attempt: 1, phase: engine.RollingBack}
+	rise, live, back := moment{attempt: 1}, moment{attempt: 1, phase: written, share: first}, moment{attempt: 1, phase: engine.RollingBack}
 	var out []mishap
 	if d.chance(0.6) {
 		out = append(out, d.write(rise, riseKinds()))
 	}
-	out = append(out, d.write(hold, []fault.Kind{fault.Throttle}))
+	out = append(out, d.write(live, []fault.Kind{fault.Throttle}))
 	if d.chance(0.7) {
-		out = append(out, d.write(hold, backKinds()))
+		out = append(out, d.write(live, backKinds()))
 	}
 	if d.chance(0.6) {
-		out = append(out, d.disaster(d.later(hold, 0, 2*time.Second)))
+		out = append(out, d.disaster(d.later(live, 0, 2*time.Second)))
 	} else {
-		out = append(out, d.metrics(d.later(hold, 0, 2*time.Second)))
+		out = append(out, d.metrics(d.later(live, 0, 2*time.Second)))
 	}
 	if sleeps {
-		out = append(out, d.sleep(asleep, d.later(hold, 0, 2*time.Second)))
+		out = append(out, d.sleep(asleep, d.later(live, 0, 2*time.Second)))
 	} else if d.chance(0.5) {
-		out = append(out, mishap{at: d.later(hold, 0, 4*time.Second), run: killed})
+		out = append(out, mishap{at: d.later(live, 0, 4*time.Second), run: killed})
 	}
 	if d.chance(0.5) {
 		out = append(out, mishap{at: d.later(back, 0, 1500*time.Millisecond), run: killed})
@@ -198,7 +198,7 @@ const readsFor = 6 * time.Second
 // credentials draws credentials that are refused for a moment.
 func (d dice) credentials(at moment) mishap {
 	kind := fault.ExpiredToken
-	if d.chance(0.3) {
+	if d.chance(0.5) {
 		kind = fault.AccessDenied
 	}
 	return mishap{at: at, lab: fault.Fault{AWS: &fault.AWS{Kind: kind, Service: "elbv2", Action: "DescribeListeners", Times: 1 + d.IntN(3), For: credentialsFor}}}
@@ -210,14 +210,14 @@ const credentialsFor = 4 * time.Second
 // disaster draws what kills pods.
 func (d dice) disaster(at moment) mishap {
 	lasts := d.between(4*time.Second, 10*time.Second)
-	switch {
-	case d.chance(0.4):
+	if d.chance(0.4) {
 		return mishap{at: at, lab: fault.Fault{Partition: &fault.Partition{Side: fault.Target, For: lasts, How: fault.Hows()[d.IntN(len(fault.Hows()))]}}}
-	case d.chance(0.7):
-		return mishap{at: at, lab: fault.Fault{Kill: &fault.Kill{Component: fault.Node, Side: fault.Target, For: lasts}}}
-	default:
-		return mishap{at: at, lab: fault.Fault{Kill: &fault.Kill{Component: fault.Node, Side: fault.Source, For: lasts}}}
 	}
+	node := fault.Kill{Component: fault.Node, Side: fault.Target, Node: 1 + d.IntN(2), For: lasts}
+	if d.chance(0.3) {
+		node.Side = fault.Source
+	}
+	return mishap{at: at, lab: fault.Fault{Kill: &node}}
 }
 
 // controlPlane draws a component of a cluster that dies, mostly the API server.

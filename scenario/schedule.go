@@ -26,10 +26,14 @@ type mishap struct {
 // moment is when a mishap begins.
 type moment struct {
 	attempt int           // 1 is the bad one, 2 the good one
-	phase   engine.Phase  // that was entered; empty: before "watari run" begins
+	phase   engine.Phase  // that was entered, or written; empty: before "watari run" begins
 	share   traffic.Share // of the phase; nothing while rolling back, which begins anywhere
 	after   time.Duration // this much later
 }
+
+// written is entered when a share is written, before it has settled: a bad target
+// may be found out before the share is held.
+const written engine.Phase = "Written"
 
 // blow is what happens to "watari run".
 type blow string
@@ -67,11 +71,13 @@ func (m moment) place() int {
 	case "":
 		return -1
 	case engine.Shifting:
-		return 2 * int(m.share)
+		return 3 * int(m.share)
+	case written:
+		return 3*int(m.share) + 1
 	case engine.RollingBack:
-		return 3 * int(traffic.All)
+		return 4 * int(traffic.All)
 	default:
-		return 2*int(m.share) + 1
+		return 3*int(m.share) + 2
 	}
 }
 
@@ -80,16 +86,19 @@ func (m moment) String() string {
 	if m.phase == "" {
 		return fmt.Sprintf("attempt %d, before watari run begins", m.attempt)
 	}
-	part := map[engine.Phase]string{
-		engine.Shifting: "the rise to " + m.share.String(), engine.RollingBack: "taking back",
-	}[m.phase]
-	if part == "" {
-		part = "holding " + m.share.String()
+	since := m.share.String() + " is reached"
+	switch m.phase {
+	case engine.Shifting:
+		since = "the rise to " + m.share.String()
+	case engine.RollingBack:
+		since = "the decision to take back"
+	case written:
+		since = m.share.String() + " is written"
 	}
 	if m.after == 0 {
-		return fmt.Sprintf("attempt %d, as soon as %s", m.attempt, part)
+		return fmt.Sprintf("attempt %d, as soon as %s", m.attempt, since)
 	}
-	return fmt.Sprintf("attempt %d, %s into %s", m.attempt, view.Span(m.after), part)
+	return fmt.Sprintf("attempt %d, %s after %s", m.attempt, view.Span(m.after), since)
 }
 
 // what says what goes wrong, without when.
@@ -201,7 +210,7 @@ func (s schedule) lines() []string {
 	lines := []string{fmt.Sprintf("Chaos, seed %d: %d faults. Attempt 1 must be taken back within %s of the decision, attempt 2 must lose no request.",
 		s.seed, len(s.mishaps), view.Span(s.takesBackWithin()))}
 	for i, m := range s.mishaps {
-		lines = append(lines, fmt.Sprintf("  %2d   %-43s %s", i+1, m.at, m.what()))
+		lines = append(lines, fmt.Sprintf("  %2d   %-46s %s", i+1, m.at, m.what()))
 	}
 	return lines
 }

@@ -51,7 +51,7 @@ func TestNoScheduleAsksTheImpossible(t *testing.T) {
 			return n
 		}
 		takesBack := func(m mishap) bool {
-			return m.lab.AWS != nil && m.lab.AWS.Action == "ModifyListener" && m.at.phase == engine.Holding
+			return m.lab.AWS != nil && m.lab.AWS.Action == "ModifyListener" && m.at.phase == written
 		}
 		if n := count(1, takesBack); n < 1 || n > 2 {
 			t.Fatalf("seed %d: taking back is disturbed %d times:\n%s", seed, n, plan.text())
@@ -102,7 +102,7 @@ func impossible(m mishap) string {
 func impossibleCall(m mishap, a fault.AWS) string {
 	write := a.Action == "ModifyListener"
 	denied := a.Kind == fault.ExpiredToken || a.Kind == fault.AccessDenied
-	rise := write && !(m.at.attempt == 1 && m.at.phase == engine.Holding)
+	rise := write && m.at.phase != written
 	i := slices.IndexFunc(demoSteps(), func(s demoStep) bool { return s.share == m.at.share })
 	switch {
 	case rise && denied:
@@ -164,6 +164,7 @@ func TestAMomentComesOncePhaseAndShareAreRight(t *testing.T) {
 	}{
 		{hold, 2, engine.Holding, 2500, true}, {hold, 2, engine.Holding, 5000, false}, {hold, 2, engine.Shifting, 2500, false},
 		{hold, 1, engine.Holding, 2500, false}, {back, 1, engine.RollingBack, 500, true}, {back, 2, engine.RollingBack, 500, false},
+		{moment{attempt: 1, phase: written, share: 500}, 1, written, 500, true},
 		{moment{attempt: 1}, 1, "", 0, true}, {moment{attempt: 1}, 1, engine.Shifting, 0, false},
 	} {
 		if got := c.m.matches(c.attempt, c.phase, c.share); got != c.want {

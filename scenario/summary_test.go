@@ -85,6 +85,19 @@ func TestSummarySaysWhatHappened(t *testing.T) {
 	}
 }
 
+func TestFoldFindsATakingBackWhoseReplyWasLost(t *testing.T) {
+	var a attempt
+	a.fold(view.JSONEvent{Kind: "write", Phase: engine.Shifting, Text: "public: found at 0 % when read back", At: noon})
+	a.fold(view.JSONEvent{Kind: "write", Phase: engine.RollingBack, Text: "public: found at 5 % when read back", At: noon})
+	if !a.TakenBack.IsZero() {
+		t.Errorf("%+v", a)
+	}
+	a.fold(view.JSONEvent{Kind: "write", Phase: engine.RollingBack, Text: "public: found at 0 % when read back", At: noon})
+	if a.TakenBack != noon {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestFoldFollowsAnAttempt(t *testing.T) {
 	var a attempt
 	for _, e := range []view.JSONEvent{

@@ -150,13 +150,13 @@ func (s *stage) attempt(ctx context.Context, users *users, n int, middle *interl
 		if e.Kind != "status" && e.Kind != "effect" {
 			fmt.Fprintln(s.Out, "  "+e.Line())
 		}
-		// Who enters a phase may be killed before he can say it.
+		s.director.heard(ctx, users, n, e, ended)
+		// Whoever enters a phase may be killed before he can say so.
 		if e.Phase == "" || segmentOf(e) == part {
 			return
 		}
 		part = segmentOf(e)
 		markErr = errors.Join(markErr, users.mark(n, part))
-		s.director.entered(ctx, users, n, e, ended)
 		if middle != nil && !begun && e.Phase == engine.Holding && traffic.Share(e.Share) == middle.at {
 			begun = true
 			side.Go(func() { sideErr = middle.act(ctx, ended) })
