@@ -107,8 +107,8 @@ func (t *turn) writeAgain() {
 		}
 		if !r.again() {
 			r.Reasserted++
-			_, remedy := r.known()
-			t.note("route", r.Name, "%s: %s is written again (%d of at most %d times); %s", r.Name, r.Written.Wanted, r.Reasserted, ReassertMost, remedy)
+			proof, remedy := r.Known()
+			t.note("route", r.Name, "%s: %s is written again (%d of at most %d times)%s; %s", r.Name, r.Written.Wanted, r.Reasserted, ReassertMost, colon(proof), remedy)
 		}
 		t.ask(r, r.Written.Wanted, r.Seen.Version, false)
 	}
@@ -145,11 +145,11 @@ func (r *RouteStatus) replaced() {
 // intrusion says what happened to a route, how it is known who did it, and what
 // keeps it from happening again.
 func (t *turn) intrusion(r *RouteStatus) string {
-	_, remedy := r.known()
-	return "route " + r.Name + ": " + r.foreign() + "; " + remedy
+	proof, remedy := r.Known()
+	return "route " + r.Name + ": " + r.foreign() + colon(proof) + "; " + remedy
 }
 
-// foreign says what somebody else made of the route, and how it is known who.
+// foreign says what somebody else made of the route.
 func (r *RouteStatus) foreign() string {
 	text := r.Intruder() + " changed it to " + r.Seen.shares() + ", "
 	if r.Written.ID == "" {
@@ -161,8 +161,7 @@ func (r *RouteStatus) foreign() string {
 	if r.Seen.Weights != "" {
 		text += " (weights now: " + r.Seen.Weights + ")"
 	}
-	proof, _ := r.known()
-	return text + colon(proof)
+	return text
 }
 
 // Intruder names who changed the route as well as the data plane and the value
@@ -183,11 +182,11 @@ func (r *RouteStatus) Intruder() string {
 	}
 }
 
-// known says how it is known who changed the route, and what keeps it from being
+// Known says how it is known who changed the route, and what keeps it from being
 // changed again.
-func (r *RouteStatus) known() (proof, remedy string) {
+func (r *RouteStatus) Known() (proof, remedy string) {
 	var proofs []string
-	remedy = "find out who writes it"
+	remedy = "find out who writes it, and stop that"
 	o := r.Seen.Owner
 	if earlier, is := r.backAtPast(); is {
 		proofs = append(proofs, "it is back at what we wrote at "+earlier.At.Format(time.TimeOnly)+", as when an older process of ours still runs or a write arrives late")

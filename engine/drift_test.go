@@ -60,7 +60,7 @@ func TestWhoItWas(t *testing.T) {
 		want  string
 		to    string
 	}{
-		{"nobody is known", Found{Low: 900, High: 900}, false, "somebody else changed it to 9 %, we wrote 50 % at 12:00:13", "find out who writes it"},
+		{"nobody is known", Found{Low: 900, High: 900}, false, "somebody else changed it to 9 %, we wrote 50 % at 12:00:13", "find out who writes it, and stop that"},
 		{"it says so", Found{Low: 900, High: 900, Owner: owner(traffic.Surely)}, true, "Terraform changed it to 9 %, we wrote 50 % at 12:00:13: the rule has the tag ManagedBy=terraform", "do not apply it"},
 		{"it corrects by itself", Found{Low: 900, High: 900, Owner: owner(traffic.Probably)}, false,
 			"probably Terraform changed it to 9 %, we wrote 50 % at 12:00:13: the rule has the tag ManagedBy=terraform", "do not apply it"},
@@ -83,10 +83,11 @@ func TestWhoItWas(t *testing.T) {
 		if c.late {
 			r.LateUntil = c.found.At.Add(time.Second)
 		}
-		if got := r.foreign(); got != c.want {
+		proof, remedy := r.Known()
+		if got := r.foreign() + colon(proof); got != c.want {
 			t.Errorf("%s:\nhave %s\nwant %s", c.name, got, c.want)
 		}
-		if _, remedy := r.known(); remedy != c.to {
+		if remedy != c.to {
 			t.Errorf("%s: to do: %s; want %s", c.name, remedy, c.to)
 		}
 	}

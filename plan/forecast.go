@@ -94,9 +94,10 @@ type Forecast struct {
 	Steps  []StepForecast
 	Routes []RouteForecast
 	Gate   GateForecast
-	Writes int           // API calls of all writes, with the reads that belong to them, at least
-	Calls  int           // all API calls, at least
-	Takes  time.Duration // at least, without the time people take to approve
+	Drift  engine.OnDrift // what happens when somebody else changes a route
+	Writes int            // API calls of all writes, with the reads that belong to them, at least
+	Calls  int            // all API calls, at least
+	Takes  time.Duration  // at least, without the time people take to approve
 }
 
 // GateForecast is what the target is judged by.
@@ -170,7 +171,7 @@ type RouteForecast struct {
 // Foresee says what the plan would do. Snapshots may lack routes that could not
 // be read; errs says why.
 func (p Plan) Foresee(features map[string]router.Features, snapshots map[string]router.Snapshot, errs map[string]error, pace Pace) Forecast {
-	f := Forecast{Name: p.Spec.Name, Source: p.Spec.Source, Target: p.Spec.Target, Gate: p.gate()}
+	f := Forecast{Name: p.Spec.Name, Source: p.Spec.Source, Target: p.Spec.Target, Gate: p.gate(), Drift: p.Spec.OnDrift}
 	var back time.Duration
 	perStep := 0
 	for _, l := range p.Levers {

@@ -49,6 +49,10 @@ func spec(m *v1alpha1.Migration) engine.Spec {
 			UnknownAfter: m.Spec.Rollback.UnknownAfter.Duration,
 			Kinds:        unknowns(m.Spec.Rollback.OnUnknown),
 		},
+		OnDrift: engine.DriftHolds,
+	}
+	if m.Spec.OnDrift == v1alpha1.DriftReassert {
+		s.OnDrift = engine.DriftReasserts
 	}
 	if t.MaxErrorRatio != nil {
 		s.Gate.MaxErrorRatio = t.MaxErrorRatio.Float64()

@@ -86,6 +86,7 @@ func TestEverythingIsResolved(t *testing.T) {
 				engine.NoTraffic: engine.UnknownHolds, engine.NoTargetData: engine.UnknownRollsBack, engine.NoSourceData: engine.UnknownHolds, engine.NoData: engine.UnknownHolds,
 				engine.Unreachable: engine.UnknownRollsBack, engine.Silent: engine.UnknownHolds, engine.ClockSkew: engine.UnknownRollsBack, engine.Missplit: engine.UnknownIgnored,
 			}},
+			OnDrift:  engine.DriftReasserts,
 			Deadline: 2 * time.Hour,
 		},
 		Levers: []Lever{

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"watari.dev/engine"
 )
 
 // TestStoredPlanIsEnough reads back what was stored of every valid file: a
@@ -45,6 +47,22 @@ func TestStoredPlanIsEnough(t *testing.T) {
 		if _, found := again.Lever("nobody"); found {
 			t.Error("a lever that nobody wrote")
 		}
+	}
+}
+
+// TestAPlanFromBeforeDriftHadAPolicy: what was stored without one holds, as it did.
+func TestAPlanFromBeforeDriftHadAPolicy(t *testing.T) {
+	stored, err := resolved(t, "valid-minimal.yaml").Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := strings.Replace(string(stored), `,"onDrift":"hold"`, "", 1)
+	if older == string(stored) {
+		t.Fatalf("the stored plan has no policy:\n%s", stored)
+	}
+	p, err := Decode(json.RawMessage(older))
+	if err != nil || p.Spec.OnDrift == engine.DriftReasserts || p.Version != formatVersion {
+		t.Errorf("read as %q of format %d, %v", p.Spec.OnDrift, p.Version, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"watari.dev/engine"
 	"watari.dev/plan"
 	"watari.dev/traffic"
 )
@@ -29,6 +30,7 @@ func Plan(w io.Writer, f plan.Forecast, sides traffic.BySide[string]) {
 	}
 	gate(w, f)
 	tries(w, f.Routes)
+	fmt.Fprintf(w, "  on drift   %s\n", drift(f.Drift))
 	fmt.Fprintf(w, "  writes     %s at least (%s with all reads)%s\n", plural(f.Writes, "API call"), Count(int64(f.Calls)), slowest(f.Routes))
 	fmt.Fprintf(w, "  takes      %s at least%s\n", Span(f.Takes), approvals(f.Steps))
 	fmt.Fprintf(w, "\nNothing was changed.\n")
@@ -82,6 +84,14 @@ func route(w io.Writer, r plan.RouteForecast) {
 	if r.Features.Limit != "" {
 		fmt.Fprintf(w, "             %s\n", r.Features.Limit)
 	}
+}
+
+// drift says what happens when somebody else changes a weight.
+func drift(d engine.OnDrift) string {
+	if d == engine.DriftReasserts {
+		return fmt.Sprintf("a share that somebody else raises is written again, up to %d times for each route; after that, or where one is lowered, you decide", engine.ReassertMost)
+	}
+	return "nothing is written once somebody else changes a weight; who it was is named, and you decide"
 }
 
 // gate says what is compared, and from which counts.

@@ -68,6 +68,21 @@ func in(p engine.Phase, reason string, change ...func(*engine.Status)) engine.St
 	return s
 }
 
+// controller corrects the weights of a rule by itself.
+var controller = traffic.Owner{
+	Name: "the AWS Load Balancer Controller of cluster eks-1-33 (Ingress shop/web)", Sure: traffic.Probably,
+	Proof: "the rule has its tags elbv2.k8s.aws/cluster and ingress.k8s.aws/stack", Remedy: "set the weights in the annotation alb.ingress.kubernetes.io/actions.NAME as well, or use a rule that it does not make",
+}
+
+// drifted gives the first route what the controller made of it.
+func drifted(share traffic.Share, weights string) func(*engine.Status) {
+	return func(s *engine.Status) {
+		found := seen(share, weights)
+		found.Owner = &controller
+		s.Routes[0].Seen, s.Routes[0].Drift = found, found
+	}
+}
+
 // taken is a status after or on the way of taking back.
 func taken(p engine.Phase, reason string) engine.Status {
 	return in(p, reason, func(s *engine.Status) {
@@ -152,6 +167,11 @@ func situations() []situation {
 			s.Routes[0].Seen = seen(3000, groups(70, 30))
 			s.Routes[0].Drift = s.Routes[0].Seen
 		}), notes: []engine.Note{{Kind: "route", Route: "public", Text: "public: somebody else changed it to 30 % (weights now: " + groups(70, 30) + ")"}}},
+		{name: "drift, its owner known", holder: anna, counts: busy, status: in(engine.Paused, "route public: probably "+controller.Name+" changed it to 30 %, we wrote 50 % at 11:59:00 (weights now: "+groups(70, 30)+"): "+controller.Proof+"; "+controller.Remedy+"; it is not raised again without an operator; resume writes 50 % again, rollback takes everything back", drifted(3000, groups(70, 30)))},
+		{name: "drift, written again", holder: anna, counts: busy, status: in(engine.Shifting, "writing again what somebody else changed: public", drifted(9000, groups(10, 90)), func(s *engine.Status) {
+			s.Routes[0].Want = &engine.Wish{ID: "shop/3", Share: 5000, Low: 9000, High: 9000, Asked: noon}
+			s.Routes[0].Trouble, s.Reasserting = "throttled", true
+		})},
 		{name: "rolling back", holder: anna, counts: busy, status: taken(engine.RollingBack, cause+"; route partners at 0 %: INSYNC is awaited"), notes: []engine.Note{{Kind: "verdict", Text: cause}, {Kind: "phase", Text: "RollingBack: " + cause}}},
 		{name: "rolling back, nobody runs it", status: taken(engine.RollingBack, cause+"; writing 0 %")},
 		{name: "rolled back", status: taken(engine.RolledBack, "0 % on every route, settled and read back; "+cause)},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"watari.dev/engine"
@@ -22,6 +23,7 @@ func Status(w io.Writer, spec engine.Spec, s engine.Status, holder *store.Holder
 	fmt.Fprintf(w, "  from       %s to %s\n", spec.Source, spec.Target)
 	for _, r := range s.Routes {
 		fmt.Fprintf(w, "  route      %s   %s\n", r.Name, standing(r))
+		intruder(w, r)
 	}
 	if t := s.Evidence.Total; t.Target.Requests > 0 {
 		fmt.Fprintf(w, "  target     %s in this attempt, %s\n", plural(int(t.Target.Requests), "request"), Harm(spec, s.Evidence))
@@ -55,7 +57,7 @@ func standing(r engine.RouteStatus) string {
 	}
 	switch {
 	case r.Drift != nil:
-		text += ", changed by somebody else"
+		text += ", changed by " + strings.TrimSuffix(r.Intruder(), ",")
 	case r.Want != nil:
 		text += ", on its way to " + r.Want.Share.String()
 	case r.Written != nil && !r.Written.Settled:
@@ -65,6 +67,18 @@ func standing(r engine.RouteStatus) string {
 		text += " (" + r.Seen.Weights + ")"
 	}
 	return legible(text) + because(r.Trouble)
+}
+
+// intruder says how it is known who changed the route, and what to do about it.
+func intruder(w io.Writer, r engine.RouteStatus) {
+	if r.Drift == nil || r.Seen == nil || r.Written == nil {
+		return
+	}
+	proof, remedy := r.Known()
+	if proof != "" {
+		fmt.Fprintf(w, "             known by: %s\n", legible(proof))
+	}
+	fmt.Fprintf(w, "             to do: %s\n", remedy)
 }
 
 // ago says how long ago something was.

@@ -91,7 +91,8 @@ func TestPlanPage(t *testing.T) {
 			{Name: "checkout", Metrics: []string{"errors", "p50", "p99"}, Signals: []string{"prometheus", "cloudWatch"}, Late: 3 * time.Minute},
 			{Name: "search", Metrics: []string{"errors"}, Signals: []string{"scrape"}},
 		}},
-		Name: "shop", Source: "eks-1-33", Target: "eks-1-36", Writes: 8, Calls: 1234, Takes: 25*time.Hour + 41*time.Minute,
+		Drift: engine.DriftReasserts,
+		Name:  "shop", Source: "eks-1-33", Target: "eks-1-36", Writes: 8, Calls: 1234, Takes: 25*time.Hour + 41*time.Minute,
 		Steps: []plan.StepForecast{
 			{Share: 33, Hold: 90 * time.Second, Gates: []string{"thresholds"}, WayBack: 65 * time.Second, Rounding: []string{"partners 0.32 %"}},
 			{Share: 5000, Hold: time.Hour, Gates: []string{"thresholds", "approval"}, WayBack: 65 * time.Second},
@@ -110,6 +111,7 @@ func TestPlanPage(t *testing.T) {
 	p.add("both sides known, a route that cannot be read, a writer", write(f, "Kubernetes 1.33.13, 214 of 214 pods ready", "Kubernetes 1.36.3, 31 of 31 pods ready"))
 	one := f
 	one.Steps, one.Routes, one.Writes = []plan.StepForecast{{Share: 10000, Hold: time.Minute}}, []plan.RouteForecast{{Ref: router.Ref{Name: "m", Driver: "mem", ID: "x"}, Finest: 1, Tries: triedOnce}, {Ref: router.Ref{Name: "n", Driver: "mem", ID: "y"}, Finest: 1, Tries: triedOnce}}, 1
+	one.Drift = engine.DriftHolds
 	p.add("one side not read, nothing else known", write(one, "", "not read: kubernetes: read the version of context eks-1-36: no usable answer; see whether kubectl reaches it"))
 	p.compare(t, "plan")
 }

@@ -50,6 +50,9 @@ func (m *Migration) Default() {
 		r.Mode = RollbackAutomatic
 	}
 	r.OnUnknown = r.OnUnknown.defaulted()
+	if m.Spec.OnDrift == "" {
+		m.Spec.OnDrift = DriftHold
+	}
 	orDefault(&r.UnknownAfter, metav1.Duration{Duration: DefaultUnknownAfter})
 
 	for i := range m.Spec.Signals {

@@ -69,6 +69,13 @@ type MigrationSpec struct {
 	// +optional
 	Rollback Rollback `json:"rollback,omitempty,omitzero"`
 
+	// What happens when somebody else changes a weight of a route: "hold" stops
+	// and names who it was; "reassert" writes the share again where somebody has
+	// raised it, up to 3 times for each route, and holds where it was lowered. By
+	// default hold. While everything is taken back, 0 is written again in any case.
+	// +optional
+	OnDrift DriftReaction `json:"onDrift,omitempty"`
+
 	// Longest time from the first rise until the share of the last step is
 	// reached, such as 48h; soaking, the hold of the last step, does not count.
 	// After it everything is taken back, or with "rollback: manual" an operator
@@ -111,6 +118,17 @@ type Approval string
 
 // ApprovalRequired is the one value of Approval; empty asks nobody.
 const ApprovalRequired Approval = "required"
+
+// DriftReaction says what happens when somebody else changes a route.
+//
+// +kubebuilder:validation:Enum=hold;reassert
+type DriftReaction string
+
+// The reactions to somebody else's change.
+const (
+	DriftHold     DriftReaction = "hold"
+	DriftReassert DriftReaction = "reassert"
+)
 
 // MigrationList is a list of Migrations, as Kubernetes returns it.
 //

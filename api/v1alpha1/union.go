@@ -29,6 +29,7 @@ var unions = map[reflect.Type]union{
 // words are the values of the types that are one of a few words.
 var words = map[reflect.Type][]string{
 	reflect.TypeFor[Approval]():            {string(ApprovalRequired)},
+	reflect.TypeFor[DriftReaction]():       {string(DriftHold), string(DriftReassert)},
 	reflect.TypeFor[RollbackMode]():        {string(RollbackAutomatic), string(RollbackManual)},
 	reflect.TypeFor[Reaction]():            {string(ReactionHold), string(ReactionRollback)},
 	reflect.TypeFor[SampleRatioReaction](): {string(ReactionHold), string(ReactionRollback), string(SampleRatioIgnore)},

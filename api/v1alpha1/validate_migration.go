@@ -16,6 +16,7 @@ func (m *Migration) problems() (ps problems) {
 	checkGate(&ps, spec.Child("gate"), &m.Spec)
 	checkSteps(&ps, spec.Child("steps"), &m.Spec)
 	checkRollback(&ps, spec.Child("rollback"), &m.Spec.Rollback)
+	checkWord(&ps, spec.Child("onDrift"), m.Spec.OnDrift)
 	checkDeadline(&ps, spec.Child("deadline"), &m.Spec)
 	return ps
 }

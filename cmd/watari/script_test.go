@@ -48,6 +48,7 @@ func (p parallel) Run() int {
 //	signal NAME INT|KILL|STOP|CONT  what kill(1) does to the process only
 //	ends NAME CODE                  waits for its end; -1 if a signal ended it
 //	users N, target-fails PERCENT, intrude PERCENT, throttle N, metrics-gone
+//	tag KEY VALUE                   tags the rule, as whoever made it would
 //	share PERCENT                   waits until users follow that share
 //	modified N                      how many calls have changed something
 //	events FILE KIND...             the file is a log of "run -o json" that has these kinds
@@ -56,7 +57,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true, Deadline: time.Now().Add(3 * time.Minute),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"migration": cmdMigration, "exits": cmdExits, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "ends": cmdEnds,
-			"users": cmdUsers, "target-fails": cmdTargetFails, "intrude": cmdIntrude, "throttle": cmdThrottle, "metrics-gone": cmdMetricsGone,
+			"users": cmdUsers, "target-fails": cmdTargetFails, "intrude": cmdIntrude, "tag": cmdTag, "throttle": cmdThrottle, "metrics-gone": cmdMetricsGone,
 			"share": cmdShare, "modified": cmdModified, "events": cmdEvents,
 		},
 	})
@@ -136,6 +137,11 @@ func cmdTargetFails(ts *testscript.TestScript, neg bool, args []string) {
 func cmdIntrude(ts *testscript.TestScript, neg bool, args []string) {
 	wantArgs(ts, neg, args, 1, "intrude PERCENT")
 	ts.Check(townOf(ts).intrude(int32(number(ts, args[0]))))
+}
+
+func cmdTag(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 2, "tag KEY VALUE")
+	ts.Check(townOf(ts).tag(args[0], args[1]))
 }
 
 func cmdThrottle(ts *testscript.TestScript, neg bool, args []string) {

@@ -131,6 +131,12 @@ func (w *town) intrude(percent int32) error {
 	return err
 }
 
+// tag tags the rule, as whoever made it would.
+func (w *town) tag(key, value string) error {
+	_, err := w.elb.AddTags(context.Background(), &elb.AddTagsInput{ResourceArns: []string{w.rule}, Tags: []types.Tag{{Key: &key, Value: &value}}})
+	return err
+}
+
 // Apply implements the data plane: from now on users follow these weights.
 func (w *town) Apply(c balancer.Config) error {
 	w.mu.Lock()
@@ -253,6 +259,7 @@ spec:
   gate:
     thresholds: {maxErrorRatio: 1%, minRequests: 20, window: 2s}
   rollback: $ROLLBACK
+  onDrift: $DRIFT
 `
 
 // silent is a kubeconfig of clusters that do not answer: nobody listens on port 1.
@@ -270,7 +277,7 @@ users:
 // write writes a migration file with what a script says of it.
 func (w *town) write(path string, settings map[string]string) error {
 	fill := map[string]string{
-		"NAME": "shop", "STEPS": "{share: 50%, hold: 2s}, {share: 100%, hold: 2s}", "ROLLBACK": "automatic", "METRICS": w.metrics.URL,
+		"NAME": "shop", "STEPS": "{share: 50%, hold: 2s}, {share: 100%, hold: 2s}", "ROLLBACK": "automatic", "DRIFT": "hold", "METRICS": w.metrics.URL,
 		"AWS": w.aws.URL, "RULE": w.rule, "SOURCE": w.source, "TARGET": w.target, "environment": "${environment}",
 	}
 	for name, value := range settings {
