@@ -28,7 +28,7 @@ func (t *turn) heldEnough() bool {
 	if !t.healthyEnough() || !t.convinced() {
 		return false
 	}
-	if r := t.unread(); r != nil {
+	if r := t.unread(hold); r != nil {
 		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
 		t.reason("route %s was not read%s", r.Name, colon(r.Trouble))
 		return false

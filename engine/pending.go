@@ -13,7 +13,7 @@ func (t *turn) pending() {
 	}
 	e := t.status.Evidence
 	users := !t.spec.Gate.Signals || e.usersSeen() && e.fresh(t.spec.Gate, false, t.now)
-	if r := t.unread(); r != nil {
+	if r := t.unread(0); r != nil {
 		// Looking again at once is for a begin that lacks nothing else.
 		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown && (users || r.Seen == nil)
 		if r.Seen == nil || users {

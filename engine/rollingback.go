@@ -20,7 +20,7 @@ func (t *turn) rollingBack() {
 	if !done {
 		return
 	}
-	if r := t.unread(); r != nil {
+	if r := t.unread(0); r != nil {
 		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
 		return
 	}
@@ -33,5 +33,6 @@ func (t *turn) leftAlone(r *RouteStatus) bool {
 	if !r.reached(traffic.None) && !r.settling(traffic.None) {
 		return false
 	}
-	return r.Written.ID != "" || t.freshlyRead(r.Name) && !r.LateUntil.After(t.now)
+	_, read := t.read(r.Name)
+	return r.Written.ID != "" || read && !r.LateUntil.After(t.now)
 }

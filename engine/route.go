@@ -12,14 +12,15 @@ import (
 func (t *turn) absorbRoute(r *RouteStatus) {
 	seen := t.seen.Routes[r.Name]
 	lost := t.absorbResult(r, seen.Result)
-	found, known := seen.Found.Get()
+	found, known := t.read(r.Name)
 	if seen.Found.State == traffic.Failed {
+		r.Unread = true
 		t.trouble(r, "cannot be read: "+seen.Found.Err)
 	}
 	if !known {
 		return
 	}
-	r.Seen = &found
+	r.Seen, r.Unread = &found, false
 	if r.Want == nil && seen.Settled.State != traffic.Failed {
 		r.Trouble = ""
 	}
@@ -85,6 +86,9 @@ func (t *turn) done(r *RouteStatus, w Written) {
 	if r.Seen != nil {
 		w.Before = r.Seen.High
 	}
+	if r.Want != nil {
+		w.Over = r.Want.Over
+	}
 	r.replaced()
 	r.Written, r.Want, r.Drift, r.Trouble = &w, nil, nil, ""
 	r.LookAt = t.now
@@ -101,8 +105,14 @@ func (t *turn) resolveLost(r *RouteStatus) {
 	case seen.is(w.Share) && (w.Doubt || w.Share == traffic.None), w.Doubt && t.roundedTo(r):
 		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: seen.High, At: t.now, Note: "found by reading back"})
 		t.note("write", r.Name, "%s: found at %s when read back", r.Name, seen.High)
-	case seen.Low == w.Low && seen.High == w.High, w.Share == traffic.None:
+	case w.Share == traffic.None, seen.Low == w.Low && seen.High == w.High && !(w.Doubt && changed(w.Over, seen)):
 		// due again
+	case seen.Low == w.Low && seen.High == w.High:
+		// It looks as it did before the write, and is not what was there before it:
+		// somebody else put that there, maybe over what we wrote.
+		r.Want, r.Drift = nil, copied(seen)
+		t.note("route", r.Name, "%s: %s", r.Name, r.foreign())
+		t.foreign = true
 	case w.Doubt && seen.Low != seen.High && seen.Low >= min(w.Low, w.Share) && seen.High <= max(w.High, w.Share):
 		t.note("write", r.Name, "%s: only a part of the names has %s yet", r.Name, w.Share)
 	case r.Written != nil:
@@ -146,11 +156,12 @@ func (t *turn) absorbFound(r *RouteStatus) {
 }
 
 // onItsWay reports whether the difference may be the last write becoming
-// visible: every part lies between before and after, shortly after the write.
+// visible, shortly after it: what was there before it, or some parts of either.
 func (t *turn) onItsWay(r *RouteStatus) bool {
 	w := r.Written
 	low, high := min(w.Before, w.Share), max(w.Before, w.Share)
-	return !w.Settled && t.now.Sub(w.At) < readGrace && r.Seen.Low >= low && r.Seen.High <= high
+	mixed := r.Seen.Low != r.Seen.High || !changed(w.Over, r.Seen)
+	return !w.Settled && t.now.Sub(w.At) < readGrace && r.Seen.Low >= low && r.Seen.High <= high && mixed
 }
 
 func (f *Found) shares() string {
@@ -201,6 +212,9 @@ func (t *turn) ask(r *RouteStatus, share traffic.Share, version string, urgent b
 		return
 	}
 	r.Want.Open = true
+	if r.Seen != nil && !r.Want.Doubt {
+		r.Want.Over = r.Seen.Version
+	}
 	t.intents = append(t.intents, Write{ID: r.Want.ID, Route: r.Name, Share: share, IfVersion: version, Urgent: urgent})
 }
 
@@ -215,20 +229,53 @@ func (r *RouteStatus) settling(goal traffic.Share) bool {
 	return r.Want == nil && r.Drift == nil && r.Written != nil && r.Written.Wanted == goal && !r.Written.Settled
 }
 
+// read returns what this very turn has read of the route. A reading that a
+// suspended process woke up with says nothing of now.
+func (t *turn) read(name string) (Found, bool) {
+	reading := t.seen.Routes[name].Found
+	found, known := reading.Get()
+	return found, known && t.now.Sub(reading.At) <= maxTurn
+}
+
+// changed reports whether a route is another one than that of a version.
+func changed(version string, seen *Found) bool {
+	return version != "" && seen.Version != "" && seen.Version != version
+}
+
 // freshlyRead reports whether this very turn has read the route.
 func (t *turn) freshlyRead(name string) bool {
-	_, known := t.seen.Routes[name].Found.Get()
+	_, known := t.read(name)
 	return known
 }
 
-// unread returns the first route that this turn has not read.
-func (t *turn) unread() *RouteStatus {
+// asGoodAsRead reports whether what is known of the route is what it shows now: it
+// was read a moment ago, and nothing was asked of it since. Looks at several routes
+// hardly ever end in one turn, and to ask all of them once more takes calls from an
+// account that may have none left.
+func (t *turn) asGoodAsRead(r *RouteStatus) bool {
+	if r.Seen == nil || r.Unread || r.Want != nil || r.Written != nil && r.Written.ID != "" && r.Seen.At.Before(r.Written.At) {
+		return false
+	}
+	age := t.now.Sub(r.Seen.At)
+	return age >= 0 && age <= freshFor
+}
+
+// unread returns the first route of which it is not known what it shows now, and
+// what it showed when a step had been held for that long; the next turn can look at
+// all of them.
+func (t *turn) unread(held time.Duration) (first *RouteStatus) {
+	t.lacking = nil
 	for i := range t.status.Routes {
-		if r := &t.status.Routes[i]; !t.freshlyRead(r.Name) {
-			return r
+		r := &t.status.Routes[i]
+		if t.asGoodAsRead(r) && r.OursHeld >= held {
+			continue
+		}
+		t.lacking = append(t.lacking, r.Name) // also what was read in this turn: in the next one it is not
+		if first == nil && !t.freshlyRead(r.Name) {
+			first = r
 		}
 	}
-	return nil
+	return first
 }
 
 // drifted returns the first route that somebody else has changed.

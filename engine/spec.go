@@ -97,6 +97,10 @@ const lookCalmly = 10 * time.Second
 // process that was away longer did not watch, and the hold does not count it.
 const maxTurn = 10 * time.Second
 
+// freshFor is how long ago a route may have been read to be as good as read in this
+// turn: shorter than any two looks at a route that is looked at calmly.
+const freshFor = 5 * time.Second
+
 // readGrace is how long after an accepted write a read may still show the
 // state before it: AWS control planes are eventually consistent and publish no
 // bound, so this is the house's own.

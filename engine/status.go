@@ -77,6 +77,7 @@ type RouteStatus struct {
 	LookAt    time.Time `json:"lookAt"`             // when it wants to be read next
 	LateUntil time.Time `json:"lateUntil"`          // until when a write whose reply was lost may still arrive
 	Trouble   string    `json:"trouble,omitempty"`  // the last error, until something works
+	Unread    bool      `json:"unread,omitempty"`   // it could not be read when it was looked at last
 
 	Reasserted int           `json:"reasserted,omitempty"` // how often it was written again in this attempt, or since an operator resumed
 	OursHeld   time.Duration `json:"oursHeld,omitempty"`   // Status.Held when it was last read as written
@@ -101,6 +102,7 @@ type Wish struct {
 	Share   traffic.Share `json:"share"`
 	Low     traffic.Share `json:"low"` // lowest and highest share before it
 	High    traffic.Share `json:"high"`
+	Over    string        `json:"over,omitempty"` // the version that was there before it
 	Asked   time.Time     `json:"asked"`
 	Tries   int           `json:"tries"`
 	NextTry time.Time     `json:"nextTry"`
@@ -113,8 +115,9 @@ type Wish struct {
 type Written struct {
 	ID        string        `json:"id"`
 	Wanted    traffic.Share `json:"wanted"`
-	Share     traffic.Share `json:"share"`  // what it was rounded to
-	Before    traffic.Share `json:"before"` // highest share before it; a read may still show it for a moment
+	Share     traffic.Share `json:"share"`          // what it was rounded to
+	Before    traffic.Share `json:"before"`         // highest share before it; a read may still show it for a moment
+	Over      string        `json:"over,omitempty"` // the version that it replaced
 	Token     string        `json:"token,omitempty"`
 	Note      string        `json:"note,omitempty"`
 	At        time.Time     `json:"at"`

@@ -44,7 +44,8 @@ type turn struct {
 	intents []Intent
 	judge   *verdict.Test // what compares the two sides; nil until it is used
 	foreign bool          // somebody else's change of a route was found in this turn
-	again   bool          // another turn is wanted at once, because what was missing has been asked for
+	again   bool          // another turn is wanted at once, with a look at what is lacking
+	lacking []string      // routes of which it is not known what they show now
 }
 
 // begin fills in what a status that was never used lacks, and adds to the hold
@@ -206,7 +207,8 @@ func (t *turn) wake() {
 		return
 	}
 	w := Wake{At: t.now.Add(t.interval())}
-	if t.again {
+	again := t.again && !t.refused() // who does not answer is not asked faster
+	if again {
 		w.At = t.now
 	}
 	for i := range t.status.Routes {
@@ -218,11 +220,16 @@ func (t *turn) wake() {
 		r.LookAt = at
 	}
 	for _, r := range t.status.Routes {
-		if t.again || !r.LookAt.After(w.At) {
+		if again && slices.Contains(t.lacking, r.Name) || !r.LookAt.After(w.At) {
 			w.Look = append(w.Look, r.Name)
 		}
 	}
 	t.intents = append(t.intents, w)
+}
+
+// refused reports whether a route could not be read when it was looked at last.
+func (t *turn) refused() bool {
+	return slices.ContainsFunc(t.status.Routes, func(r RouteStatus) bool { return r.Unread })
 }
 
 func (t *turn) interval() time.Duration {
@@ -245,7 +252,7 @@ func (t *turn) lookAt(r *RouteStatus) time.Time {
 	if w := r.Written; w != nil && !w.Settled && w.Due.After(t.now) && w.Due.Before(next) {
 		next = w.Due
 	}
-	if !t.freshlyRead(r.Name) && r.LookAt.After(t.now) && r.LookAt.Before(next) {
+	if _, known := t.read(r.Name); !known && r.LookAt.After(t.now) && r.LookAt.Before(next) {
 		return r.LookAt
 	}
 	return next
