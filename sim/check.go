@@ -10,6 +10,7 @@ import (
 	"watari.dev/engine"
 	"watari.dev/router"
 	"watari.dev/runner"
+	"watari.dev/store"
 	"watari.dev/traffic"
 )
 
@@ -25,6 +26,7 @@ type checker struct {
 	takingAt  time.Duration  // since when everything is being taken back; negative if it is not
 	asked     map[string]int // rises that were asked for, by intent
 	completed bool
+	promises
 }
 
 // knowledge is what a process has been told.
@@ -36,6 +38,11 @@ type knowledge struct {
 	decided engine.Status
 	durable *engine.Status // what of its decisions the store has, whatever it was told
 	failing bool           // the last save did, as it was told
+	orders  []string       // that it was given, and of which the store does not know yet
+	twice   string         // what it obeyed of them that had been obeyed before
+	turned  bool           // it has decided before
+	sighted bool           // when it did, it could see the target
+	loaded  time.Duration  // when it read the record
 }
 
 // reading is the last answer about a route.
@@ -47,7 +54,7 @@ type reading struct {
 const never = time.Duration(-1)
 
 func newChecker(w *world) *checker {
-	return &checker{world: w, takingAt: never, agreed: never, started: never, asked: map[string]int{}}
+	return &checker{world: w, takingAt: never, agreed: never, started: never, asked: map[string]int{}, promises: promises{obeyed: map[string]bool{}}}
 }
 
 // fail remembers the first invariant that does not hold.
@@ -85,9 +92,11 @@ func (c *checker) stepped(p *process, before engine.Status, seen engine.Observat
 			}
 		}
 	}
+	c.orders(p, seen)
 	if p.blind {
 		return // it goes by a memory of its own
 	}
+	c.promised(p, before, seen, after, intents)
 	if before.Phase.Ended() && after.Phase != before.Phase && len(seen.Commands) == 0 {
 		c.fail("ends stay ends", "%s became %s without a command", before.Phase, after.Phase)
 	}
@@ -240,13 +249,14 @@ func (c *checker) counted(p *process, target bool, r traffic.Reading[traffic.Cou
 func (c *checker) leased(*process) {}
 
 // saved is told what became of a save.
-func (c *checker) saved(p *process, durable bool, err error) {
+func (c *checker) saved(p *process, record store.Record, durable bool, err error) {
 	p.knows.failing = err != nil
 	if !durable {
 		return
 	}
 	status := p.knows.decided
 	p.knows.durable = &status
+	c.remembered(p, record.Status)
 	if status.Phase != c.phase {
 		c.endedAt = c.now
 		c.enter(status.Phase)
@@ -280,6 +290,9 @@ func (c *checker) fenced(p *process, l *lever, w router.Change) {
 // rises looks at a write that raises a share.
 func (c *checker) rises(p *process, l *lever, w router.Change) {
 	d := p.knows.durable
+	if d != nil && w.Share > c.plan.Spec.Steps[d.Step].Share {
+		c.fail("never above the step", "%s is sent %s in step %d", l.ref.Name, w.Share, d.Step+1)
+	}
 	remembered := d != nil && slices.ContainsFunc(d.Routes, func(r engine.RouteStatus) bool {
 		return r.Name == l.ref.Name && r.Want != nil && r.Want.ID == w.ID && r.Want.Share == w.Share
 	})
@@ -287,11 +300,11 @@ func (c *checker) rises(p *process, l *lever, w router.Change) {
 		c.fail("saved before applied", "%s sends %s to %s, which the store does not know", p.name, w.ID, l.ref.Name)
 		return
 	}
-	if w.Share > c.plan.Spec.Steps[d.Step].Share {
-		c.fail("never above the step", "%s is sent %s in step %d", l.ref.Name, w.Share, d.Step+1)
-	}
 	if w.Share <= l.low() {
 		return
+	}
+	if w.IfVersion == "" {
+		c.fail("a rise is compared", "%s is sent %s over whatever is there", l.ref.Name, w.Share)
 	}
 	if d.Phase != engine.Shifting {
 		c.fail("no rise but in Shifting", "%s is sent %s in phase %s", l.ref.Name, w.Share, d.Phase)
@@ -346,7 +359,8 @@ func (c *checker) finally() {
 	if bad && spec.Gate.Signals && spec.Gate.MaxErrorRatio < 1 && !spec.Rollback.Manual && c.phase == engine.Complete {
 		c.fail("a bad target is found", "it is complete on a target that fails %.0f %% of its requests", 100*u.TargetFails)
 	}
-	calmPlan := !slices.ContainsFunc(c.plan.Faults, func(f Fault) bool { return !slices.Contains(harmless, f.Kind) })
+	c.lostOrder()
+	calmPlan := !slices.ContainsFunc(c.plan.Faults, func(f Fault) bool { return !slices.Contains(harmless, f.Kind) && !c.borne(f.Kind) })
 	if calmPlan && !bad && !u.TargetSlow && spec.Deadline == 0 && c.bucket.rate == 0 && c.phase != engine.Complete {
 		c.fail("killed anywhere, the same end", "nothing speaks against the target, and it is %s", c.phase)
 	}

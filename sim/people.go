@@ -137,6 +137,7 @@ func (w *world) submit(kind, id string) error {
 	}
 	w.tell("operator", kind)
 	w.record(beat{verb: engine.Verb(kind)})
+	w.check.submitted = append(w.check.submitted, id)
 	w.waiting++
 	w.at(w.now+time.Second, w.supervise)
 	return nil

@@ -84,6 +84,9 @@ func (d *disk) Load(ctx context.Context, key store.Key) (store.Record, store.Rev
 		d.bite(Unreadable)
 		return store.Record{}, 0, errUnreadable
 	}
+	if d.knows.loaded == 0 {
+		d.knows.loaded = d.now + 1
+	}
 	return d.Store.Load(ctx, key)
 }
 
@@ -102,7 +105,7 @@ func (d *disk) Save(ctx context.Context, key store.Key, prev store.Revision, nex
 	}
 	d.undone = false
 	revision, err := d.Store.Save(ctx, key, prev, next, entries...)
-	d.check.saved(d.process, err == nil || d.undone, err)
+	d.check.saved(d.process, next, err == nil || d.undone, err)
 	d.effect()
 	return revision, err
 }

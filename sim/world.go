@@ -20,6 +20,7 @@ type world struct {
 	plan    Plan
 	dice    *rand.Rand
 	brk     *Mutant // nil: nothing is broken
+	odd     any     // what a mutant keeps between processes
 	levers  []*lever
 	bucket  *bucket
 	users   *users

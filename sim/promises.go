@@ -1,0 +1,196 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"watari.dev/engine"
+)
+
+// promises are the invariants about what a step is left on and what operators ask
+// for.
+type promises struct {
+	obeyed    map[string]bool // orders of which the store knows that they were obeyed
+	submitted []string        // orders that the store has taken
+	approved  bool            // somebody has, since the step was entered
+
+	hold    int           // number of the hold that is looked at
+	held    time.Duration // how much of it was watched
+	reached time.Duration // when it began
+
+	saver   *process      // who has saved last
+	savedAt time.Duration // and when
+}
+
+// promised looks at a decision.
+func (c *checker) promised(p *process, before engine.Status, seen engine.Observation, after engine.Status, intents []engine.Intent) {
+	c.ordered(p, before, seen, after, intents)
+	c.watched(p, before, after)
+	c.manual(before, after, seen)
+	if after.Step > before.Step || before.Phase != engine.Complete && after.Phase == engine.Complete {
+		c.left(before, after)
+	}
+	if after.Step != before.Step || after.Attempt != before.Attempt {
+		c.approved = false
+	}
+	if after.Verdict.State == engine.Degraded && before.Verdict.State != engine.Degraded {
+		c.accused(after)
+	}
+}
+
+// orders remembers what a process was told to do.
+func (c *checker) orders(p *process, seen engine.Observation) {
+	for _, order := range seen.Commands {
+		p.knows.orders = append(p.knows.orders, order.ID)
+	}
+}
+
+// ordered states that what operators ask for is done once, and taking back at once.
+func (c *checker) ordered(p *process, before engine.Status, seen engine.Observation, after engine.Status, intents []engine.Intent) {
+	fresh := 0
+	for _, order := range seen.Commands {
+		if !c.obeyed[order.ID] {
+			fresh++
+		}
+		c.approved = c.approved || order.Verb == engine.Approve
+	}
+	told := 0
+	for _, in := range intents {
+		if n, is := in.(engine.Note); is && n.Kind == "command" {
+			told++
+		}
+	}
+	if told > fresh && len(seen.Commands) > 0 {
+		p.knows.twice = fmt.Sprintf("%d orders are obeyed, %d are new", told, fresh)
+	}
+	if n := len(seen.Commands); n > 0 && fresh == n && seen.Commands[n-1].Verb == engine.TakeBack && after.Phase != engine.RollingBack && after.Phase != engine.RolledBack {
+		c.fail("taking back is obeyed", "%s was told to take back and is %s", p.name, after.Phase)
+	}
+	if before.Phase == engine.Paused && after.Phase != engine.Paused && after.Phase != engine.RollingBack && after.Phase != engine.RolledBack && len(seen.Commands) == 0 {
+		c.fail("paused until an operator speaks", "it became %s without one", after.Phase)
+	}
+	if before.Phase == engine.RollingBack && after.Phase != engine.RollingBack && after.Phase != engine.RolledBack &&
+		!slices.ContainsFunc(seen.Commands, func(o engine.Command) bool { return o.Verb == engine.Retry }) {
+		c.fail("ends stay ends", "taking back became %s", after.Phase)
+	}
+}
+
+// watched adds up how much of a hold somebody watched who could see the target.
+func (c *checker) watched(p *process, before, after engine.Status) {
+	holding := before.Phase == engine.Holding || before.Phase == engine.Soaking
+	if k := &p.knows; holding && after.Holds == c.hold && k.turned && k.sighted {
+		c.held += min(c.now-k.before, 10*time.Second)
+	}
+	if after.Holds > c.hold { // a process that was overtaken is in an earlier one
+		c.hold, c.held, c.reached = after.Holds, 0, c.now
+	}
+	gate := c.plan.Spec.Gate
+	p.knows.turned = true
+	late := c.now < c.conditions[SlowData].until+3*answering // what is asked for is not missed before it could have come
+	p.knows.sighted = !gate.Signals || late || c.now-p.knows.sides.Target < max(gate.Window/2, slowest(c.plan.Signals))+answering
+}
+
+// answering is how long a source of counts may take to answer.
+const answering = 5 * time.Second
+
+// slowest is how long the slowest signal may have nothing new.
+func slowest(signals []Signal) (long time.Duration) {
+	for _, s := range signals {
+		long = max(long, 3*s.Every)
+	}
+	return long
+}
+
+// left states on what a step is left: it was held and watched, the target had
+// enough requests, and who must approve has.
+func (c *checker) left(before, after engine.Status) {
+	step, gate := c.plan.Spec.Steps[before.Step], c.plan.Spec.Gate
+	if !after.Started.Equal(before.Started) {
+		return // it begins where the levers are
+	}
+	if c.held < step.Hold-time.Millisecond {
+		c.fail("held and watched", "step %d is left after %s of %s", before.Step+1, clock(c.held), step.Hold)
+	}
+	if step.Approval && !c.approved {
+		c.fail("no step without its approval", "step %d is left and nobody has approved", before.Step+1)
+	}
+	since := max(0, c.reached-2*gate.Interval-answering) // what was counted last may reach that far back
+	got := c.users.sums(c.now).requests.Target - c.users.sums(since).requests.Target
+	if services := float64(max(1, len(names(c.plan.Signals)))); gate.Signals && got*services+services < float64(gate.MinRequests) {
+		c.fail("a step is left on evidence", "step %d is left, the target got %.0f of %d requests", before.Step+1, got*services, gate.MinRequests)
+	}
+}
+
+// names lists the services that are counted.
+func names(signals []Signal) (out []string) {
+	for _, s := range signals {
+		if !slices.Contains(out, s.Service) {
+			out = append(out, s.Service)
+		}
+	}
+	return out
+}
+
+// accused states that a target that has never failed a request, and never was
+// slow, is not called degraded.
+func (c *checker) accused(after engine.Status) {
+	if sum := c.users.sums(c.now); sum.errors.Target == 0 && sum.slowTarget == 0 {
+		c.fail("a good target is not accused", "%q, and it has failed no request", after.Verdict.Text)
+	}
+}
+
+// manual states that nobody but an operator takes back where the plan says so.
+func (c *checker) manual(before, after engine.Status, seen engine.Observation) {
+	if before.Phase == engine.RollingBack || after.Phase != engine.RollingBack || !c.plan.Spec.Rollback.Manual {
+		return
+	}
+	if !slices.ContainsFunc(seen.Commands, func(o engine.Command) bool { return o.Verb == engine.TakeBack }) {
+		c.fail("manual means an operator", "it takes back by itself: %s", after.Reason)
+	}
+}
+
+// remembered is told of a status that is durable now.
+func (c *checker) remembered(p *process, status json.RawMessage) {
+	if p.knows.twice != "" { // what is not saved, nobody goes by
+		c.fail("an order is obeyed once", "%s", p.knows.twice)
+	}
+	for _, id := range p.knows.orders {
+		c.obeyed[id] = true
+	}
+	p.knows.orders = nil
+	if c.saver != nil && c.saver != p && c.savedAt > p.knows.loaded {
+		c.fail("nobody saves over another", "%s saves over what %s has saved since it was read", p.name, c.saver.name)
+	}
+	c.saver, c.savedAt = p, c.now
+	if c.brk == nil {
+		return
+	}
+	// A broken store may remember something else than what was decided last.
+	var kept engine.Status
+	if json.Unmarshal(status, &kept) == nil {
+		p.knows.durable = &kept
+	}
+}
+
+// borne reports whether the plan says to wait while a fault of the metrics lasts, so
+// that it changes nothing about where the migration ends.
+func (c *checker) borne(k Kind) bool {
+	policy := c.plan.Spec.Rollback
+	for _, do := range policy.Kinds {
+		if do == engine.UnknownRollsBack {
+			return false
+		}
+	}
+	return policy.OnUnknown != engine.UnknownRollsBack && slices.Contains([]Kind{Blind, Gap, SlowData}, k)
+}
+
+// lostOrder states that every order was obeyed in the end, or refused.
+func (c *checker) lostOrder() {
+	for _, id := range c.submitted {
+		if !c.obeyed[id] {
+			c.fail("no order is lost", "%s was taken by the store and never obeyed", id)
+		}
+	}
+}
