@@ -19,6 +19,9 @@ type watari struct {
 	env   []string
 	file  string
 	state string
+	// patience is how often "watari run" may fail before it has begun; it is started
+	// again, as a user would do when credentials are refused for a moment.
+	patience int
 	// rewritten counts the writes of the levers that AWS has carried out; nil if
 	// nobody counts.
 	rewritten func(context.Context) (int, error)
@@ -53,6 +56,7 @@ type attempt struct {
 	Said      []said  // verdicts and reasons, in order, none twice in a row
 	Cause     string
 	Kills     int         // how often the process was killed
+	Refused   int         // how often a new process could not begin
 	Asked     []time.Time // writes that were carried out, or may have been, as their processes say
 	Slept     []slept     // what became of processes that slept
 }

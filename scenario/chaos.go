@@ -17,9 +17,14 @@ import (
 // less than one minute.
 const attemptWithin = 6 * time.Minute
 
+// mayBeRefused is how often a process may fail to begin in an attempt, each time for
+// a second: longer than credentials are refused.
+const mayBeRefused = 10
+
 // chaos plays the cutover of TargetGroupBinding under the schedule of a seed.
 func (s *stage) chaos(ctx context.Context) (Summary, error) {
 	s.director = newDirector(s, draw(s.Chaos))
+	s.watari.patience = mayBeRefused
 	fmt.Fprintf(s.Out, "\n%s", s.director.schedule.text())
 	sum, err := s.targetGroupBinding(ctx)
 	sum.Chaos = &chaosReport{schedule: s.director.schedule, Became: s.director.became}

@@ -87,6 +87,9 @@ func (s Summary) writeChaos(w io.Writer) {
 	_, lost := s.tallies(s.Good.Number)
 	fmt.Fprintf(w, "             attempt 2 lost %s\n", view.Count(lost))
 	for _, a := range []attempt{s.Bad, s.Good} {
+		if a.Refused > 0 {
+			fmt.Fprintf(w, "             attempt %d: watari run could not begin %d times, and was started again a second later\n", a.Number, a.Refused)
+		}
 		for _, one := range a.Slept {
 			fmt.Fprintf(w, "             attempt %d: %s\n", a.Number, one.sentence())
 		}

@@ -17,8 +17,9 @@ import (
 	"watari.dev/view"
 )
 
-// watari's documented exit codes that are no failure of a scenario.
+// watari's documented exit codes that are no failure of a scenario: not always.
 const (
+	exitError      = 1 // something did not work
 	exitRolledBack = 3 // the migration was taken back
 	exitLocked     = 5 // somebody else runs it
 )
@@ -64,14 +65,20 @@ func (w *watari) run(ctx context.Context, out io.Writer, strikes <-chan strike, 
 			sleepers = append(sleepers, w.sleep(ctx, p, hit.lasts))
 			continue
 		}
-		if p.code() == exitLocked && waiting(sleepers) {
-			if err := pause(ctx, time.Second); err != nil {
-				return a, err
-			}
-			continue
+		refused := p.code() == exitLocked && waiting(sleepers)
+		if !refused {
+			p.words.speak()
 		}
-		p.words.speak()
-		return a, p.failure(w.path)
+		if p.code() == exitError && !p.begun && a.Refused < w.patience {
+			a.Refused++
+			refused = true
+		}
+		if !refused {
+			return a, p.failure(w.path)
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return a, err
+		}
 	}
 }
 
@@ -98,6 +105,7 @@ type process struct {
 	events chan view.JSONEvent // closed when it says no more
 	read   chan error          // of reading them, once
 	err    error               // of waiting for its end
+	begun  bool                // it has said something
 	words  *words              // what it says to people
 }
 
@@ -128,6 +136,7 @@ func (p *process) follow(strikes <-chan strike, onEvent func(view.JSONEvent)) (h
 				p.err = p.cmd.Wait()
 				return hit, nil
 			}
+			p.begun = true
 			p.words.speak()
 			onEvent(e)
 		case hit = <-strikes:

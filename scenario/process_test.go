@@ -117,6 +117,29 @@ say Complete phase`)
 	}
 }
 
+func TestARunThatCannotBeginIsStartedAgain(t *testing.T) {
+	const refusedOnce = say + `
+mkdir asked 2>/dev/null && { echo "access denied" >&2; exit 1; }
+say Complete phase`
+	for patience, want := range map[int]string{0: "exit status 1", 1: ""} {
+		w := standIn(t, refusedOnce)
+		w.patience = patience
+		var out strings.Builder
+		a, err := w.run(t.Context(), &out, nil, func(view.JSONEvent) {})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || a.Refused != patience {
+			t.Errorf("patience %d: %+v, %v, want %q", patience, a, err, want)
+		}
+		if !strings.Contains(out.String(), "access denied") {
+			t.Errorf("what it said is not shown: %q", out.String())
+		}
+	}
+	begun := standIn(t, say+`say Holding phase; exit 1`)
+	begun.patience = 5
+	if _, err := begun.run(t.Context(), io.Discard, nil, func(view.JSONEvent) {}); err == nil {
+		t.Error("one that has begun and then failed was started again")
+	}
+}
+
 func TestWhatARunFailsWithIsReported(t *testing.T) {
 	for script, want := range map[string]string{
 		`exit 5`:               "exit status 5",
