@@ -19,6 +19,7 @@ type RouteSeen struct {
 	Fatal   bool                        `json:"fatal,omitempty"`  // reading failed in a way that repetition does not cure
 	Settled traffic.Reading[Settlement] `json:"settled"`          // of the status's Written
 	Result  *Result                     `json:"result,omitempty"` // of the write that the last turn asked for
+	Held    time.Time                   `json:"held,omitzero"`    // not asked until then, by our own hand; nothing is said of the route
 }
 
 // Settlement answers when no new connection can use the old weights.
@@ -36,6 +37,7 @@ const (
 	Lost     Outcome = ""         // nobody knows; read to find out
 	Accepted Outcome = "accepted" // done
 	Refused  Outcome = "refused"  // not done; may be tried again
+	Held     Outcome = "held"     // not sent, by our own hand: no try, and says nothing of the route
 	Denied   Outcome = "denied"   // not done, and trying again does not help
 )
 
@@ -48,6 +50,7 @@ type Result struct {
 	Note    string        `json:"note,omitempty"`
 	At      time.Time     `json:"at"`
 	Err     string        `json:"err,omitempty"`
+	RetryAt time.Time     `json:"retryAt,omitzero"` // when it is worth asking again, if Held
 }
 
 // Interval is what both sides of one service answered until To. Each side's

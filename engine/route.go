@@ -52,6 +52,12 @@ func (t *turn) absorbResult(r *RouteStatus, res *Result) bool {
 	case Accepted:
 		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: res.Share, Token: res.Token, Note: res.Note, At: t.now})
 		t.note("write", r.Name, "%s: %s written%s", r.Name, res.Share, inBrackets(res.Note))
+	case Held:
+		w.NextTry, w.Held = t.now.Add(heldPause), true
+		if res.RetryAt.After(w.NextTry) {
+			w.NextTry = res.RetryAt
+		}
+		r.Trouble = w.Share.String() + " not sent yet: " + res.Err
 	case Refused:
 		t.failed(r, res.Err)
 		t.note("write", r.Name, "%s: %s not written: %s", r.Name, w.Share, res.Err)
@@ -208,10 +214,14 @@ func (t *turn) ask(r *RouteStatus, share traffic.Share, version string, urgent b
 			r.Want.Low, r.Want.High = r.Seen.Low, r.Seen.High
 		}
 	}
-	if wait := r.Want.NextTry.Sub(t.now); wait > 0 && wait <= backOff(r.Want.Tries) {
+	longest := backOff(r.Want.Tries)
+	if r.Want.Held {
+		longest = longestPause
+	}
+	if wait := r.Want.NextTry.Sub(t.now); wait > 0 && wait <= longest {
 		return
 	}
-	r.Want.Open = true
+	r.Want.Open, r.Want.Held = true, false
 	if r.Seen != nil && !r.Want.Doubt {
 		r.Want.Over = r.Seen.Version
 	}

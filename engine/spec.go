@@ -115,8 +115,15 @@ const lateGrace = 20 * time.Second
 // counts as failed. With the back-off below that is about half a minute.
 const riseTries = 6
 
+// longestPause is the longest wait before a try.
+const longestPause = 15 * time.Second
+
+// heldPause is how long to wait before a write is asked for again that was not
+// sent. It is no try: the store or the account is in trouble, not the route.
+const heldPause = time.Second
+
 // backOff returns how long to wait before try number tries+1: 0.5 s doubling up
 // to 15 s, so that a rollback is never further than that from its next try.
 func backOff(tries int) time.Duration {
-	return min(500*time.Millisecond<<min(max(tries-1, 0), 5), 15*time.Second)
+	return min(500*time.Millisecond<<min(max(tries-1, 0), 5), longestPause)
 }

@@ -106,6 +106,7 @@ type Wish struct {
 	Asked   time.Time     `json:"asked"`
 	Tries   int           `json:"tries"`
 	NextTry time.Time     `json:"nextTry"`
+	Held    bool          `json:"held,omitempty"`  // the last try was not sent; NextTry is when it can be
 	Open    bool          `json:"open,omitempty"`  // a try was asked for and its result is not known yet
 	Doubt   bool          `json:"doubt,omitempty"` // a try may have been carried out
 }

@@ -229,7 +229,9 @@ func (t *turn) wake() {
 
 // refused reports whether a route could not be read when it was looked at last.
 func (t *turn) refused() bool {
-	return slices.ContainsFunc(t.status.Routes, func(r RouteStatus) bool { return r.Unread })
+	return slices.ContainsFunc(t.status.Routes, func(r RouteStatus) bool {
+		return r.Unread || t.seen.Routes[r.Name].Held.After(t.now)
+	})
 }
 
 func (t *turn) interval() time.Duration {
@@ -242,6 +244,9 @@ func (t *turn) interval() time.Duration {
 // lookAt says when the route should be read next. A look that is due stays due:
 // turns come more often than looks.
 func (t *turn) lookAt(r *RouteStatus) time.Time {
+	if held := t.seen.Routes[r.Name].Held; held.After(t.now) && held.Sub(t.now) <= longestPause {
+		return held
+	}
 	if t.asked(r.Name) {
 		return t.now // what becomes of the write is wanted at once
 	}

@@ -64,7 +64,7 @@ func (r *run) write(ctx context.Context, w engine.Write, decided time.Time) Effe
 		bound = min(bound, left(began, end))
 	}
 	if bound <= 0 {
-		effect.Result.Outcome, effect.Result.Err = engine.Refused, "the right to write ended at "+end.Format(time.TimeOnly)+", before it was sent; nothing was written"
+		effect.Result.Outcome, effect.Result.Err = engine.Held, "the right to write ended at "+end.Format(time.TimeOnly)+", before it was sent; nothing was written"
 		return effect
 	}
 	ctx, cancel := r.Clock.Timeout(context.WithoutCancel(ctx), bound)
@@ -78,6 +78,7 @@ func (r *run) write(ctx context.Context, w engine.Write, decided time.Time) Effe
 	effect.Took = r.Clock.Now().Sub(began)
 	if err != nil {
 		effect.Result.Outcome, effect.Result.Err = outcome(err), err.Error()
+		effect.Result.RetryAt, _ = router.HeldBack(err)
 		return effect
 	}
 	effect.Receipt = &receipt
@@ -91,6 +92,9 @@ func (r *run) write(ctx context.Context, w engine.Write, decided time.Time) Effe
 func outcome(err error) engine.Outcome {
 	if router.EffectOf(err) != router.EffectNothing {
 		return engine.Lost
+	}
+	if errors.Is(err, router.ErrHeldBack) || errors.Is(err, router.ErrExpired) {
+		return engine.Held
 	}
 	for _, kind := range []error{router.ErrDenied, router.ErrNotFound, router.ErrNotOwned, router.ErrInexact} {
 		if errors.Is(err, kind) {

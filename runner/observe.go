@@ -96,7 +96,7 @@ func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []eng
 	patience, listen := now.Add(TurnWithin(r.Spec)), now.Add(pollCommands)
 	for r.looking.busy() && ctx.Err() == nil && now.Before(patience) {
 		r.looking.tasks.Wait(ctx, min(patience.Sub(now), listen.Sub(now)))
-		if now = r.Clock.Now(); now.Before(listen) {
+		if now = r.Clock.Now(); now.Before(listen) || ctx.Err() != nil {
 			continue
 		}
 		listen = now.Add(pollCommands)
@@ -113,6 +113,9 @@ func (r *run) look(ctx context.Context, route Route, written *engine.Written) en
 	defer cancel()
 	snapshot, err := route.Driver.Read(ctx, route.Ref)
 	at := r.Clock.Now()
+	if until, held := router.HeldBack(err); held {
+		return engine.RouteSeen{Held: until}
+	}
 	if err != nil {
 		return engine.RouteSeen{
 			Found: traffic.FailedAt[engine.Found](err, at),
@@ -124,6 +127,10 @@ func (r *run) look(ctx context.Context, route Route, written *engine.Written) en
 		return seen
 	}
 	settlement, err := route.Driver.Settled(ctx, router.Receipt{ChangeID: written.ID, Route: route.Ref, Share: written.Share, Token: written.Token, At: written.At})
+	if until, held := router.HeldBack(err); held {
+		seen.Held = until
+		return seen
+	}
 	if err != nil {
 		seen.Settled = traffic.FailedAt[engine.Settlement](err, at)
 		return seen

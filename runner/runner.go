@@ -145,7 +145,7 @@ func (r *run) urgentOnly(writes []engine.Write, why error) []engine.Write {
 			urgent = append(urgent, w)
 			continue
 		}
-		r.results[w.Route] = engine.Result{ID: w.ID, Outcome: engine.Refused, Err: why.Error(), At: r.Clock.Now()}
+		r.results[w.Route] = engine.Result{ID: w.ID, Outcome: engine.Held, Err: why.Error(), At: r.Clock.Now()}
 	}
 	return urgent
 }
@@ -258,7 +258,7 @@ func (r *run) sleep(ctx context.Context) error {
 			return ctx.Err()
 		}
 		r.Clock.Sleep(ctx, min(left, pollCommands))
-		if len(r.commands(ctx)) > 0 {
+		if ctx.Err() == nil && len(r.commands(ctx)) > 0 {
 			return nil
 		}
 	}
