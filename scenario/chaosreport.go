@@ -79,11 +79,10 @@ func (s Summary) writeChaos(w io.Writer) {
 		return
 	}
 	came, hits, survived := s.chaosTotals()
-	fmt.Fprintf(w, "  chaos      seed %d: %d of %d faults came, the others had no occasion; they hit %d times, and %d were survived\n",
-		s.Chaos.seed, came, len(s.Chaos.Became), hits, survived)
+	fmt.Fprintf(w, "  chaos      seed %d: %d faults came and hit %d times, %d of them were survived%s\n", s.Chaos.seed, came, hits, survived, missed(len(s.Chaos.Became)-came))
 	fmt.Fprintf(w, "             attempt 1: %s; allowed %s\n", s.takenBackIn(), view.Span(s.Chaos.takesBackWithin()))
 	died, otherwise := s.diedWithPods(s.Bad.Number)
-	fmt.Fprintf(w, "             attempt 1 lost %s requests to the bad version, and %s while pods were dead or coming back, which a fault had killed\n", view.Count(otherwise), view.Count(died))
+	fmt.Fprintf(w, "             attempt 1 lost %s requests to the bad version%s\n", view.Count(otherwise), deadPods(died))
 	_, lost := s.tallies(s.Good.Number)
 	fmt.Fprintf(w, "             attempt 2 lost %s\n", view.Count(lost))
 	for _, a := range []attempt{s.Bad, s.Good} {
@@ -102,6 +101,22 @@ func (s Summary) writeChaos(w io.Writer) {
 	}
 	t.Flush()
 	fmt.Fprintln(w)
+}
+
+// missed says how many mishaps had no occasion.
+func missed(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d had no occasion", n)
+}
+
+// deadPods says how many requests were lost while pods were dead.
+func deadPods(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %s while pods that a fault had killed were dead or coming back", view.Count(n))
 }
 
 // takenBackIn says how long taking back took.
