@@ -35,7 +35,7 @@ const keepPast = 8
 // Past is a write of ours that another one has replaced.
 type Past struct {
 	Share traffic.Share `json:"share"`
-	At    time.Time     `json:"at"`
+	At    time.Time     `json:"at,omitzero"`
 }
 
 // drifting deals with routes that somebody else has changed, and reports whether

@@ -35,7 +35,7 @@ type Evidence struct {
 type SideState struct {
 	State   traffic.State `json:"state"`
 	Err     string        `json:"err,omitempty"`
-	KnownAt time.Time     `json:"knownAt"` // end of the newest interval in which it was known
+	KnownAt time.Time     `json:"knownAt,omitzero"` // end of the newest interval in which it was known
 }
 
 // ServiceSeen is what was seen of one service.
@@ -109,7 +109,7 @@ type SideTotal struct {
 // Sample is one moment's intervals of all services, reduced to what the gate
 // needs.
 type Sample struct {
-	To           time.Time `json:"to"`
+	To           time.Time `json:"to,omitzero"`
 	Source       int64     `json:"source"` // requests of the source
 	SourceErrors int64     `json:"sourceErrors,omitempty"`
 	Requests     int64     `json:"requests"`

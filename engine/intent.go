@@ -28,7 +28,7 @@ type Note struct {
 
 // Wake asks for the next turn at At at the latest, with the routes in Look read.
 type Wake struct {
-	At   time.Time `json:"at"`
+	At   time.Time `json:"at,omitzero"`
 	Look []string  `json:"look,omitempty"`
 }
 

@@ -25,7 +25,7 @@ type RouteSeen struct {
 // Settlement answers when no new connection can use the old weights.
 type Settlement struct {
 	Done    bool      `json:"done"`
-	At      time.Time `json:"at"`
+	At      time.Time `json:"at,omitzero"`
 	Pending string    `json:"pending,omitempty"`
 }
 
@@ -48,7 +48,7 @@ type Result struct {
 	Share   traffic.Share `json:"share"` // what was written, if Accepted
 	Token   string        `json:"token,omitempty"`
 	Note    string        `json:"note,omitempty"`
-	At      time.Time     `json:"at"`
+	At      time.Time     `json:"at,omitzero"`
 	Err     string        `json:"err,omitempty"`
 	RetryAt time.Time     `json:"retryAt,omitzero"` // when it is worth asking again, if Held
 }
@@ -59,8 +59,8 @@ type Result struct {
 type Interval struct {
 	Service string                          `json:"service,omitempty"` // which of the gate's services; empty for its only one
 	By      string                          `json:"by,omitempty"`      // the signal that counted
-	To      time.Time                       `json:"to"`
-	From    traffic.BySide[time.Time]       `json:"from"`
+	To      time.Time                       `json:"to,omitzero"`
+	From    traffic.BySide[time.Time]       `json:"from,omitzero"`
 	Source  traffic.Reading[traffic.Counts] `json:"source"`
 	Target  traffic.Reading[traffic.Counts] `json:"target"`
 
@@ -86,5 +86,5 @@ type Command struct {
 	ID   string    `json:"id"`
 	Verb Verb      `json:"verb"`
 	By   string    `json:"by"`
-	At   time.Time `json:"at"`
+	At   time.Time `json:"at,omitzero"`
 }

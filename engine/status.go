@@ -34,16 +34,16 @@ func (p Phase) Ended() bool { return p == RolledBack || p == Complete || p == Fa
 type Status struct {
 	Phase    Phase     `json:"phase"`
 	Reason   string    `json:"reason,omitempty"` // why, in a sentence
-	Since    time.Time `json:"since"`            // when Phase was entered
+	Since    time.Time `json:"since,omitzero"`   // when Phase was entered
 	Attempt  int       `json:"attempt"`          // 1 for the first
 	Step     int       `json:"step"`             // index into Spec.Steps
 	Resume   Phase     `json:"resume,omitempty"` // where Paused goes on
 	Approved bool      `json:"approved,omitempty"`
 
-	Held     time.Duration `json:"held,omitempty"` // how long the step's share was held and watched
-	Reached  time.Time     `json:"reached"`        // when the step's share was settled on every route
-	Started  time.Time     `json:"started"`        // when the attempt's first rise was decided; zero before
-	LastTurn time.Time     `json:"lastTurn"`
+	Held     time.Duration `json:"held,omitempty"`   // how long the step's share was held and watched
+	Reached  time.Time     `json:"reached,omitzero"` // when the step's share was settled on every route
+	Started  time.Time     `json:"started,omitzero"` // when the attempt's first rise was decided; zero before
+	LastTurn time.Time     `json:"lastTurn,omitzero"`
 
 	Goal  traffic.Share `json:"goal,omitempty"`  // what an adaptive ramp chose within the step; 0 is the step's own share
 	Holds int           `json:"holds,omitempty"` // number of shares that were reached, tells holds apart
@@ -56,10 +56,10 @@ type Status struct {
 	Verdict        Verdict        `json:"verdict"`
 	BlindPatiently bool           `json:"blindPatiently,omitempty"` // BlindAt began with what is only held for
 	Told           string         `json:"told,omitempty"`           // the verdict that was noted last
-	BlindAt        time.Time      `json:"blindAt"`                  // since when the target cannot be judged; zero if it can
+	BlindAt        time.Time      `json:"blindAt,omitzero"`         // since when the target cannot be judged; zero if it can
 
 	Cause     string    `json:"cause,omitempty"`     // why this attempt was taken back
-	Degraded  time.Time `json:"degraded"`            // when this attempt was found worse; zero if it was not
+	Degraded  time.Time `json:"degraded,omitzero"`   // when this attempt was found worse; zero if it was not
 	Consumed  []string  `json:"consumed,omitempty"`  // IDs of the latest commands
 	AdoptLive bool      `json:"adoptLive,omitempty"` // an operator agreed to start from the shares that were found
 	Sequence  int64     `json:"sequence"`            // number of writes asked for, makes their IDs unique
@@ -74,8 +74,8 @@ type RouteStatus struct {
 	Written   *Written  `json:"written,omitempty"`  // the last one known to be done
 	Drift     *Found    `json:"drift,omitempty"`    // what somebody else made of it
 	Past      []Past    `json:"past,omitempty"`     // what we wrote before Written in this attempt, oldest first
-	LookAt    time.Time `json:"lookAt"`             // when it wants to be read next
-	LateUntil time.Time `json:"lateUntil"`          // until when a write whose reply was lost may still arrive
+	LookAt    time.Time `json:"lookAt,omitzero"`    // when it wants to be read next
+	LateUntil time.Time `json:"lateUntil,omitzero"` // until when a write whose reply was lost may still arrive
 	Trouble   string    `json:"trouble,omitempty"`  // the last error, until something works
 	Unread    bool      `json:"unread,omitempty"`   // it could not be read when it was looked at last
 
@@ -90,7 +90,7 @@ type Found struct {
 	Version string         `json:"version,omitempty"`
 	Weights string         `json:"weights,omitempty"` // in words
 	Owner   *traffic.Owner `json:"owner,omitempty"`   // the surest of those who write its weights besides us
-	At      time.Time      `json:"at"`
+	At      time.Time      `json:"at,omitzero"`
 }
 
 // is reports whether every part of the route has exactly the share s.
@@ -103,9 +103,9 @@ type Wish struct {
 	Low     traffic.Share `json:"low"` // lowest and highest share before it
 	High    traffic.Share `json:"high"`
 	Over    string        `json:"over,omitempty"` // the version that was there before it
-	Asked   time.Time     `json:"asked"`
+	Asked   time.Time     `json:"asked,omitzero"`
 	Tries   int           `json:"tries"`
-	NextTry time.Time     `json:"nextTry"`
+	NextTry time.Time     `json:"nextTry,omitzero"`
 	Held    bool          `json:"held,omitempty"`  // the last try was not sent; NextTry is when it can be
 	Open    bool          `json:"open,omitempty"`  // a try was asked for and its result is not known yet
 	Doubt   bool          `json:"doubt,omitempty"` // a try may have been carried out
@@ -121,11 +121,11 @@ type Written struct {
 	Over      string        `json:"over,omitempty"` // the version that it replaced
 	Token     string        `json:"token,omitempty"`
 	Note      string        `json:"note,omitempty"`
-	At        time.Time     `json:"at"`
+	At        time.Time     `json:"at,omitzero"`
 	Settled   bool          `json:"settled,omitempty"`
-	SettledAt time.Time     `json:"settledAt"`
+	SettledAt time.Time     `json:"settledAt,omitzero"`
 	Pending   string        `json:"pending,omitempty"` // what settling waits for
-	Due       time.Time     `json:"due"`               // when it settles at the latest; zero if nobody knows
+	Due       time.Time     `json:"due,omitzero"`      // when it settles at the latest; zero if nobody knows
 }
 
 func (s Status) clone() Status {

@@ -34,6 +34,8 @@ type Config struct {
 	OnTurn func(Turn)
 	Log    *slog.Logger // nil discards
 	Clock  Clock        // nil is the machine's
+	// Codec is how a status is written for the store; nil is JSON.
+	Codec Codec
 	// Step decides; nil is engine.Step. A simulation puts a broken one here, to see
 	// that it is found out.
 	Step func(engine.Spec, engine.Status, engine.Observation, time.Time) (engine.Status, []engine.Intent)
@@ -42,6 +44,19 @@ type Config struct {
 	Deadline time.Duration // of one read, settle or count; default 5 s
 	Write    time.Duration // of one write, bounds what a dying runner still does; default 12 s
 }
+
+// Codec turns a status into the JSON that a store keeps, and back.
+type Codec interface {
+	Encode(engine.Status) (json.RawMessage, error)
+	Decode(json.RawMessage) (engine.Status, error)
+}
+
+// plain is the codec of the product: the status as JSON.
+type plain struct{}
+
+func (plain) Encode(s engine.Status) (json.RawMessage, error) { return json.Marshal(s) }
+
+func (plain) Decode(b json.RawMessage) (s engine.Status, err error) { return s, json.Unmarshal(b, &s) }
 
 // Route is one lever with its driver.
 type Route struct {
@@ -102,6 +117,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = machine{}
+	}
+	if c.Codec == nil {
+		c.Codec = plain{}
 	}
 	if c.Step == nil {
 		c.Step = engine.Step

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -70,7 +69,7 @@ func (r *run) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(record.Status, &r.status); err != nil {
+	if r.status, err = r.Codec.Decode(record.Status); err != nil {
 		return fmt.Errorf("read the remembered status of %s: %w", r.Key, err)
 	}
 	// What the process before saw is not what this one sees, and nobody watched in between.
@@ -182,7 +181,7 @@ func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observ
 	if err := r.holdLease(ctx); err != nil {
 		return err
 	}
-	blob, err := json.Marshal(status)
+	blob, err := r.Codec.Encode(status)
 	if err != nil {
 		return fmt.Errorf("remember the status of %s: %w", r.Key, err)
 	}

@@ -24,7 +24,7 @@ type checker struct {
 	agreed    time.Duration  // when an operator last agreed to what is there: resume or retry
 	started   time.Duration  // when an attempt began, with what it found
 	takingAt  time.Duration  // since when everything is being taken back; negative if it is not
-	asked     map[string]int // rises that were asked for, by intent
+	asked     map[string]int // tries of rises, by process and intent
 	completed bool
 	promises
 }
@@ -54,7 +54,7 @@ type reading struct {
 const never = time.Duration(-1)
 
 func newChecker(w *world) *checker {
-	return &checker{world: w, takingAt: never, agreed: never, started: never, asked: map[string]int{}, promises: promises{obeyed: map[string]bool{}}}
+	return &checker{world: w, takingAt: never, agreed: never, started: never, asked: map[string]int{}, promises: promises{obeyed: map[string]bool{}, askedAt: map[string]time.Duration{}}}
 }
 
 // fail remembers the first invariant that does not hold.
@@ -105,7 +105,7 @@ func (c *checker) stepped(p *process, before engine.Status, seen engine.Observat
 	}
 	for _, in := range intents {
 		if w, is := in.(engine.Write); is {
-			c.intended(after, w)
+			c.intended(p, after, w)
 		}
 	}
 	c.tookBack(p, before, after, intents)
@@ -119,18 +119,19 @@ func (c *checker) stepped(p *process, before engine.Status, seen engine.Observat
 }
 
 // intended looks at a write that was decided.
-func (c *checker) intended(after engine.Status, w engine.Write) {
+func (c *checker) intended(p *process, after engine.Status, w engine.Write) {
+	c.paced(p, w)
 	if w.Urgent {
 		if w.Share != traffic.None {
 			c.fail("never above the step", "an urgent write asks for %s", w.Share)
+		}
+		if w.IfVersion != "" {
+			c.fail("rollback needs the router alone", "taking back %s rests on %s of it", w.Route, w.IfVersion)
 		}
 		return
 	}
 	if goal := c.plan.Spec.Steps[max(0, after.Step)].Share; w.Share > goal {
 		c.fail("never above the step", "%s is asked for %s, the step's share is %s", w.Route, w.Share, goal)
-	}
-	if c.asked[w.ID]++; c.asked[w.ID] > 6 && c.agreed < 0 {
-		c.fail("bounded retries", "%s is asked for the %dth time", w.ID, c.asked[w.ID])
 	}
 }
 
@@ -210,8 +211,11 @@ func (c *checker) truly(p *process, share traffic.Share) {
 		if !l.is(share) {
 			c.fail("an end is true", "%s is said while %s is at %s", p.knows.decided.Phase, l.ref.Name, l.describe())
 		}
-		if met := c.users.shares[i]; met != share.Ratio() {
+		if met := c.users.shares[i]; met != share.Ratio() && l.honest() {
 			c.fail("an end is settled", "%s is said while users of %s still meet %.2f", p.knows.decided.Phase, l.ref.Name, met)
+		}
+		if met := c.users.lagged[i]; met != share.Ratio() && c.now < l.used+l.Cached && l.honest() {
+			c.fail("an end is settled", "%s is said while users of %s who have an older answer still meet %.2f", p.knows.decided.Phase, l.ref.Name, met)
 		}
 		if share == traffic.None && l.pending > 0 {
 			c.fail("an end is true", "%s is said while a write that raises %s is under way", p.knows.decided.Phase, l.ref.Name)
@@ -227,12 +231,11 @@ func (k *knowledge) reading(i int) reading {
 	return reading{at: never, version: -1}
 }
 
-func (c *checker) read(p *process, l *lever, s state, asked time.Duration) {
+func (c *checker) read(p *process, l *lever, s state) {
 	for len(p.knows.routes) < len(c.levers) {
 		p.knows.routes = append(p.knows.routes, reading{at: never, version: -1})
 	}
 	p.knows.routes[l.index()] = reading{at: c.now, version: s.version}
-	_ = asked
 }
 
 func (c *checker) counted(p *process, target bool, r traffic.Reading[traffic.Counts]) {
@@ -260,6 +263,18 @@ func (c *checker) saved(p *process, record store.Record, durable bool, err error
 	if status.Phase != c.phase {
 		c.endedAt = c.now
 		c.enter(status.Phase)
+	}
+}
+
+// tried counts the tries of a rise that a driver is asked for. An operator who
+// resumes gives it new ones.
+func (c *checker) tried(p *process, w router.Change) {
+	if w.Share == traffic.None {
+		return
+	}
+	id := p.name + w.ID
+	if c.asked[id]++; c.asked[id] > engine.TryBounds().RiseTries && c.agreed < 0 {
+		c.fail("bounded retries", "%s is tried for the %dth time", w.ID, c.asked[id])
 	}
 }
 
@@ -360,8 +375,7 @@ func (c *checker) finally() {
 		c.fail("a bad target is found", "it is complete on a target that fails %.0f %% of its requests", 100*u.TargetFails)
 	}
 	c.lostOrder()
-	calmPlan := !slices.ContainsFunc(c.plan.Faults, func(f Fault) bool { return !slices.Contains(harmless, f.Kind) && !c.borne(f.Kind) })
-	if calmPlan && !bad && !u.TargetSlow && spec.Deadline == 0 && c.bucket.rate == 0 && c.phase != engine.Complete {
+	if c.calmPlan() && !bad && !u.TargetSlow && spec.Deadline == 0 && c.bucket.rate == 0 && c.phase != engine.Complete {
 		c.fail("killed anywhere, the same end", "nothing speaks against the target, and it is %s", c.phase)
 	}
 }

@@ -25,6 +25,7 @@ type lever struct {
 	past    []state       // oldest first
 	pending int           // writes under way that raise a share
 	used    time.Duration // when new connections use it
+	told    int           // the newest version whose token somebody has got, who can ask what became of it
 }
 
 // state is a lever as it was from a moment on.
@@ -119,6 +120,10 @@ func (l *lever) propagation() time.Duration {
 	return time.Duration(float64(l.Propagation) * l.noise())
 }
 
+// honest reports whether what can be known of the last change is when it is used:
+// its bound was kept, or it can be asked for.
+func (l *lever) honest() bool { return l.told == l.version || l.used-l.changed <= l.Propagation }
+
 // asOf returns the lever as a reader sees it who is behind by d.
 func (l *lever) asOf(d time.Duration) state {
 	for i := len(l.past) - 1; i > 0; i-- {
@@ -148,9 +153,20 @@ func (d *driver) Features(context.Context, router.Ref) (router.Features, error) 
 	return router.Features{MaxWeight: l.MaxWeight, Atomic: l.Atomic, CompareAndSwap: l.Compares, Propagation: l.Propagation, Cached: l.Cached}, nil
 }
 
-// call is what every API call goes through: it takes its time, is counted by the
-// account's bucket, and wants credentials.
+// call makes an API call as the real drivers do: one that was throttled is tried
+// again, up to five times.
 func (d *driver) call(ctx context.Context, op string) error {
+	for try, wait := 1, 500*time.Millisecond; ; try, wait = try+1, 2*wait {
+		err := d.once(ctx, op)
+		if err == nil || try == 5 || !errors.Is(err, router.ErrThrottled) || d.pass(ctx, time.Duration(d.noise()*float64(wait))+1) != nil {
+			return err
+		}
+	}
+}
+
+// once is one API call: it takes its time, is counted by the account's bucket, and
+// wants credentials.
+func (d *driver) once(ctx context.Context, op string) error {
 	l := d.lever
 	d.effect()
 	took := time.Duration(0)
@@ -180,7 +196,6 @@ func (d *driver) call(ctx context.Context, op string) error {
 // Read implements router.Driver.
 func (d *driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, error) {
 	l := d.lever
-	asked := d.now
 	if err := d.call(ctx, "read"); err != nil {
 		return router.Snapshot{}, err
 	}
@@ -190,7 +205,7 @@ func (d *driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 	}
 	s := l.asOf(d.staleness())
 	d.effect()
-	d.check.read(d.process, l, s, asked)
+	d.check.read(d.process, l, s)
 	out := router.Snapshot{Version: "v" + strconv.Itoa(s.version), Owners: []traffic.Owner{{Name: s.writer, Sure: traffic.Surely, Proof: "it wrote last"}}, At: d.wall(), Parts: make([]router.Part, len(s.parts))}
 	for i, p := range s.parts {
 		part := router.Part{Share: p.Share(), Weights: []router.Weight{{Entry: sourceEntry, Side: traffic.Source, Weight: p.Source}, {Entry: targetEntry, Side: traffic.Target, Weight: p.Target}}}
@@ -248,6 +263,7 @@ func (d *driver) Settled(ctx context.Context, receipt router.Receipt) (router.Se
 func (d *driver) Write(ctx context.Context, c router.Change) (router.Receipt, error) {
 	l := d.lever
 	const op = "set weights"
+	d.check.tried(d.process, c)
 	if err := d.call(ctx, op); err != nil {
 		return router.Receipt{}, err
 	}
@@ -297,6 +313,8 @@ func (d *driver) receipt(c router.Change, share traffic.Share) router.Receipt {
 	token := strconv.Itoa(d.lever.version)
 	if d.noise() < 0.1 {
 		token = "" // accepted without an ID
+	} else {
+		d.lever.told = d.lever.version
 	}
 	return router.Receipt{ChangeID: c.ID, Route: c.Route, Share: share, Token: token, At: d.wall()}
 }

@@ -9,6 +9,7 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/router"
+	"watari.dev/router/paced"
 	"watari.dev/runner"
 	"watari.dev/store"
 	"watari.dev/store/memstore"
@@ -34,11 +35,15 @@ func (p *process) config(s store.Store) runner.Config {
 		Store: s, Holder: store.Holder{ID: p.name, User: "sim", Host: "here", PID: p.number},
 		TakeOver: p.blind || p.healed || p.plan.People.TakeOver, Clock: p, Step: p.step, OnTurn: p.turned,
 	}
+	if p.plan.Seed%encoded != 0 && p.brk == nil {
+		cfg.Codec = p.ledger
+	}
 	if !p.blind && p.plan.Spec.Gate.Signals {
 		cfg.Signals = p.signals()
 	}
+	pacer := paced.NewPacer(p.wall)
 	for _, l := range p.levers {
-		d := p.witnessed(l.ref.Name, &driver{p, l})
+		d := pacer.Wrap(p.meter.Wrap("sim", p.witnessed(l.ref.Name, &driver{p, l})))
 		if b := p.brk; b != nil && b.Driver != nil {
 			d = b.Driver(p, d)
 		}
@@ -204,5 +209,6 @@ func (w *world) intrude(l *lever, who string, share traffic.Share) {
 		return
 	}
 	l.set(who, true, parts)
+	w.disturbed()
 	w.record(beat{intruder: who, route: l.ref.Name, share: share})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"watari.dev/engine"
+	"watari.dev/router/paced"
 	"watari.dev/traffic"
 	"watari.dev/verdict"
 )
@@ -80,7 +81,7 @@ func Draw(seed uint64) Plan {
 		}
 		p.Levers = append(p.Levers, lever)
 		p.Spec.Routes = append(p.Spec.Routes, engine.RouteSpec{
-			Name: names[i], Granularity: granularity(lever.MaxWeight), SettleWithin: 2*(lever.Propagation+lever.Cached) + 20*time.Second,
+			Name: names[i], Granularity: granularity(lever.MaxWeight), SettleWithin: 2*(lever.Propagation+lever.Cached) + 20*time.Second + 2*paced.LongestHold,
 			LookEvery: max(pick(r, 0, time.Second, 2*time.Second), p.Account.lookEvery(routes)),
 		})
 	}

@@ -43,7 +43,7 @@ func (s *State) UnmarshalText(text []byte) error {
 // "missing": State tells.
 type Reading[T any] struct {
 	Value T         `json:"value"`
-	At    time.Time `json:"at"` // when it was true, as far as the source tells
+	At    time.Time `json:"at,omitzero"` // when it was true, as far as the source tells
 	State State     `json:"state"`
 	Err   string    `json:"err,omitempty"` // why State is Failed, or why it is Unknown
 }

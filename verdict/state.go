@@ -13,8 +13,8 @@ import (
 // State is what the tests know: plain data, part of a migration's status. It is
 // made by Test.New and changed by Test.Add and Test.Close only.
 type State struct {
-	Began    time.Time      `json:"began"`            // when the target could first have users; new bets are counted from here
-	Reset    time.Time      `json:"reset"`            // when an operator had the evidence begin anew
+	Began    time.Time      `json:"began,omitzero"`   // when the target could first have users; new bets are counted from here
+	Reset    time.Time      `json:"reset,omitzero"`   // when an operator had the evidence begin anew
 	Services []ServiceState `json:"services"`         // in the order of Config.Services
 	Bursts   Bursts         `json:"bursts,omitempty"` // of the source's errors, all services together
 	Unit     time.Duration  `json:"unit"`             // span of one observation of the unit form at present
@@ -29,8 +29,8 @@ type State struct {
 // ServiceState is what is known of one service.
 type ServiceState struct {
 	Name   string                    `json:"name"`
-	Since  traffic.BySide[time.Time] `json:"since"` // where what is not aligned yet begins
-	Until  traffic.BySide[time.Time] `json:"until"` // up to when each side is known
+	Since  traffic.BySide[time.Time] `json:"since,omitzero"` // where what is not aligned yet begins
+	Until  traffic.BySide[time.Time] `json:"until,omitzero"` // up to when each side is known
 	Resets traffic.BySide[bool]      `json:"resets,omitzero"`
 
 	Step     int           `json:"step,omitempty"`     // the hold that the tallies belong to; 0 while shares move
@@ -46,7 +46,7 @@ type ServiceState struct {
 	Metrics []MetricState `json:"metrics"`
 
 	Missed   Missed    `json:"missed,omitzero"`
-	Compared time.Time `json:"compared"` // up to when both sides were compared
+	Compared time.Time `json:"compared,omitzero"` // up to when both sides were compared
 }
 
 // Missed counts the spans of time that were known of both sides and are no
@@ -57,7 +57,7 @@ type Missed struct {
 	Gaps   int64     `json:"gaps,omitempty"`   // the sides are not known over the same span
 	Kind   Miss      `json:"kind,omitempty"`   // the newest, until something is compared again
 	Text   string    `json:"text,omitempty"`   // about it
-	At     time.Time `json:"at"`               // when
+	At     time.Time `json:"at,omitzero"`      // when
 }
 
 // Miss is why a span of time is no evidence.

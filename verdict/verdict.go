@@ -20,11 +20,11 @@ type Verdict struct {
 
 	Good     Promotion `json:"good"`
 	Split    Split     `json:"split"`
-	Missed   Missed    `json:"missed"`   // of the service that missed last
-	Compared time.Time `json:"compared"` // up to when every service was compared
-	Unit     string    `json:"unit"`     // span of one observation, in words
-	Phi      float64   `json:"phi"`      // dispersion
-	Compare  bool      `json:"compare"`  // there is a source with users to compare with
+	Missed   Missed    `json:"missed"`            // of the service that missed last
+	Compared time.Time `json:"compared,omitzero"` // up to when every service was compared
+	Unit     string    `json:"unit"`              // span of one observation, in words
+	Phi      float64   `json:"phi"`               // dispersion
+	Compare  bool      `json:"compare"`           // there is a source with users to compare with
 }
 
 // Finding is one metric of one service on both sides.

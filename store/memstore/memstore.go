@@ -102,9 +102,10 @@ func (s *Store) Load(ctx context.Context, key store.Key) (store.Record, store.Re
 		if m == nil || m.revision == 0 {
 			return store.ErrNotFound
 		}
-		record = store.Record{Spec: slices.Clone(m.record.Spec), Status: slices.Clone(m.record.Status)}
+		var err error
+		record, err = loaded(m.record)
 		revision = m.revision
-		return nil
+		return err
 	})
 	return record, revision, err
 }
@@ -112,11 +113,11 @@ func (s *Store) Load(ctx context.Context, key store.Key) (store.Record, store.Re
 // Save implements store.Store.
 func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
 	var revision store.Revision
-	next, err := copied(next)
+	next, err := kept(next)
 	if err != nil {
 		return 0, fmt.Errorf("save migration %s: %w", key, err)
 	}
-	if entries, err = copiedEntries(entries); err != nil {
+	if entries, err = keptEntries(entries); err != nil {
 		return 0, fmt.Errorf("save migration %s: %w", key, err)
 	}
 	err = s.change(ctx, Save, key, func(m *migration) error {
@@ -136,7 +137,7 @@ func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, ne
 
 // Append implements store.Store.
 func (s *Store) Append(ctx context.Context, key store.Key, entries ...store.Entry) error {
-	entries, err := copiedEntries(entries)
+	entries, err := keptEntries(entries)
 	if err != nil {
 		return fmt.Errorf("append to the journal of migration %s: %w", key, err)
 	}
@@ -154,7 +155,7 @@ func (s *Store) Journal(ctx context.Context, key store.Key) ([]store.Entry, erro
 			return store.ErrNotFound
 		}
 		var err error
-		entries, err = copiedEntries(m.journal)
+		entries, err = loadedEntries(m.journal)
 		return err
 	})
 	return entries, err
@@ -260,9 +261,32 @@ func (s *Store) change(ctx context.Context, op Op, key store.Key, apply func(*mi
 	return nil
 }
 
-// copied returns r as a reader of a file would get it: the caller may go on using
-// his bytes.
-func copied(r store.Record) (store.Record, error) {
+// kept returns r with bytes of its own, or what is wrong with them.
+func kept(r store.Record) (store.Record, error) {
+	spec, err := keptJSON(r.Spec)
+	if err != nil {
+		return store.Record{}, fmt.Errorf("write the spec as JSON: %w", err)
+	}
+	status, err := keptJSON(r.Status)
+	if err != nil {
+		return store.Record{}, fmt.Errorf("write the status as JSON: %w", err)
+	}
+	return store.Record{Spec: spec, Status: status}, nil
+}
+
+// keptJSON returns a copy of b; null if it is empty.
+func keptJSON(b json.RawMessage) (json.RawMessage, error) {
+	if len(b) == 0 {
+		return json.RawMessage("null"), nil
+	}
+	if !json.Valid(b) {
+		return nil, errors.New("it is none")
+	}
+	return slices.Clone(b), nil
+}
+
+// loaded returns r as a reader of a file would get it.
+func loaded(r store.Record) (store.Record, error) {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return store.Record{}, err
@@ -271,16 +295,28 @@ func copied(r store.Record) (store.Record, error) {
 	return out, json.Unmarshal(b, &out)
 }
 
-func copiedEntries(entries []store.Entry) ([]store.Entry, error) {
-	out := make([]store.Entry, len(entries))
-	for i, entry := range entries {
-		b, err := json.Marshal(entry)
-		if err != nil {
-			return nil, err
+// keptEntries returns entries with bytes of their own, or what is wrong with them.
+func keptEntries(entries []store.Entry) ([]store.Entry, error) {
+	out := slices.Clone(entries)
+	for i := range out {
+		e := &out[i]
+		if y := e.At.Year(); y < 0 || y > 9999 {
+			return nil, fmt.Errorf("write the entry %q as JSON: year %d is outside of 0 to 9999", e.Text, y)
 		}
-		if err := json.Unmarshal(b, &out[i]); err != nil {
-			return nil, err
+		if len(e.Data) > 0 && !json.Valid(e.Data) {
+			return nil, fmt.Errorf("write the entry %q as JSON: its data is none", e.Text)
 		}
+		e.Data = slices.Clone(e.Data)
 	}
 	return out, nil
+}
+
+// loadedEntries returns entries as a reader of a file would get them.
+func loadedEntries(entries []store.Entry) ([]store.Entry, error) {
+	b, err := json.Marshal(entries)
+	if err != nil {
+		return nil, err
+	}
+	var out []store.Entry
+	return out, json.Unmarshal(b, &out)
 }
