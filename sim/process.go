@@ -26,6 +26,8 @@ type process struct {
 	blind  bool // takes back with the levers alone
 
 	effects  int // so far
+	moment   time.Duration
+	rush     int // effects in this moment
 	dieAt    int // effect at which it is killed; 0 is never
 	freezeAt int // effect at which it is frozen for freeze; 0 is never
 	freeze   time.Duration
@@ -49,6 +51,7 @@ func (p *process) alive() {
 func (p *process) effect() {
 	p.alive()
 	p.effects++
+	p.hurry()
 	if p.effects == p.dieAt {
 		p.bite(Kill)
 		p.kill()
@@ -58,6 +61,22 @@ func (p *process) effect() {
 		p.bite(Freeze)
 		p.freezeUntil(p.now + p.freeze)
 		p.alive()
+	}
+}
+
+// mostAtOnce is how much a process may do in one moment: a turn has some twenty
+// effects, and a world in which no call takes time makes a few turns of one moment.
+const mostAtOnce = 1000
+
+// hurry ends a process that goes on and on while no time passes.
+func (p *process) hurry() {
+	if p.moment != p.now {
+		p.moment, p.rush = p.now, 0
+	}
+	if p.rush++; p.rush > mostAtOnce {
+		p.check.fail("liveness", "%s spins: %d effects in one moment", p.name, p.rush)
+		p.kill()
+		panic(killed{})
 	}
 }
 

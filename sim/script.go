@@ -117,6 +117,14 @@ func edges(spells []spell) (out []time.Duration) {
 	return slices.Compact(out)
 }
 
+// lastOf is when the last condition ends.
+func lastOf(spells []spell) (last time.Duration) {
+	for _, one := range spells {
+		last = max(last, one.to)
+	}
+	return last
+}
+
 // arm is a number of faults of one sort that hit the next writes to a route.
 type arm struct {
 	at, last time.Duration
@@ -201,21 +209,24 @@ func (s *script) arrives(sent beat, then []beat) (time.Duration, bool) {
 
 func tenths(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
 
-// levers tells what lasted: it is said anew whenever something of it ends.
+// levers tells what lasted. What is still on is said anew when something ends,
+// because that ends all of it.
 func (s *script) levers() {
 	spells := s.spells(Throttled, Denied, ReadError, StaleRead)
 	for i := range s.plan.Levers {
-		said := ""
+		var said []string
 		for _, at := range edges(spells) {
-			words := s.leverWords(s.route(i), spells, at)
-			now := strings.Join(words, " ")
-			if now == said {
-				continue
-			}
-			if said != "" {
+			now := s.leverWords(s.route(i), spells, at)
+			fresh := slices.DeleteFunc(slices.Clone(now), func(word string) bool { return slices.Contains(said, word) })
+			if slices.ContainsFunc(said, func(word string) bool { return !slices.Contains(now, word) }) {
 				s.add(at, "lever %s ok", s.route(i))
+				fresh = now
 			}
-			for _, word := range words {
+			for _, word := range fresh {
+				if word == "throttle" {
+					writes, _ := s.refused(s.route(i), at, lastOf(spells))
+					word = fmt.Sprintf("throttle=%d", writes)
+				}
 				s.add(at, "lever %s %s", s.route(i), word)
 			}
 			said = now
@@ -229,40 +240,37 @@ func (s *script) levers() {
 	}
 }
 
-// leverWords are the faults that are on at a moment.
+// leverWords are the faults of a route that are on at a moment.
 func (s *script) leverWords(route string, spells []spell, at time.Duration) (out []string) {
+	say := func(is bool, word string) {
+		if is && !slices.Contains(out, word) {
+			out = append(out, word)
+		}
+	}
 	for _, one := range spells {
 		if !one.on(at) {
 			continue
 		}
-		word := ""
 		switch one.fault.Kind {
 		case Denied:
-			word = "denied"
+			say(true, "denied")
 		case ReadError:
-			word = "unreadable"
+			say(true, "unreadable")
 		case StaleRead:
-			word = "stale=5s"
+			say(true, "stale=5s")
 		default:
-			writes, reads := s.refused(route, one)
-			if writes > 0 {
-				out = append(out, fmt.Sprintf("throttle=%d", writes))
-			}
-			if reads > 0 {
-				word = "unreadable"
-			}
-		}
-		if word != "" && !slices.Contains(out, word) {
-			out = append(out, word)
+			writes, reads := s.refused(route, at, one.to)
+			say(writes > 0, "throttle")
+			say(reads > 0, "unreadable")
 		}
 	}
 	return out
 }
 
-// refused counts the writes and reads of a route that were throttled.
-func (s *script) refused(route string, one spell) (writes, reads int) {
+// refused counts the writes and reads of a route that were throttled in a time.
+func (s *script) refused(route string, from, to time.Duration) (writes, reads int) {
 	for _, b := range s.story {
-		if b.route != route || !b.throttled() || !one.on(b.at) {
+		if b.route != route || !b.throttled() || b.at < from || b.at >= to {
 			continue
 		}
 		if b.call == writeCall {

@@ -48,7 +48,9 @@ func Invariant(broken error) string {
 // violation returns what an error of a run says is broken; nil if nothing is.
 func violation(broken error) *Violation {
 	var v *Violation
-	errors.As(broken, &v)
+	if broken != nil && !errors.As(broken, &v) {
+		return &Violation{Invariant: "a plan can be played", Text: broken.Error()}
+	}
 	return v
 }
 
@@ -132,7 +134,8 @@ func cuts(p Plan) (out []cut) {
 	for i := range p.Spec.Steps {
 		out = append(out, withoutStep(i))
 	}
-	out = append(out, withoutAnalysis, oneService, plainVerdict, plainRollback, plainGate, plainPeople, plainUsers)
+	out = append(out, withoutAnalysis, oneService, plainVerdict, plainRollback, plainGate, plainUsers)
+	out = append(out, plainPeople()...)
 	for i := range p.Signals {
 		out = append(out, withoutSignal(len(p.Signals)-1-i))
 	}
@@ -260,8 +263,15 @@ func plainGate(p *Plan) bool {
 	return some(reset(&p.Spec.Deadline, 0), reset(&p.Spec.Gate.MaxP99, 0), reset(&p.Users.TargetSlow, false))
 }
 
-func plainPeople(p *Plan) bool {
-	return reset(&p.People, People{Restart: time.Second, Answer: 2 * time.Second})
+// plainPeople makes people quick, trusting and patient: all of it, or one at a time.
+func plainPeople() []cut {
+	return []cut{
+		func(p *Plan) bool { return reset(&p.People, People{Restart: time.Second, Answer: 2 * time.Second}) },
+		func(p *Plan) bool { return reset(&p.People.Restart, time.Second) },
+		func(p *Plan) bool { return reset(&p.People.Answer, 2*time.Second) },
+		func(p *Plan) bool { return reset(&p.People.TakeOver, false) },
+		func(p *Plan) bool { return reset(&p.People.Rollback, false) },
+	}
 }
 
 // plainUsers makes a target as good as the source.
