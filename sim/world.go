@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"watari.dev/engine"
+	"watari.dev/router/metered"
 	"watari.dev/store"
 )
 
@@ -25,6 +28,8 @@ type world struct {
 	bucket  *bucket
 	users   *users
 	store   store.Store
+	meter   *metered.Meter
+	ledger  *ledger
 	check   *checker
 	caller  *process // of the store, at this moment
 	outside *process // an operator's terminal, which is no part of any run
@@ -106,6 +111,7 @@ func (w *world) tell(who, what string) {
 // newWorld sets the stage of a plan.
 func newWorld(l *loop, plan Plan, o Options) *world {
 	w := &world{loop: l, plan: plan, brk: o.Mutant, dice: rand.New(rand.NewPCG(plan.Seed, 0x6e6f697365)), entered: map[engine.Phase]int{}, met: o.Coverage, tracing: o.Trace}
+	w.ledger = &ledger{}
 	w.bucket = &bucket{rate: plan.Account.Rate, burst: plan.Account.Burst, tokens: plan.Account.Burst}
 	w.check = newChecker(w)
 	for i, l := range plan.Levers {
@@ -297,13 +303,23 @@ func (r Result) Text() string { return strings.Join(r.Trace, "\n") }
 // Simulator plays plans one after the other. It may be used by one goroutine at a
 // time; what it keeps between plans are coroutines and memory, nothing that a plan
 // could notice.
-type Simulator struct{ loop loop }
+type Simulator struct {
+	loop  loop
+	meter *metered.Meter // counts what all plans did
+}
 
 // Run plays one plan.
 func (s *Simulator) Run(ctx context.Context, plan Plan, o Options) Result {
 	l := &s.loop
 	l.now, l.last, l.events, l.queue, l.task = 0, 0, 0, l.queue[:0], nil
+	if s.meter == nil {
+		var err error
+		if s.meter, err = metered.NewMeter(prometheus.NewRegistry()); err != nil {
+			return Result{Broken: err}
+		}
+	}
 	w := newWorld(l, plan, o)
+	w.meter = s.meter
 	err := w.play()
 	w.leave()
 	return Result{Phase: w.phase, Broken: err, Took: w.check.endedAt, Events: l.events, Steps: w.check.steps, Trace: w.trace, story: w.story}
