@@ -168,7 +168,7 @@ func Phases() []engine.Phase {
 func CanMeet(k Kind, p engine.Phase) bool {
 	writes := p == engine.Shifting || p == engine.RollingBack
 	switch k {
-	case ReplyLost, RequestLost, LateWrite, PartialWrite:
+	case ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError:
 		return writes
 	case Blind, Gap, Swallow, Resets, Skew, SlowData: // nobody asks while taking back
 		return !p.Ended() && p != engine.RollingBack

@@ -167,7 +167,9 @@ func (w *world) befallPeople(f Fault) bool {
 		w.order(verbs[f.Value%5])
 		w.order(verbs[f.Value/5%5])
 	case RollbackHere:
+		w.bite(f.Kind) // in the phase that it finds
 		w.spawn("rollback", true)
+		return true
 	case Raise:
 		w.intrude(l, "terraform", min(traffic.All, max(traffic.Share(f.Value), l.high()+500)))
 	case Lower:
