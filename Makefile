@@ -9,7 +9,7 @@ WATARI  = bin/watari
 BENCH  ?= --cold
 LINT    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: demo chaos test lint bench bench-verdict build generate lab-ready prometheus clean
+.PHONY: demo chaos sim test lint bench bench-verdict build generate lab-ready prometheus clean
 
 demo: build
 	$(WATARI) demo $(DEMO)
@@ -20,6 +20,13 @@ chaos: build lab-ready
 	@failed=; for seed in 1 2 3 4 5 6 7 8 9 10; do \
 		$(WATARI) demo --chaos $$seed $(DEMO) || failed="$$failed $$seed"; \
 	done; test -z "$$failed" || { echo "seeds that did not show what they should:$$failed"; exit 1; }
+
+# Seeds of the simulation and every watari that is broken on purpose;
+# make sim SIM='--for 2h --from 1000000' plays others.
+SIM ?= --seeds 100000 --coverage
+sim:
+	$(GO) run ./sim/cmd $(SIM)
+	$(GO) run ./sim/cmd --mutant all
 
 build:
 	$(GO) build -o $(WATARI) ./cmd/watari
@@ -45,6 +52,7 @@ lint:
 
 bench: build lab-ready
 	$(GO) test -run '^$$' -bench Step ./engine
+	$(GO) test -run '^$$' -bench Migrations ./sim
 	$(GO) test -run '^$$' -bench CallsPerStep ./router/route53
 	$(GO) test -run '^$$' -bench Proxy ./lab/alb
 	$(WATARI) lab bench $(BENCH)
