@@ -93,8 +93,9 @@ const (
 // 5 requests per second (Route 53 Developer Guide, DNSLimitations).
 const lookCalmly = 10 * time.Second
 
-// maxTurn is the longest time between two turns that counts as watching. A
-// process that was away longer did not watch, and the hold does not count it.
+// maxTurn is the longest time between two turns that counts as watching, if it is
+// more than two of the gate's intervals. A process that was away longer did not
+// watch, and the hold does not count it.
 const maxTurn = 10 * time.Second
 
 // freshFor is how long ago a route may have been read to be as good as read in this

@@ -66,8 +66,9 @@ func (t *turn) begin() {
 	s.Routes = slices.DeleteFunc(s.Routes, func(have RouteStatus) bool {
 		return !slices.ContainsFunc(t.spec.Routes, func(r RouteSpec) bool { return r.Name == have.Name })
 	})
-	if watched := t.now.Sub(s.LastTurn); !s.LastTurn.IsZero() && watched > 0 && t.counting() {
-		s.Held += min(watched, maxTurn)
+	watched := t.now.Sub(s.LastTurn)
+	if !s.LastTurn.IsZero() && watched > 0 && watched <= max(maxTurn, 2*t.interval()) && t.counting() {
+		s.Held += watched
 	}
 }
 

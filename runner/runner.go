@@ -212,9 +212,13 @@ func bounded(entries []store.Entry) []store.Entry {
 	return entries[max(0, len(entries)-keepEntries):]
 }
 
-// saveAgain saves after an earlier save was said to have failed and had not: the
-// record is ours, because the lease was ours all the time.
+// saveAgain saves after an earlier save was said to have failed and had not. The
+// record that is there is ours if the lease was ours all the time, which has to be
+// asked now: a process that was suspended before its save has lost it meanwhile.
 func (r *run) saveAgain(ctx context.Context, record store.Record) (store.Revision, error) {
+	if err := r.lease.Renew(ctx); err != nil {
+		return 0, fmt.Errorf("renew the lease of migration %s: %w", r.Key, err)
+	}
 	_, revision, err := r.Store.Load(ctx, r.Key)
 	if err != nil {
 		return 0, err

@@ -24,6 +24,7 @@ type lever struct {
 	changed time.Duration
 	past    []state       // oldest first
 	pending int           // writes under way that raise a share
+	asked   traffic.Share // what we sent it last; who writes the same is no intruder
 	used    time.Duration // when new connections use it
 	told    int           // the newest version whose token somebody has got, who can ask what became of it
 }
@@ -278,9 +279,11 @@ func (d *driver) Write(ctx context.Context, c router.Change) (router.Receipt, er
 	if !c.NotAfter.IsZero() && d.wall().After(c.NotAfter) {
 		return router.Receipt{}, d.fail(op, router.ErrExpired, nil, router.EffectNothing)
 	}
-	if slices.Equal(parts, l.parts) {
+	if slices.Equal(parts, l.parts) { // whoever wrote it, it is what we want
+		l.asked, l.foreign = c.Share, false
 		return d.receipt(c, share), nil
 	}
+	l.asked = c.Share
 	d.check.sent(d.process, l, c)
 	return d.send(ctx, c, parts, share, seen)
 }

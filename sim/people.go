@@ -210,7 +210,7 @@ func (w *world) intrude(l *lever, who string, share traffic.Share) {
 	if same {
 		return
 	}
-	l.set(who, true, parts)
+	l.set(who, share != l.asked, parts)
 	w.disturbed()
 	w.record(beat{intruder: who, route: l.ref.Name, share: share})
 }
