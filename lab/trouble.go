@@ -157,7 +157,7 @@ func (t *trouble) partition(ctx context.Context, f fault.Fault) (*held, error) {
 	}
 	before, err := t.met(ctx, p.Side)
 	if err == nil {
-		_, err = t.setPods(ctx, p.Side, labaws.LinkState{State: state, For: p.For})
+		err = t.setPods(ctx, p.Side, labaws.LinkState{State: state, For: p.For})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cut the %s off: %w; nothing is cut", p.Side, err)
@@ -273,7 +273,7 @@ func (t *trouble) end(h *held, why fault.End) bool {
 	t.sides[side].set(link.Whole)
 	ctx, cancel := context.WithTimeout(context.Background(), orderBound)
 	defer cancel()
-	_, err := t.setPods(ctx, side, labaws.LinkState{State: link.Whole})
+	err := t.setPods(ctx, side, labaws.LinkState{State: link.Whole})
 	if err = errors.Join(err, t.count(ctx, h)); err != nil { // AWS ends it by itself
 		t.log.Error("AWS was not told that a fault is over", "fault", h.ID, "error", err)
 	}
@@ -311,12 +311,13 @@ func (t *trouble) met(ctx context.Context, side string) (map[string]int, error) 
 }
 
 // setPods changes the way from the load balancers to the pods of a side.
-func (t *trouble) setPods(ctx context.Context, side string, to labaws.LinkState) (labaws.LinkState, error) {
+func (t *trouble) setPods(ctx context.Context, side string, to labaws.LinkState) error {
 	body, err := json.Marshal(to)
 	if err != nil {
-		return labaws.LinkState{}, err
+		return err
 	}
-	return t.askPods(ctx, http.MethodPut, side, body)
+	_, err = t.askPods(ctx, http.MethodPut, side, body)
+	return err
 }
 
 func (t *trouble) askPods(ctx context.Context, method, side string, body []byte) (labaws.LinkState, error) {
