@@ -62,10 +62,10 @@ func mutantsOfDeciding() []Mutant {
 			Step:   triesWhilePaused,
 		},
 		{
-			Name: "no requests are enough", Broken: "A step is left without a least number of requests of the target.",
+			Name: "one request is enough", Broken: "A step is left as soon as the target has had a request and not failed it.",
 			Breaks: []string{"a step is left on evidence"},
 			Step: wanting(func(spec *engine.Spec) {
-				spec.Gate.MinRequests, spec.Gate.StepRequests = 0, 0
+				spec.Gate.MinRequests, spec.Gate.StepRequests = 1, 1
 			}),
 		},
 		{

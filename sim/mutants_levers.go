@@ -39,11 +39,9 @@ func mutantsOfLevers() []Mutant {
 			Driver: func(p *process, d router.Driver) router.Driver { return &hasty{d, p, 0} },
 		},
 		{
-			Name: "right to write never ends", Broken: "The driver does not know until when it may write.",
+			Name: "right to write never ends", Broken: "The driver knows neither until when it may write nor how long it may take.",
 			Breaks: []string{"fencing"},
-			Driver: func(_ *process, d router.Driver) router.Driver {
-				return &written{d, func(c *router.Change) { c.NotAfter = time.Time{} }}
-			},
+			Driver: func(_ *process, d router.Driver) router.Driver { return unbound{d} },
 		},
 		{
 			Name: "driver does not compare", Broken: "The driver drops the version that a write rests on.",
@@ -86,7 +84,7 @@ func mutantsOfLevers() []Mutant {
 		},
 		{
 			Name: "metrics repeat themselves", Broken: "A source of counts that cannot be reached says again what it said last.",
-			Breaks: []string{"no rise on the unknown"},
+			Breaks: []string{"held and watched", "no rise on the unknown"},
 			Config: func(_ *process, cfg *runner.Config) {
 				for i := range cfg.Signals {
 					cfg.Signals[i].Source = &repeating{Source: cfg.Signals[i].Source}
@@ -110,6 +108,14 @@ type written struct {
 func (d *written) Write(ctx context.Context, c router.Change) (router.Receipt, error) {
 	d.change(&c)
 	return d.Driver.Write(ctx, c)
+}
+
+// unbound writes whenever it comes to it.
+type unbound struct{ router.Driver }
+
+func (d unbound) Write(ctx context.Context, c router.Change) (router.Receipt, error) {
+	c.NotAfter = time.Time{}
+	return d.Driver.Write(context.WithoutCancel(ctx), c)
 }
 
 // careless takes what was throttled for what it wanted.
@@ -233,6 +239,7 @@ func (d *queued) Write(ctx context.Context, c router.Change) (router.Receipt, er
 	receipt, err := d.Driver.Write(ctx, c)
 	if errors.Is(err, router.ErrThrottled) {
 		p := d.process
+		c.NotAfter = time.Time{}
 		p.at(p.now+5*time.Second, func() {
 			if !p.dead && !p.over {
 				p.begin(p, func() { _, _ = d.Write(context.Background(), c) })

@@ -26,7 +26,7 @@ func mutantsOfStores() []Mutant {
 		},
 		{
 			Name: "failed saves ignored", Broken: "That the status could not be saved stops no rise.",
-			Breaks: []string{"saved before applied"},
+			Breaks: []string{"saved before applied", "never above the step"},
 			Config: storing(func(_ *process, s store.Store) store.Store { return &sure{Store: s} }),
 		},
 		{
@@ -36,7 +36,7 @@ func mutantsOfStores() []Mutant {
 		},
 		{
 			Name: "begins with an older record", Broken: "A process that begins reads what was saved before the last save.",
-			Breaks: []string{"the newest record is read"},
+			Breaks: []string{"nobody is accused wrongly", "an order is obeyed once", "an end is read back", "an end is true"},
 			Config: storing(func(p *process, s store.Store) store.Store { return &behind{s, p} }),
 		},
 		{

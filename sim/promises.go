@@ -16,6 +16,8 @@ type promises struct {
 	submitted []string        // orders that the store has taken
 	approved  bool            // somebody has, since the step was entered
 
+	askedAt map[string]time.Duration // when a process asked for a write last
+
 	hold    int           // number of the hold that is looked at
 	held    time.Duration // how much of it was watched
 	reached time.Duration // when it began
@@ -29,6 +31,7 @@ func (c *checker) promised(p *process, before engine.Status, seen engine.Observa
 	c.ordered(p, before, seen, after, intents)
 	c.watched(p, before, after)
 	c.manual(before, after, seen)
+	c.misnamed(before, after)
 	if after.Step > before.Step || before.Phase != engine.Complete && after.Phase == engine.Complete {
 		c.left(before, after)
 	}
@@ -88,12 +91,20 @@ func (c *checker) watched(p *process, before, after engine.Status) {
 	}
 	gate := c.plan.Spec.Gate
 	p.knows.turned = true
-	late := c.now < c.conditions[SlowData].until+3*answering // what is asked for is not missed before it could have come
-	p.knows.sighted = !gate.Signals || late || c.now-p.knows.sides.Target < max(gate.Window/2, slowest(c.plan.Signals))+answering
+	p.knows.sighted = !gate.Signals || c.late() > 0 || c.now-p.knows.sides.Target < max(gate.Window/2, slowest(c.plan.Signals))+answering
 }
 
 // answering is how long a source of counts may take to answer.
 const answering = 5 * time.Second
+
+// late is how much longer answers of the metrics take now, or did until a moment
+// ago. What is asked for is not missed before it could have come.
+func (c *checker) late() time.Duration {
+	if c.now < c.conditions[SlowData].until+3*answering {
+		return answering
+	}
+	return 0
+}
 
 // slowest is how long the slowest signal may have nothing new.
 func slowest(signals []Signal) (long time.Duration) {
@@ -116,7 +127,7 @@ func (c *checker) left(before, after engine.Status) {
 	if step.Approval && !c.approved {
 		c.fail("no step without its approval", "step %d is left and nobody has approved", before.Step+1)
 	}
-	since := max(0, c.reached-2*gate.Interval-answering) // what was counted last may reach that far back
+	since := max(0, c.reached-gate.Interval-slowest(c.plan.Signals)-c.late()) // what was counted last may reach that far back
 	got := c.users.sums(c.now).requests.Target - c.users.sums(since).requests.Target
 	if services := float64(max(1, len(names(c.plan.Signals)))); gate.Signals && got*services+services < float64(gate.MinRequests) {
 		c.fail("a step is left on evidence", "step %d is left, the target got %.0f of %d requests", before.Step+1, got*services, gate.MinRequests)
@@ -131,6 +142,37 @@ func names(signals []Signal) (out []string) {
 		}
 	}
 	return out
+}
+
+// paced states that a write that was refused is not asked for again at once.
+func (c *checker) paced(p *process, w engine.Write) {
+	who := p.name + w.ID
+	if last, asked := c.askedAt[who]; asked && c.now-last < pause && c.agreed < last {
+		c.fail("a pause between tries", "%s is asked for again after %s", w.ID, clock(c.now-last))
+	}
+	c.askedAt[who] = c.now
+}
+
+// pause is the least that lies between two tries of a write.
+const pause = 400 * time.Millisecond
+
+// misnamed states that nobody is said to have changed a route that nobody but the
+// migration has, in plans in which no write of its own can come late.
+func (c *checker) misnamed(before, after engine.Status) {
+	if !c.calmPlan() {
+		return
+	}
+	for i, r := range after.Routes {
+		fresh := r.Drift != nil && (i >= len(before.Routes) || before.Routes[i].Drift == nil)
+		if l := c.levers[i]; fresh && !slices.ContainsFunc(l.past, func(s state) bool { return s.owned }) {
+			c.fail("nobody is accused wrongly", "%s is said to have been changed by somebody else", r.Name)
+		}
+	}
+}
+
+// calmPlan reports whether no fault of the plan changes where it ends.
+func (c *checker) calmPlan() bool {
+	return !slices.ContainsFunc(c.plan.Faults, func(f Fault) bool { return !slices.Contains(harmless, f.Kind) && !c.borne(f.Kind) })
 }
 
 // accused states that a target that has never failed a request, and never was
