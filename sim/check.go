@@ -54,7 +54,7 @@ type reading struct {
 const never = time.Duration(-1)
 
 func newChecker(w *world) *checker {
-	return &checker{world: w, takingAt: never, agreed: never, started: never, asked: map[string]int{}, promises: promises{obeyed: map[string]bool{}, askedAt: map[string]time.Duration{}}}
+	return &checker{world: w, takingAt: never, agreed: never, started: never, asked: map[string]int{}, promises: promises{obeyed: map[string]bool{}, askedAt: map[string]time.Duration{}, conflicts: map[string]bool{}}}
 }
 
 // fail remembers the first invariant that does not hold.
@@ -205,8 +205,8 @@ func (c *checker) truly(p *process, share traffic.Share) {
 			c.fail("an end is read back", "%s is said without having read %s", p.knows.decided.Phase, l.ref.Name)
 			continue
 		}
-		if l.foreign && l.changed >= known.at {
-			continue // somebody else did it after it was read
+		if l.foreign && known.version != l.version {
+			continue // somebody else did it after it was read, or after what a stale read shows
 		}
 		if !l.is(share) {
 			c.fail("an end is true", "%s is said while %s is at %s", p.knows.decided.Phase, l.ref.Name, l.describe())

@@ -270,6 +270,7 @@ func (d *driver) Write(ctx context.Context, c router.Change) (router.Receipt, er
 	}
 	seen := l.version
 	if err := d.compared(c, l.parts, seen); err != nil {
+		d.check.refused(d.process, l, c)
 		return router.Receipt{}, err
 	}
 	parts, share, err := d.wanted(c)

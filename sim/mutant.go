@@ -62,21 +62,23 @@ func Caught(ctx context.Context, mutant Mutant, from, n uint64) (seed uint64, br
 	return 0, nil, tried, false
 }
 
-// notYet are bugs of other tools that watari cannot have, because it lacks the part
-// that they are in, or the world has no such thing. Each becomes a mutant with its
-// part.
-//
-//   - argo-rollouts#3926, #4841 (second half), PR #4867: the side that loses its
-//     users is scaled down before the weights apply. There is no scaling yet.
-//   - aws-load-balancer-controller#2651: a binding on a shared group deregisters the
-//     other environment's targets. There is no handoff yet, and nothing is registered.
-//   - aws-load-balancer-controller#1064, #1719: requests to targets that are being
-//     deregistered. Nothing is deregistered yet.
-//   - AsyncHttpClient#937: kept-alive connections never see the DNS change. Stragglers
-//     are not counted yet; the world's users of that kind change no share.
-//   - argo-rollouts#2737: one rollout over several clusters. There is one of each side.
-//   - external-dns#1698, #5993, #6617, #3141, #4345 and flagger#1857: records and rules
-//     that are not the migration's are deleted, taken over or converted. The world's
-//     levers hold the two entries of the migration alone; routertest has those.
-//   - Flagger: rollback scales the canary to zero in the same tick. As the first.
-var _ struct{} // the list above
+// Missing is a bug of another tool that watari cannot have, because it lacks the
+// part that the bug is in, or because the world has no such thing.
+type Missing struct {
+	Peer string // its issue
+	Why  string // what would have to be there, in a sentence
+}
+
+// NotYet lists them. Each becomes a mutant with its part.
+func NotYet() []Missing {
+	return []Missing{
+		{"argo-rollouts#3926, argo-rollouts#4867, Flagger", "The side that loses its users is scaled down before the weights apply; nothing is scaled yet."},
+		{"aws-load-balancer-controller#2651", "A binding on a shared group deregisters the targets of the other environment; there is no handoff yet."},
+		{"aws-load-balancer-controller#1064, aws-load-balancer-controller#1719", "Requests reach targets that are being deregistered; nothing is deregistered yet."},
+		{"AsyncHttpClient#937", "Kept-alive connections never see a change of DNS; stragglers are not counted yet."},
+		{"argo-rollouts#2737", "One rollout over several clusters; a migration has one of each side."},
+		{"external-dns#1698, external-dns#5993, external-dns#6617", "Records of somebody else are deleted or taken over; the world's levers hold the migration's entries alone, routertest has others."},
+		{"external-dns#3141, external-dns#4345", "Simple records become weighted ones; the world's levers are weighted from the start, routertest converts them."},
+		{"flagger#1857", "Custom rules of a route are dropped; the world's levers have none, routertest has them."},
+	}
+}

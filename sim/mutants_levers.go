@@ -70,7 +70,7 @@ func mutantsOfLevers() []Mutant {
 		{
 			Name: "first version for ever", Broken: "A write that was refused is tried again with the version of its first try.",
 			Peer:   "argo-rollouts#3779",
-			Breaks: []string{"killed anywhere, the same end", "liveness"},
+			Breaks: []string{"a conflict is read again", "killed anywhere, the same end"},
 			Driver: func(_ *process, d router.Driver) router.Driver {
 				first := map[string]string{}
 				return &written{d, func(c *router.Change) {

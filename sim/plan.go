@@ -273,7 +273,7 @@ func (r *draw) faults(p Plan) []Fault {
 // detail draws how much, how often and how long.
 func (r *draw) detail(f *Fault, p Plan) {
 	if hitsCalls(f.Kind) {
-		f.Times = 1 + r.IntN(3)
+		f.Times = pick(r, 1, 1, 2, 2, 3, 8) // the last is more than the tries of a rise
 	}
 	switch f.Kind {
 	case LateWrite:

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"watari.dev/engine"
+	"watari.dev/router"
 )
 
 // promises are the invariants about what a step is left on and what operators ask
@@ -16,7 +18,8 @@ type promises struct {
 	submitted []string        // orders that the store has taken
 	approved  bool            // somebody has, since the step was entered
 
-	askedAt map[string]time.Duration // when a process asked for a write last
+	askedAt   map[string]time.Duration // when a process asked for a write last
+	conflicts map[string]bool          // writes that were refused, with the version that they rested on
 
 	hold    int           // number of the hold that is looked at
 	held    time.Duration // how much of it was watched
@@ -151,6 +154,17 @@ func (c *checker) paced(p *process, w engine.Write) {
 		c.fail("a pause between tries", "%s is asked for again after %s", w.ID, clock(c.now-last))
 	}
 	c.askedAt[who] = c.now
+}
+
+// refused states that a write that was refused because the route has changed is
+// not tried again with the version that it was refused with, once a newer one was
+// read.
+func (c *checker) refused(p *process, l *lever, w router.Change) {
+	id := p.name + w.ID + w.IfVersion
+	if known := p.knows.reading(l.index()); c.conflicts[id] && w.IfVersion != "v"+strconv.Itoa(known.version) {
+		c.fail("a conflict is read again", "%s rests on %s of %s again, v%d was read since", w.ID, w.IfVersion, l.ref.Name, known.version)
+	}
+	c.conflicts[id] = true
 }
 
 // pause is the least that lies between two tries of a write.
