@@ -128,7 +128,7 @@ func (w *watch) checkPhases(before Status) {
 		want = traffic.All
 	}
 	for name, l := range w.levers {
-		if l.share != want || w.now.Sub(l.read) > freshFor || !l.written.IsZero() && w.now.Sub(l.written) < l.settles {
+		if l.share != want && l.intruded.Before(l.read) || w.now.Sub(l.read) > freshFor || !l.written.IsZero() && w.now.Sub(l.written) < l.settles {
 			w.t.Fatalf("%s was said while %s is at %s (unreadable %v, written %s ago)", now.Phase, name, l.share, l.unread, w.now.Sub(l.written))
 		}
 	}

@@ -244,7 +244,7 @@ func (r *RouteStatus) settling(goal traffic.Share) bool {
 func (t *turn) read(name string) (Found, bool) {
 	reading := t.seen.Routes[name].Found
 	found, known := reading.Get()
-	return found, known && t.now.Sub(reading.At) <= maxTurn
+	return found, known && t.now.Sub(reading.At) <= max(maxTurn, t.specOf(name).LookEvery)
 }
 
 // changed reports whether a route is another one than that of a version.

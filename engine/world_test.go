@@ -51,6 +51,7 @@ type lever struct {
 	owner          *traffic.Owner // who wrote last, where somebody else did and is known
 	settles        time.Duration
 	written, read  time.Time
+	intruded       time.Time
 	last           string // ID of the last write, for idempotence
 	throttle       int    // refuse that many writes
 	loseReply      int    // do that many writes without a reply
@@ -356,6 +357,7 @@ func (w *world) command(verb Verb) {
 func (w *world) intrude(name string, low, share traffic.Share, who *traffic.Owner) {
 	l := w.levers[name]
 	l.hold(w.now, low, share, who)
+	l.intruded = w.now
 }
 
 // state is one line for scripts.

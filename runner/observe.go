@@ -111,8 +111,8 @@ func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []eng
 func (r *run) look(ctx context.Context, route Route, written *engine.Written) engine.RouteSeen {
 	ctx, cancel := r.Clock.Timeout(ctx, max(r.Deadline, route.Patience))
 	defer cancel()
+	at := r.Clock.Now() // what is read is true of some moment after it, however late the answer is heard
 	snapshot, err := route.Driver.Read(ctx, route.Ref)
-	at := r.Clock.Now()
 	if until, held := router.HeldBack(err); held {
 		return engine.RouteSeen{Held: until}
 	}

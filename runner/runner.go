@@ -10,7 +10,6 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/store"
-	"watari.dev/traffic"
 )
 
 // Run takes the lease and turns the loop until the migration has ended or ctx is
@@ -69,15 +68,11 @@ func (r *run) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.status, err = r.Codec.Decode(record.Status); err != nil {
+	status, err := r.Codec.Decode(record.Status)
+	if err != nil {
 		return fmt.Errorf("read the remembered status of %s: %w", r.Key, err)
 	}
-	// What the process before saw is not what this one sees, and nobody watched in between.
-	r.status.LastTurn, r.status.BlindAt = time.Time{}, time.Time{}
-	unseen := engine.SideState{Err: "this process has not asked yet"}
-	r.status.Evidence.Last = traffic.BySide[engine.SideState]{Source: unseen, Target: unseen}
-	r.status.Evidence.Services = nil
-	r.revision = revision
+	r.status, r.revision = status.TakenOver(r.Clock.Now()), revision
 	return nil
 }
 

@@ -201,7 +201,7 @@ func (c *checker) named(before, after engine.Status, intents []engine.Intent) {
 func (c *checker) truly(p *process, share traffic.Share) {
 	for i, l := range c.levers {
 		known := p.knows.reading(i)
-		if known.at == never || c.now-known.at > 11*time.Second {
+		if known.at == never || c.now-known.at > max(11*time.Second, c.plan.Spec.Routes[i].LookEvery+time.Second) {
 			c.fail("an end is read back", "%s is said without having read %s", p.knows.decided.Phase, l.ref.Name)
 			continue
 		}
