@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -54,6 +56,7 @@ type run struct {
 	wake     engine.Wake
 	entries  []store.Entry   // of the journal, not saved yet
 	failed   bool            // the last save did
+	tried    json.RawMessage // the status that it was to save
 	obeyed   map[string]bool // commands that this process has handed to the engine
 	looking  looks
 }
@@ -186,7 +189,7 @@ func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observ
 		revision, err = r.saveAgain(ctx, record)
 	}
 	if err != nil {
-		r.failed = true
+		r.failed, r.tried = true, blob
 		return fmt.Errorf("save migration %s: %w", r.Key, err)
 	}
 	r.revision, r.entries, r.failed = revision, nil, false
@@ -207,16 +210,16 @@ func bounded(entries []store.Entry) []store.Entry {
 	return entries[max(0, len(entries)-keepEntries):]
 }
 
-// saveAgain saves after an earlier save was said to have failed and had not. The
-// record that is there is ours if the lease was ours all the time, which has to be
-// asked now: a process that was suspended before its save has lost it meanwhile.
+// saveAgain saves after an earlier save was said to have failed and had not: what
+// is there must be what it was to save. Anything else is somebody else's, who has
+// taken over while this process was suspended.
 func (r *run) saveAgain(ctx context.Context, record store.Record) (store.Revision, error) {
-	if err := r.lease.Renew(ctx); err != nil {
-		return 0, fmt.Errorf("renew the lease of migration %s: %w", r.Key, err)
-	}
-	_, revision, err := r.Store.Load(ctx, r.Key)
+	there, revision, err := r.Store.Load(ctx, r.Key)
 	if err != nil {
 		return 0, err
+	}
+	if !bytes.Equal(there.Status, r.tried) {
+		return 0, fmt.Errorf("revision %d is not what this process has saved: %w", revision, store.ErrConflict)
 	}
 	return r.Store.Save(ctx, r.Key, revision, record, r.entries...)
 }

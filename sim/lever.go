@@ -16,17 +16,18 @@ import (
 type lever struct {
 	*world
 	Lever
-	ref     router.Ref
-	parts   []router.Pair
-	version int
-	writer  string
-	foreign bool // the last change was somebody else's
-	changed time.Duration
-	past    []state       // oldest first
-	pending int           // writes under way that raise a share
-	asked   traffic.Share // what we sent it last; who writes the same is no intruder
-	used    time.Duration // when new connections use it
-	told    int           // the newest version whose token somebody has got, who can ask what became of it
+	ref      router.Ref
+	parts    []router.Pair
+	version  int
+	writer   string
+	foreign  bool // the last change was somebody else's
+	changed  time.Duration
+	past     []state       // oldest first
+	pending  int           // writes under way that raise a share
+	intruded time.Duration // when somebody else changed it last
+	asked    traffic.Share // what we sent it last; who writes the same is no intruder
+	used     time.Duration // when new connections use it
+	told     int           // the newest version whose token somebody has got, who can ask what became of it
 }
 
 // state is a lever as it was from a moment on.

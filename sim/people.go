@@ -211,6 +211,7 @@ func (w *world) intrude(l *lever, who string, share traffic.Share) {
 		return
 	}
 	l.set(who, share != l.asked, parts)
+	l.intruded = w.now
 	w.disturbed()
 	w.record(beat{intruder: who, route: l.ref.Name, share: share})
 }

@@ -125,8 +125,8 @@ func newWorld(l *loop, plan Plan, o Options) *world {
 // The bounds of a run: of virtual time, and of events, which a world that spins
 // would make without end.
 const (
-	patience   = 4 * time.Minute  // how long the world goes on with faults that wait for a phase, before everything is healed
-	ending     = 40 * time.Minute // how long a migration may take to come to its end after that
+	patience   = 4 * time.Minute // how long the world goes on with faults that wait for a phase, before everything is healed
+	ending     = 3 * time.Hour   // how long a migration may take to come to its end after that: with few users evidence takes long
 	mostEvents = 400_000
 )
 
