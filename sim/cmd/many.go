@@ -16,9 +16,9 @@ import (
 	"watari.dev/sim"
 )
 
-// cutAtMost is how many of the violations are cut to their least; the others are
-// named.
-const cutAtMost = 3
+// cutAtMost is how many of the violations are cut to their least, one of each
+// invariant; the others are named.
+const cutAtMost = 10
 
 // playMany plays seeds and prints what became of them.
 func (c *command) playMany(ctx context.Context) error {
@@ -37,9 +37,11 @@ func (c *command) playMany(ctx context.Context) error {
 	report := c.reportOf(&tally)
 	var s sim.Simulator
 	defer s.Close()
-	for i, found := range tally.Found {
+	cut := map[string]bool{}
+	for _, found := range tally.Found {
 		v := &violation{Seed: found.Seed, Invariant: found.Violation.Invariant, Text: found.Violation.Text, AtSeconds: found.Violation.At.Round(time.Millisecond).Seconds()}
-		if i < cutAtMost {
+		if len(cut) < cutAtMost && !cut[v.Invariant] {
+			cut[v.Invariant] = true
 			if least := c.least(ctx, &s, sim.Draw(found.Seed), nil); least != nil {
 				v = least
 			}
