@@ -94,7 +94,11 @@ func (t *turn) obeyResume(c Command) string {
 		test := t.test()
 		t.judge.Anew(test, t.now)
 		t.status.Evidence.Intervals = nil
-		t.status.Verdict, t.status.Degraded = Verdict{State: NotKnown, Why: Unclear, Text: "the evidence begins anew"}, time.Time{}
+		why, text := t.status.Evidence.unseen(t.spec.Gate, t.now) // who cannot see still cannot
+		if why == "" {
+			why, text = Unclear, "the evidence begins anew"
+		}
+		t.status.Verdict, t.status.Degraded = Verdict{State: NotKnown, Why: why, Text: text}, time.Time{}
 	}
 	t.status.Resume = ""
 	t.enter(resume, "resumed by %s", c.By)

@@ -28,6 +28,7 @@ type lever struct {
 	asked    traffic.Share // what we sent it last; who writes the same is no intruder
 	used     time.Duration // when new connections use it
 	told     int           // the newest version whose token somebody has got, who can ask what became of it
+	teller   *process      // who got it
 }
 
 // state is a lever as it was from a moment on.
@@ -124,7 +125,9 @@ func (l *lever) propagation() time.Duration {
 
 // honest reports whether what can be known of the last change is when it is used:
 // its bound was kept, or it can be asked for.
-func (l *lever) honest() bool { return l.told == l.version || l.used-l.changed <= l.Propagation }
+func (l *lever) honest() bool {
+	return l.teller != nil && l.told == l.version && !l.teller.dead || l.used-l.changed <= l.Propagation
+}
 
 // asOf returns the lever as a reader sees it who is behind by d.
 func (l *lever) asOf(d time.Duration) state {
@@ -319,7 +322,7 @@ func (d *driver) receipt(c router.Change, share traffic.Share) router.Receipt {
 	if d.noise() < 0.1 {
 		token = "" // accepted without an ID
 	} else {
-		d.lever.told = d.lever.version
+		d.lever.told, d.lever.teller = d.lever.version, d.process
 	}
 	return router.Receipt{ChangeID: c.ID, Route: c.Route, Share: share, Token: token, At: d.wall()}
 }

@@ -163,6 +163,7 @@ func (r *draw) spec() engine.Spec {
 		}
 		spec.Steps = append(spec.Steps, engine.StepSpec{Share: share, Hold: r.between(spec.Gate.Window, 2*spec.Gate.Window), Approval: approvals && r.chance(0.6)})
 	}
+	spec.OnDrift = pick(r, engine.DriftHolds, engine.DriftHolds, engine.DriftReasserts)
 	if r.chance(0.2) {
 		spec.Deadline = r.between(30*time.Second, 3*time.Minute)
 	}
@@ -214,6 +215,9 @@ func (p *Plan) gate(r *draw) {
 		}
 		if r.chance(0.5) && cfg.Form == verdict.Hybrid { // the other forms see nothing somewhere
 			gate.MaxErrorRatio = 1
+		}
+		if r.chance(0.1) {
+			cfg.Adaptive, cfg.Promote = true, true
 		}
 		cfg = cfg.WithDefaults()
 		gate.Analysis = &cfg
