@@ -19,17 +19,25 @@ func (t *turn) shifting() {
 		t.reach()
 		return
 	}
-	if !t.mayRise() {
-		return
-	}
+	may := t.mayRise()
 	for i := range t.status.Routes {
 		r := &t.status.Routes[i]
 		if r.Want == nil && r.Written != nil && r.Written.Wanted == goal {
 			continue
 		}
-		t.ask(r, goal, r.Seen.Version, false)
+		if may || t.lowers(r, goal) {
+			t.ask(r, goal, r.Seen.Version, false)
+		}
 	}
-	t.reason("%s", t.waitingFor(goal))
+	if may {
+		t.reason("%s", t.waitingFor(goal))
+	}
+}
+
+// lowers reports whether writing the goal raises no part of the route, as where
+// somebody else has put more there: that wants no evidence.
+func (t *turn) lowers(r *RouteStatus, goal traffic.Share) bool {
+	return t.freshlyRead(r.Name) && r.Seen.Low >= goal && r.Seen.High > goal
 }
 
 // cannotRise says why a route will not get where it should, if so.

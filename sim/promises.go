@@ -16,7 +16,7 @@ import (
 type promises struct {
 	obeyed    map[string]bool // orders of which the store knows that they were obeyed
 	submitted []string        // orders that the store has taken
-	approved  bool            // somebody has, since the step was entered
+	approved  []attempted     // steps that somebody has approved while they lasted
 
 	askedAt   map[string]time.Duration // when a process asked for a write last
 	conflicts map[string]bool          // writes that were refused, with the version that they rested on
@@ -38,9 +38,6 @@ func (c *checker) promised(p *process, before engine.Status, seen engine.Observa
 	if after.Step > before.Step || before.Phase != engine.Complete && after.Phase == engine.Complete {
 		c.left(before, after)
 	}
-	if after.Step != before.Step || after.Attempt != before.Attempt {
-		c.approved = false
-	}
 	if after.Verdict.State == engine.Degraded && before.Verdict.State != engine.Degraded {
 		c.accused(after)
 	}
@@ -60,7 +57,9 @@ func (c *checker) ordered(p *process, before engine.Status, seen engine.Observat
 		if !c.obeyed[order.ID] {
 			fresh++
 		}
-		c.approved = c.approved || order.Verb == engine.Approve
+		if order.Verb == engine.Approve {
+			c.approved = append(c.approved, stepOf(before))
+		}
 	}
 	told := 0
 	for _, in := range intents {
@@ -90,7 +89,10 @@ func (c *checker) watched(p *process, before, after engine.Status) {
 		c.held += min(c.now-k.before, 10*time.Second)
 	}
 	if after.Holds > c.hold { // a process that was overtaken is in an earlier one
-		c.hold, c.held, c.reached = after.Holds, 0, c.now
+		if !before.Reasserting { // else it goes on where the share was last seen in place
+			c.held = 0
+		}
+		c.hold, c.held, c.reached = after.Holds, min(c.held, after.Held), c.now
 	}
 	gate := c.plan.Spec.Gate
 	p.knows.turned = true
@@ -127,7 +129,7 @@ func (c *checker) left(before, after engine.Status) {
 	if c.held < step.Hold-time.Millisecond {
 		c.fail("held and watched", "step %d is left after %s of %s", before.Step+1, clock(c.held), step.Hold)
 	}
-	if step.Approval && !c.approved {
+	if step.Approval && !slices.Contains(c.approved, stepOf(before)) {
 		c.fail("no step without its approval", "step %d is left and nobody has approved", before.Step+1)
 	}
 	since := max(0, c.reached-gate.Interval-slowest(c.plan.Signals)-c.late()) // what was counted last may reach that far back
@@ -136,6 +138,11 @@ func (c *checker) left(before, after engine.Status) {
 		c.fail("a step is left on evidence", "step %d is left, the target got %.0f of %d requests", before.Step+1, got*services, gate.MinRequests)
 	}
 }
+
+// attempted is a step of an attempt.
+type attempted struct{ attempt, step int }
+
+func stepOf(s engine.Status) attempted { return attempted{s.Attempt, s.Step} }
 
 // names lists the services that are counted.
 func names(signals []Signal) (out []string) {
