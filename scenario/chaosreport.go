@@ -79,7 +79,7 @@ func (s Summary) writeChaos(w io.Writer) {
 		return
 	}
 	came, hits, survived := s.chaosTotals()
-	fmt.Fprintf(w, "  chaos      seed %d: %d faults came and hit %d times, %d of them were survived%s\n", s.Chaos.seed, came, hits, survived, missed(len(s.Chaos.Became)-came))
+	fmt.Fprintf(w, "  chaos      seed %d: %d faults came and hit %s, %d of them were survived%s\n", s.Chaos.seed, came, times(hits), survived, missed(len(s.Chaos.Became)-came))
 	fmt.Fprintf(w, "             attempt 1: %s; allowed %s\n", s.takenBackIn(), view.Span(s.Chaos.takesBackWithin()))
 	died, otherwise := s.diedWithPods(s.Bad.Number)
 	fmt.Fprintf(w, "             attempt 1 lost %s requests to the bad version%s\n", view.Count(otherwise), deadPods(died))
@@ -87,7 +87,7 @@ func (s Summary) writeChaos(w io.Writer) {
 	fmt.Fprintf(w, "             attempt 2 lost %s\n", view.Count(lost))
 	for _, a := range []attempt{s.Bad, s.Good} {
 		if a.Refused > 0 {
-			fmt.Fprintf(w, "             attempt %d: watari run could not begin %d times, and was started again a second later\n", a.Number, a.Refused)
+			fmt.Fprintf(w, "             attempt %d: watari run could not begin %s, and was started again a second later\n", a.Number, times(a.Refused))
 		}
 		for _, one := range a.Slept {
 			fmt.Fprintf(w, "             attempt %d: %s\n", a.Number, one.sentence())
@@ -101,6 +101,13 @@ func (s Summary) writeChaos(w io.Writer) {
 	}
 	t.Flush()
 	fmt.Fprintln(w)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // missed says how many mishaps had no occasion.
