@@ -80,7 +80,7 @@ func (t *turn) obeyResume(c Command) string {
 			continue
 		}
 		t.status.Reasserting = false
-		r.Written = &Written{Wanted: r.Drift.High, Share: r.Drift.High, Before: r.Drift.High, At: t.now, Settled: true, SettledAt: t.now}
+		r.Written = t.adopted(r.Drift.High)
 		if r.Drift.Low != r.Drift.High {
 			r.Written = nil
 		}

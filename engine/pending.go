@@ -50,10 +50,21 @@ func (t *turn) recordOriginals() {
 			t.note("route", r.Name, "%s: found at %s%s", r.Name, r.Seen.shares(), inBrackets(r.Seen.Weights))
 		}
 		if r.Seen.Low == r.Seen.High {
-			r.Written = &Written{Wanted: r.Seen.High, Share: r.Seen.High, Before: r.Seen.High, At: t.now, Settled: true, SettledAt: t.now}
+			r.Written = t.adopted(r.Seen.High)
 		}
 		r.Drift = nil
 	}
+}
+
+// adopted is a share that somebody else has written and that the migration goes on
+// from. Nobody knows when that was, so it settles as if it had been now; where the
+// target has nobody there is nothing to settle.
+func (t *turn) adopted(share traffic.Share) *Written {
+	w := &Written{Wanted: share, Share: share, Before: share, At: t.now}
+	if share == traffic.None {
+		w.Settled, w.SettledAt = true, t.now
+	}
+	return w
 }
 
 // live returns the first route that sends users to the target.

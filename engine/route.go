@@ -192,7 +192,11 @@ func (t *turn) absorbSettlement(r *RouteStatus, seen traffic.Reading[Settlement]
 	w.Pending, w.Due = s.Pending, s.At
 	if s.Done && r.Seen.is(w.Share) {
 		w.Settled, w.SettledAt, w.Pending = true, t.now, ""
-		t.note("route", r.Name, "%s: %s read back and settled (%s after the write)", r.Name, w.Share, t.now.Sub(w.At).Round(time.Millisecond))
+		since := "the write"
+		if w.ID == "" {
+			since = "it was found"
+		}
+		t.note("route", r.Name, "%s: %s read back and settled (%s after %s)", r.Name, w.Share, t.now.Sub(w.At).Round(time.Millisecond), since)
 	}
 }
 

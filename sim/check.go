@@ -200,6 +200,10 @@ func (c *checker) named(before, after engine.Status, intents []engine.Intent) {
 // truly states what Complete and RolledBack say: every lever has the share, it was
 // read in this turn, it has settled, and nothing is on its way that changes it.
 func (c *checker) truly(p *process, share traffic.Share) {
+	c.caller = p
+	if holder, _, held, err := c.store.Holder(context.Background(), key); err == nil && held && holder.ID != p.name {
+		return // who was overtaken says nothing: he cannot save it
+	}
 	for i, l := range c.levers {
 		known := p.knows.reading(i)
 		if known.at == never || c.now-known.at > max(11*time.Second, c.plan.Spec.Routes[i].LookEvery+time.Second) {
