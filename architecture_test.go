@@ -91,6 +91,10 @@ func allowed(path string) []string {
 		return []string{"api/..."}
 	case top == "lab":
 		return []string{"lab/..."}
+	case path == "sim":
+		return []string{"traffic", "verdict", "engine", "runner", "router", "router/paced", "router/metered", "signal", "store", "store/memstore", "view"}
+	case top == "sim":
+		return []string{"sim/...", "engine", "traffic"}
 	default:
 		return nil
 	}

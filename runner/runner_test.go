@@ -658,3 +658,36 @@ func TestUrgentWritesGoFirst(t *testing.T) {
 		t.Errorf("%v", writes)
 	}
 }
+
+// overtaken saves, says that it has not, and is overtaken before anybody can look.
+type overtaken struct {
+	store.Store
+	saves int
+}
+
+func (o *overtaken) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
+	revision, err := o.Store.Save(ctx, key, prev, next, entries...)
+	if o.saves++; err != nil || o.saves != 3 {
+		return revision, err
+	}
+	if _, err := o.Store.Save(ctx, key, revision, store.Record{Status: json.RawMessage(`{"phase":"Complete"}`)}); err != nil {
+		return 0, err
+	}
+	return 0, errors.New("input/output error")
+}
+
+// TestNobodySavesOverHisSuccessor: a save that is said to have failed is repeated
+// over what it has saved, and over nothing else.
+func TestNobodySavesOverHisSuccessor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.cfg.Store = &overtaken{Store: s.store}
+		if _, err := s.run(t); !errors.Is(err, store.ErrConflict) {
+			t.Fatal(err)
+		}
+		record, _, err := s.store.Load(t.Context(), s.cfg.Key)
+		if err != nil || string(record.Status) != `{"phase":"Complete"}` {
+			t.Errorf("what the successor has saved became %s, %v", record.Status, err)
+		}
+	})
+}
