@@ -387,7 +387,7 @@ func (c *checker) finally() {
 		c.fail("a bad target is found", "it is complete on a target that fails %.0f %% of its requests", 100*u.TargetFails)
 	}
 	c.lostOrder()
-	if c.calmPlan() && !bad && !u.TargetSlow && spec.Deadline == 0 && c.bucket.rate == 0 && c.phase != engine.Complete {
+	if c.calmPlan() && !bad && !u.TargetSlow && u.Warming == 0 && spec.Deadline == 0 && c.bucket.rate == 0 && c.phase != engine.Complete {
 		c.fail("killed anywhere, the same end", "nothing speaks against the target, and it is %s", c.phase)
 	}
 }

@@ -55,6 +55,8 @@ type Users struct {
 	SourceFails float64 `json:"sourceFails"` // part of the requests, 0..1
 	TargetFails float64 `json:"targetFails"`
 	TargetSlow  bool    `json:"targetSlow"`
+	// Warming is how long the target is slow whenever it gets more users than it had.
+	Warming time.Duration `json:"warming,omitempty"`
 }
 
 // People are those who run it.
@@ -95,6 +97,9 @@ func Draw(seed uint64) Plan {
 		p.Users.TargetFails = pick(r, 0.25, 0.5, 1)
 	}
 	p.Users.TargetSlow = p.Spec.Gate.MaxP99 > 0 && r.chance(0.1)
+	if r.chance(0.1) {
+		p.Users.Warming = r.between(time.Second, p.Spec.Gate.Window)
+	}
 	p.People = People{
 		Restart: pick(r, 0, time.Second, 5*time.Second, 30*time.Second), Answer: pick(r, 2*time.Second, 10*time.Second, 40*time.Second),
 		TakeOver: r.chance(0.5), Rollback: r.chance(0.2),

@@ -276,7 +276,7 @@ func plainPeople() []cut {
 
 // plainUsers makes a target as good as the source.
 func plainUsers(p *Plan) bool {
-	return some(reset(&p.Users.SourceFails, 0), reset(&p.Users.TargetFails, 0), reset(&p.Users.TargetSlow, false))
+	return some(reset(&p.Users.SourceFails, 0), reset(&p.Users.TargetFails, 0), reset(&p.Users.TargetSlow, false), reset(&p.Users.Warming, 0))
 }
 
 // withoutSignal leaves out a signal if another counts the same service.

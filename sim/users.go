@@ -11,9 +11,10 @@ import (
 // can be counted, and adjacent ones add up.
 type users struct {
 	*world
-	shares []float64 // of each route: what its users meet now
-	lagged []float64 // what those meet who still use an older answer
-	past   []span    // oldest first
+	shares []float64     // of each route: what its users meet now
+	lagged []float64     // what those meet who still use an older answer
+	warm   time.Duration // until when the target is slow because it got more of them
+	past   []span        // oldest first
 }
 
 // span is a time in which nothing changes. Its sums are those at its begin.
@@ -36,6 +37,10 @@ func (w *world) newUsers() *users {
 // answer follow later.
 func (u *users) route(l *lever, share float64) {
 	i := l.index()
+	if warming := u.plan.Users.Warming; warming > 0 && share > u.shares[i] {
+		u.warm = u.now + warming
+		u.at(u.warm, u.change)
+	}
 	u.shares[i] = share
 	u.change()
 	u.at(u.now+l.Cached, func() {
@@ -84,8 +89,11 @@ func (u *users) next(s span) span {
 		share += met * (1 - l.Forever) / float64(len(u.plan.Levers))
 	}
 	rate := p.Rate
-	if u.conditions[NoUsers].on(u.now) {
+	if c := u.conditions[NoUsers]; c.on(u.now) {
 		rate = 0
+		if c.value == 2 {
+			rate = p.Rate / 50 // a few are left
+		}
 	}
 	if u.conditions[Burst].on(u.now) {
 		rate *= 5
@@ -110,7 +118,7 @@ func (u *users) next(s span) span {
 	}
 	s.rate = traffic.BySide[float64]{Source: rate * (1 - share), Target: rate * share}
 	s.fail = traffic.BySide[float64]{Source: s.rate.Source * source, Target: s.rate.Target * target}
-	s.slow = p.TargetSlow || u.conditions[TargetSlow].on(u.now)
+	s.slow = p.TargetSlow || u.now < u.warm || u.conditions[TargetSlow].on(u.now)
 	return s
 }
 

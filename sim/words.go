@@ -143,6 +143,7 @@ func (p Plan) userWords() string {
 	return listed(
 		fmt.Sprintf("%g requests a second of each service", u.Rate), when(u.SourceFails > 0, "the source fails %g %% of them", 100*u.SourceFails),
 		when(u.TargetFails > 0, "the target fails %g %%", 100*u.TargetFails), when(u.TargetSlow, "the target is slow"),
+		when(u.Warming > 0, "the target is slow for %s whenever it gets more", u.Warming),
 	)
 }
 
