@@ -95,9 +95,13 @@ func (r *run) loop(ctx context.Context) error {
 // happens without an operator.
 func (r *run) turn(ctx context.Context) (bool, error) {
 	seen, err := r.observe(ctx)
+	if err == nil {
+		err = ctx.Err() // who is told to stop decides nothing more: every share stays as it is
+	}
 	if err != nil {
 		return false, err
 	}
+	// What is decided now is remembered and carried out, even if ctx ends meanwhile.
 	now := r.Clock.Now()
 	status, intents := r.Step(r.Spec, r.status, seen, now)
 	for _, c := range seen.Commands {
@@ -116,7 +120,7 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 			r.wake, more = in, true
 		}
 	}
-	unsaved := r.save(ctx, status, seen, turn.Notes, now)
+	unsaved := r.save(context.WithoutCancel(ctx), status, seen, turn.Notes, now)
 	if unsaved != nil {
 		if foreign(unsaved) {
 			return false, unsaved

@@ -26,6 +26,7 @@ type lever struct {
 	pending  int           // writes under way that raise a share
 	intruded time.Duration // when somebody else changed it last
 	asked    traffic.Share // what we sent it last; who writes the same is no intruder
+	agreed   traffic.Share // what was there when an operator agreed to write over it
 	used     time.Duration // when new connections use it
 	told     int           // the newest version whose token somebody has got, who can ask what became of it
 	teller   *process      // who got it
@@ -126,7 +127,7 @@ func (l *lever) propagation() time.Duration {
 // honest reports whether what can be known of the last change is when it is used:
 // its bound was kept, or it can be asked for.
 func (l *lever) honest() bool {
-	return l.teller != nil && l.told == l.version && !l.teller.dead || l.used-l.changed <= l.Propagation
+	return l.teller != nil && l.told == l.version && !l.teller.dead && !l.teller.over || l.used-l.changed <= l.Propagation
 }
 
 // asOf returns the lever as a reader sees it who is behind by d.
