@@ -186,10 +186,16 @@ func (t *turn) compared(limits Verdict, a *verdict.Verdict) Verdict {
 	if text, failing := t.status.Evidence.failing(t.spec.Gate); failing {
 		return Verdict{State: NotKnown, Why: Unclear, Text: text}
 	}
-	if a.Suspicious && a.Compare { // without a source doubts neither grow nor fade
+	if a.Suspicious && a.Compare && !t.status.Evidence.deserted() { // without a source doubts neither grow nor fade
 		return Verdict{State: NotKnown, Why: Unclear, Text: fmt.Sprintf("%s; not enough to say: %s", a.Worst, verdict.Chance(a.LogE))}
 	}
 	return Verdict{State: Healthy, Text: t.comparison(a)}
+}
+
+// deserted reports whether everything is meant for the target and the source has
+// had no users for a whole window: what it had at the begin of the step is past.
+func (e *Evidence) deserted() bool {
+	return e.Alone && !slices.ContainsFunc(e.Intervals, func(s Sample) bool { return s.Source > 0 })
 }
 
 // uncompared is how long the two sides of some service were not compared in this

@@ -179,6 +179,7 @@ func (w *world) befallPeople(f Fault) bool {
 	case Touch:
 		l.version++
 		l.remember()
+		l.past[len(l.past)-1].owned, l.past[len(l.past)-1].writer = true, "a controller"
 	case Fight:
 		w.fight(f, w.now+f.Lasts)
 	default:

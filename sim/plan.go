@@ -260,6 +260,9 @@ func (r *draw) faults(p Plan) []Fault {
 	}
 	kinds := Kinds()
 	out := make([]Fault, 0, n)
+	if n > 1 && r.chance(0.03) { // the way to Failed, which hardly anything else takes
+		out = append(out, Fault{Kind: Denied, Phase: engine.Pending, Nth: 1, Lasts: r.between(time.Second, 20*time.Second)})
+	}
 	for range n {
 		f := Fault{Kind: kinds[r.IntN(len(kinds))], Route: r.IntN(len(p.Levers))}
 		if r.chance(0.7) {
@@ -275,6 +278,9 @@ func (r *draw) faults(p Plan) []Fault {
 		}
 		r.detail(&f, p)
 		out = append(out, f)
+		if f.Kind == LateWrite && r.chance(0.5) { // and it is taken back while the write is under way
+			out = append(out, Fault{Kind: OrderRollback, Phase: engine.Shifting, Nth: 1 + r.IntN(2), After: r.between(0, 4*time.Second)})
+		}
 	}
 	return out
 }
