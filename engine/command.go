@@ -17,15 +17,32 @@ func (t *turn) absorbCommands() {
 			continue
 		}
 		t.status.Consumed = append(t.status.Consumed, c.ID)
-		if extra := len(t.status.Consumed) - keepCommands; extra > 0 {
-			t.status.Consumed = slices.Delete(t.status.Consumed, 0, extra)
-		}
 		text, at := fmt.Sprintf("%s by %s", c.Verb, c.By), len(t.intents)
 		if why := t.obey(c); why != "" {
 			text += " ignored: " + why
 		}
 		t.intents = slices.Insert(t.intents, at, Intent(Note{Kind: "command", Text: text}))
 	}
+	if len(t.seen.Commands) > 0 {
+		t.forgetCommands()
+	}
+}
+
+// forgetCommands drops the IDs of commands that were consumed long ago, but for
+// those that are still handed to us: they could not be removed.
+func (t *turn) forgetCommands() {
+	extra := len(t.status.Consumed) - keepCommands
+	if extra <= 0 {
+		return
+	}
+	t.status.Consumed = slices.DeleteFunc(t.status.Consumed, func(id string) bool {
+		waits := slices.ContainsFunc(t.seen.Commands, func(c Command) bool { return c.ID == id })
+		if waits || extra == 0 {
+			return false
+		}
+		extra--
+		return true
+	})
 }
 
 // obey carries out one command, or says why there is nothing to carry out.

@@ -33,6 +33,10 @@ func (t *turn) leftAlone(r *RouteStatus) bool {
 	if !r.reached(traffic.None) && !r.settling(traffic.None) {
 		return false
 	}
+	newer := r.Seen != nil && (r.Written.ID == "" || r.Seen.At.After(r.Written.At))
+	if newer && r.Seen.High > traffic.None && !t.onItsWay(r) {
+		return false // a part of a write whose reply was lost, or somebody else's
+	}
 	_, read := t.read(r.Name)
 	return r.Written.ID != "" || read && !r.LateUntil.After(t.now)
 }

@@ -22,7 +22,7 @@ func (r *run) observe(ctx context.Context) (engine.Observation, error) {
 	}
 	clear(r.results)
 	seen.Commands = r.commands(ctx)
-	if !takesBack(seen.Commands) {
+	if !r.takesBack(seen.Commands) {
 		r.startLooks(ctx)
 		r.startCount(ctx)
 		seen.Commands = r.waitForLooks(ctx, seen.Commands)
@@ -65,11 +65,18 @@ func (r *run) commands(ctx context.Context) (out []engine.Command) {
 	for _, c := range commands {
 		out = append(out, engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.By, At: c.At})
 	}
-	return slices.DeleteFunc(append(out, r.Orders...), func(c engine.Command) bool { return r.obeyed[c.ID] })
+	return append(out, r.Orders...)
 }
 
-func takesBack(commands []engine.Command) bool {
-	return slices.ContainsFunc(commands, func(c engine.Command) bool { return c.Verb == engine.TakeBack })
+// fresh returns the commands that the engine was not handed yet. Those that cannot
+// be removed from the store are handed to it each time, so that it does not forget
+// that it has consumed them.
+func (r *run) fresh(commands []engine.Command) []engine.Command {
+	return slices.DeleteFunc(slices.Clone(commands), func(c engine.Command) bool { return r.obeyed[c.ID] })
+}
+
+func (r *run) takesBack(commands []engine.Command) bool {
+	return slices.ContainsFunc(r.fresh(commands), func(c engine.Command) bool { return c.Verb == engine.TakeBack })
 }
 
 // startLooks begins to read the routes that the engine wants to see.
@@ -100,7 +107,7 @@ func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []eng
 			continue
 		}
 		listen = now.Add(pollCommands)
-		if commands = r.commands(ctx); takesBack(commands) {
+		if commands = r.commands(ctx); r.takesBack(commands) {
 			return commands
 		}
 	}

@@ -228,7 +228,8 @@ func (r *run) saveAgain(ctx context.Context, record store.Record) (store.Revisio
 	return r.Store.Save(ctx, r.Key, revision, record, r.entries...)
 }
 
-// discard removes consumed commands. One that stays is ignored by its ID.
+// discard removes consumed commands. One that stays is ignored by its ID, and
+// removed later.
 func (r *run) discard(ctx context.Context, commands []engine.Command) {
 	ids := make([]string, 0, len(commands))
 	for _, c := range commands {
@@ -238,7 +239,7 @@ func (r *run) discard(ctx context.Context, commands []engine.Command) {
 		return
 	}
 	if err := r.Store.Discard(ctx, r.Key, ids...); err != nil {
-		r.Log.Warn("consumed commands cannot be removed", "err", err)
+		r.Log.Warn("consumed commands cannot be removed yet", "err", err)
 	}
 }
 
@@ -263,7 +264,7 @@ func (r *run) sleep(ctx context.Context) error {
 			return ctx.Err()
 		}
 		r.Clock.Sleep(ctx, min(left, pollCommands))
-		if ctx.Err() == nil && len(r.commands(ctx)) > 0 {
+		if ctx.Err() == nil && len(r.fresh(r.commands(ctx))) > 0 {
 			return nil
 		}
 	}
