@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -53,13 +52,21 @@ func Caught(ctx context.Context, mutant Mutant, from, n uint64) (seed uint64, br
 	defer s.Close()
 	for seed = from; seed < from+n && ctx.Err() == nil; seed++ {
 		tried++
-		plan := Draw(seed)
-		r := s.Run(ctx, plan, Options{Mutant: &mutant})
-		if errors.As(r.Broken, &broken) && slices.Contains(mutant.Breaks, broken.Invariant) && s.Run(ctx, plan, Options{}).Broken == nil {
+		if broken = s.catches(ctx, Draw(seed), mutant); broken != nil {
 			return seed, broken, tried, true
 		}
 	}
 	return 0, nil, tried, false
+}
+
+// catches returns what a mutant breaks in a plan in which the unbroken product
+// breaks nothing; nil if that is none of what it should break.
+func (s *Simulator) catches(ctx context.Context, plan Plan, mutant Mutant) *Violation {
+	broken := violation(s.Run(ctx, plan, Options{Mutant: &mutant}).Broken)
+	if broken != nil && slices.Contains(mutant.Breaks, broken.Invariant) && Invariant(s.Run(ctx, plan, Options{}).Broken) == "" {
+		return broken
+	}
+	return nil
 }
 
 // Missing is a bug of another tool that watari cannot have, because it lacks the

@@ -115,8 +115,7 @@ func (s *sparing) Save(ctx context.Context, key store.Key, prev store.Revision, 
 // sure never says that a save has failed.
 type sure struct {
 	store.Store
-	revision store.Revision
-	failed   bool
+	failed bool
 }
 
 func (s *sure) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
