@@ -223,10 +223,10 @@ func (c *checker) truly(p *process, share traffic.Share) {
 		if l.intruded > 0 && c.now-l.intruded < time.Minute {
 			continue // what was seen before and after it looks the same
 		}
-		if met := c.users.shares[i]; met != share.Ratio() && l.honest() {
+		if met := c.users.shares[i]; met != share.Ratio() && l.honest(p) {
 			c.fail("an end is settled", "%s is said while users of %s still meet %.2f", p.knows.decided.Phase, l.ref.Name, met)
 		}
-		if met := c.users.lagged[i]; met != share.Ratio() && c.now < l.used+l.Cached && l.honest() {
+		if met := c.users.lagged[i]; met != share.Ratio() && c.now < l.used+l.Cached && l.honest(p) {
 			c.fail("an end is settled", "%s is said while users of %s who have an older answer still meet %.2f", p.knows.decided.Phase, l.ref.Name, met)
 		}
 		if share == traffic.None && l.pending > 0 && c.clock == 0 { // a clock that was set knows nothing of how long ago a write was sent

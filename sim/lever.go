@@ -124,10 +124,10 @@ func (l *lever) propagation() time.Duration {
 	return time.Duration(float64(l.Propagation) * l.noise())
 }
 
-// honest reports whether what can be known of the last change is when it is used:
-// its bound was kept, or it can be asked for.
-func (l *lever) honest() bool {
-	return l.teller != nil && l.told == l.version && !l.teller.dead && !l.teller.over || l.used-l.changed <= l.Propagation
+// honest reports whether a process can know when the last change is used: its bound
+// was kept, or it can ask what became of it. A clock that was set knows no bounds.
+func (l *lever) honest(p *process) bool {
+	return l.clock == 0 && (l.teller == p && l.told == l.version || l.used-l.changed <= l.Propagation)
 }
 
 // asOf returns the lever as a reader sees it who is behind by d.
