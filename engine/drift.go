@@ -128,7 +128,7 @@ func (t *turn) writeAgain() {
 
 // seenOurs remembers that a reading showed what we wrote.
 func (t *turn) seenOurs(r *RouteStatus) {
-	r.OursHeld = max(0, t.status.Held-max(0, t.now.Sub(r.Seen.At)))
+	r.OursHeld = max(r.OursHeld, t.status.Held-max(0, t.now.Sub(r.Seen.At)))
 }
 
 // replaced remembers what was written before another write replaces it.
@@ -152,6 +152,9 @@ func (t *turn) intrusion(r *RouteStatus) string {
 // foreign says what somebody else made of the route.
 func (r *RouteStatus) foreign() string {
 	text := r.Intruder() + " changed it to " + r.Seen.shares() + ", "
+	if r.Written == nil {
+		return strings.TrimSuffix(text, ", ")
+	}
 	if r.Written.ID == "" {
 		text += "it was " + r.Written.Share.String() + " at "
 	} else {

@@ -16,8 +16,8 @@ func (t *turn) holding() {
 }
 
 // heldEnough reports whether the step may be left, and says what it waits for.
-// It is also what Complete rests on, so everything must have been read in this
-// very turn.
+// It is also what Complete rests on, so everything must have been read a moment ago,
+// and after the hold had ended.
 func (t *turn) heldEnough() bool {
 	// What is counted in the last part of the hold is known that much later.
 	hold := t.spec.Steps[t.step()].Hold + t.spec.Gate.lag()

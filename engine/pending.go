@@ -50,7 +50,9 @@ func (t *turn) recordOriginals() {
 			t.note("route", r.Name, "%s: found at %s%s", r.Name, r.Seen.shares(), inBrackets(r.Seen.Weights))
 		}
 		if r.Seen.Low == r.Seen.High {
-			r.Written = t.adopted(r.Seen.High)
+			if w := r.Written; w == nil || w.Share != r.Seen.High {
+				r.Written = t.adopted(r.Seen.High)
+			}
 		}
 		r.Drift = nil
 	}

@@ -93,11 +93,11 @@ func (w *watch) checkRise(name string, l *lever, from traffic.Share, look []stri
 		w.t.Fatalf("%s rose to %s, above the step's %s", name, l.share, goal)
 	}
 	for other, ol := range w.levers {
-		if w.now.Sub(ol.read) > freshFor {
+		if w.now.Sub(ol.read) > freshFor+w.lookEvery(other) {
 			w.t.Fatalf("%s rose while %s was not read", name, other)
 		}
 	}
-	last := w.status.Evidence.Last
+	last := w.evidence.Last
 	blind := func(s SideState) bool {
 		return s.State == traffic.Failed || w.now.Sub(s.KnownAt) >= w.spec.Gate.grace()
 	}
@@ -128,7 +128,7 @@ func (w *watch) checkPhases(before Status) {
 		want = traffic.All
 	}
 	for name, l := range w.levers {
-		if l.share != want && l.intruded.Before(l.read) || w.now.Sub(l.read) > freshFor || !l.written.IsZero() && w.now.Sub(l.written) < l.settles {
+		if l.share != want && l.intruded.Before(l.read) || w.now.Sub(l.read) > freshFor+w.lookEvery(name) || !l.written.IsZero() && w.now.Sub(l.written) < l.settles {
 			w.t.Fatalf("%s was said while %s is at %s (unreadable %v, written %s ago)", now.Phase, name, l.share, l.unread, w.now.Sub(l.written))
 		}
 	}

@@ -92,6 +92,9 @@ func (t *turn) done(r *RouteStatus, w Written) {
 	if r.Seen != nil {
 		w.Before = r.Seen.High
 	}
+	if r.Written != nil { // which may be newer than what was seen
+		w.Before = max(w.Before, r.Written.Share)
+	}
 	if r.Want != nil {
 		w.Over = r.Want.Over
 	}
@@ -107,20 +110,21 @@ func (t *turn) done(r *RouteStatus, w Written) {
 // whoever put it there.
 func (t *turn) resolveLost(r *RouteStatus) {
 	w, seen := r.Want, r.Seen
+	same := seen.Low == w.Low && seen.High == w.High
 	switch {
 	case seen.is(w.Share) && (w.Doubt || w.Share == traffic.None), w.Doubt && t.roundedTo(r):
 		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: seen.High, At: t.now, Note: "found by reading back"})
 		t.note("write", r.Name, "%s: found at %s when read back", r.Name, seen.High)
-	case w.Share == traffic.None, seen.Low == w.Low && seen.High == w.High && !(w.Doubt && changed(w.Over, seen)):
+	case w.Share == traffic.None, same && !(w.Doubt && changed(w.Over, seen)):
 		// due again
-	case seen.Low == w.Low && seen.High == w.High:
+	case w.Doubt && seen.Low != seen.High && seen.Low >= min(w.Low, w.Share) && seen.High <= max(w.High, w.Share):
+		t.trouble(r, fmt.Sprintf("only a part of the names has %s yet", w.Share)) // due again
+	case same && r.Written != nil:
 		// It looks as it did before the write, and is not what was there before it:
 		// somebody else put that there, maybe over what we wrote.
 		r.Want, r.Drift = nil, copied(seen)
 		t.note("route", r.Name, "%s: %s", r.Name, r.foreign())
 		t.foreign = true
-	case w.Doubt && seen.Low != seen.High && seen.Low >= min(w.Low, w.Share) && seen.High <= max(w.High, w.Share):
-		t.note("write", r.Name, "%s: only a part of the names has %s yet", r.Name, w.Share)
 	case r.Written != nil:
 		r.Want = nil
 		t.absorbFound(r)
@@ -228,6 +232,9 @@ func (t *turn) ask(r *RouteStatus, share traffic.Share, version string, urgent b
 	r.Want.Open, r.Want.Held = true, false
 	if r.Seen != nil && !r.Want.Doubt {
 		r.Want.Over = r.Seen.Version
+		if r.Written != nil && r.Written.ID != "" && r.Seen.At.Before(r.Written.At) {
+			r.Want.Over = "" // nobody has seen what it replaces
+		}
 	}
 	t.intents = append(t.intents, Write{ID: r.Want.ID, Route: r.Name, Share: share, IfVersion: version, Urgent: urgent})
 }
@@ -248,7 +255,8 @@ func (r *RouteStatus) settling(goal traffic.Share) bool {
 func (t *turn) read(name string) (Found, bool) {
 	reading := t.seen.Routes[name].Found
 	found, known := reading.Get()
-	return found, known && t.now.Sub(reading.At) <= max(maxTurn, t.specOf(name).LookEvery)
+	// A look may take as long as its route allows, and is heard of at the end of a turn.
+	return found, known && t.now.Sub(reading.At) <= maxTurn+t.specOf(name).LookEvery+t.interval()
 }
 
 // changed reports whether a route is another one than that of a version.
@@ -271,25 +279,20 @@ func (t *turn) asGoodAsRead(r *RouteStatus) bool {
 		return false
 	}
 	age := t.now.Sub(r.Seen.At)
-	return age >= 0 && age <= freshFor
+	return age >= 0 && age <= freshFor+t.specOf(r.Name).LookEvery
 }
 
 // unread returns the first route of which it is not known what it shows now, and
-// what it showed when a step had been held for that long; the next turn can look at
-// all of them.
-func (t *turn) unread(held time.Duration) (first *RouteStatus) {
-	t.lacking = nil
+// what it showed when a step had been held for that long. All of them are looked at
+// in the next turn then: of those whose looks take long none may get too old
+// meanwhile.
+func (t *turn) unread(held time.Duration) *RouteStatus {
 	for i := range t.status.Routes {
-		r := &t.status.Routes[i]
-		if t.asGoodAsRead(r) && r.OursHeld >= held {
-			continue
-		}
-		t.lacking = append(t.lacking, r.Name) // also what was read in this turn: in the next one it is not
-		if first == nil && !t.freshlyRead(r.Name) {
-			first = r
+		if r := &t.status.Routes[i]; !t.freshlyRead(r.Name) && (!t.asGoodAsRead(r) || r.OursHeld < held) {
+			return r
 		}
 	}
-	return first
+	return nil
 }
 
 // drifted returns the first route that somebody else has changed.

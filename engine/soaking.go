@@ -14,7 +14,7 @@ func (t *turn) soaking() {
 }
 
 // complete ends the migration. heldEnough has seen every route settled and read
-// back in this very turn.
+// back a moment ago.
 func (t *turn) complete() {
 	t.enter(Complete, "everything is on %s, settled and read back on every route", t.spec.Target)
 }

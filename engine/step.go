@@ -44,8 +44,7 @@ type turn struct {
 	intents []Intent
 	judge   *verdict.Test // what compares the two sides; nil until it is used
 	foreign bool          // somebody else's change of a route was found in this turn
-	again   bool          // another turn is wanted at once, with a look at what is lacking
-	lacking []string      // routes of which it is not known what they show now
+	again   bool          // another turn is wanted at once, with a look at every route
 }
 
 // begin fills in what a status that was never used lacks, and adds to the hold
@@ -221,7 +220,7 @@ func (t *turn) wake() {
 		r.LookAt = at
 	}
 	for _, r := range t.status.Routes {
-		if again && slices.Contains(t.lacking, r.Name) || !r.LookAt.After(w.At) {
+		if again || !r.LookAt.After(w.At) {
 			w.Look = append(w.Look, r.Name)
 		}
 	}

@@ -13,10 +13,11 @@ import (
 // world is a small deterministic world around Step: levers that can misbehave,
 // users, a signal, operators. The scenario scripts and the properties run in it.
 type world struct {
-	spec   Spec
-	status Status
-	now    time.Time
-	start  time.Time
+	spec     Spec
+	status   Status
+	evidence Evidence // that the last turn went by
+	now      time.Time
+	start    time.Time
 
 	levers map[string]*lever
 	signal bool // the signal can be read at all
@@ -115,11 +116,22 @@ func (w *world) restart() {
 	if err := json.Unmarshal(b, &w.status); err != nil {
 		panic(err)
 	}
+	w.status = w.status.TakenOver(w.now)
 	w.results = map[string]*Result{}
 	w.wake = Wake{At: w.now}
 	for name := range w.levers {
 		w.wake.Look = append(w.wake.Look, name)
 	}
+}
+
+// lookEvery is how often a route is read at most.
+func (w *world) lookEvery(name string) time.Duration {
+	for _, r := range w.spec.Routes {
+		if r.Name == name {
+			return r.LookEvery
+		}
+	}
+	return 0
 }
 
 // run lets time pass.
@@ -141,7 +153,7 @@ func (w *world) turn() bool {
 	w.turns++
 	seen := w.observe()
 	status, intents := Step(w.spec, w.status, seen, w.now)
-	w.status, w.commands = status, nil
+	w.status, w.commands, w.evidence = status, nil, status.Evidence
 	w.results = map[string]*Result{}
 	more := false
 	for _, in := range intents {

@@ -1,9 +1,8 @@
 package runner
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -52,12 +51,13 @@ type run struct {
 	revision store.Revision
 	services []*service
 	asked    time.Time                // when the signals were asked last
+	turned   time.Time                // when the last turn was decided
 	results  map[string]engine.Result // of the writes of the last turn, by route
 	wake     engine.Wake
-	entries  []store.Entry   // of the journal, not saved yet
-	failed   bool            // the last save did
-	tried    json.RawMessage // the status that it was to save
-	obeyed   map[string]bool // commands that this process has handed to the engine
+	entries  []store.Entry       // of the journal, not saved yet
+	failed   bool                // the last save did
+	tried    [][sha256.Size]byte // what was to be saved since one was known to succeed
+	obeyed   map[string]bool     // commands that this process has handed to the engine
 	looking  looks
 }
 
@@ -78,6 +78,20 @@ func (r *run) load(ctx context.Context) error {
 	r.status, r.revision = status.TakenOver(r.Clock.Now()), revision
 	return nil
 }
+
+// suspended reports whether the wall clock has moved since it was asked last in
+// another way than the monotonic one, which stands still while a machine is
+// suspended (clock_gettime(2), CLOCK_MONOTONIC) and by which everything here is
+// measured.
+func (r *run) suspended(now time.Time) bool {
+	last := r.turned
+	r.turned = now
+	return !last.IsZero() && jumped(now.Sub(last), now.Round(0).Sub(last.Round(0)))
+}
+
+// jumped tells a suspension, or a clock that was set, from one that is corrected
+// little by little.
+func jumped(monotonic, wall time.Duration) bool { return (wall - monotonic).Abs() > 5*time.Second }
 
 func (r *run) loop(ctx context.Context) error {
 	for {
@@ -101,6 +115,17 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if now := r.Clock.Now(); r.suspended(now) {
+		r.Log.Warn("this machine was suspended, or its clock was set: what was seen before says nothing of now")
+		for name, was := range seen.Routes {
+			if was.Result != nil {
+				r.results[name] = *was.Result
+			}
+		}
+		r.status = r.status.TakenOver(now)
+		r.wake = engine.Wake{At: now, Look: slices.Sorted(maps.Keys(r.Routes))}
+		return true, nil
+	}
 	// What is decided now is remembered and carried out, even if ctx ends meanwhile.
 	now := r.Clock.Now()
 	status, intents := r.Step(r.Spec, r.status, seen, now)
@@ -123,7 +148,7 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 	unsaved := r.save(context.WithoutCancel(ctx), status, seen, turn.Notes, now)
 	if unsaved != nil {
 		if foreign(unsaved) {
-			return false, unsaved
+			return r.goOn(ctx, unsaved)
 		}
 		r.Log.Warn("cannot be remembered; nothing rises until it can, and a bad target is still taken back", "err", unsaved)
 		writes = r.urgentOnly(writes, unsaved)
@@ -135,6 +160,22 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 		return false, &UnsavedError{Status: status, Err: unsaved}
 	}
 	return more, nil
+}
+
+// goOn decides what becomes of a process whose record somebody else has saved. Who
+// still holds the lease goes on from what is there: the other one has lost it, was
+// suspended before its save, and ends by itself. Nothing of this turn is carried out.
+func (r *run) goOn(ctx context.Context, why error) (bool, error) {
+	if !errors.Is(why, store.ErrConflict) || r.lease.Renew(ctx) != nil {
+		return false, why
+	}
+	r.Log.Warn("saved by a process that has lost the lease, going on from that", "err", why)
+	if err := r.load(ctx); err != nil {
+		return false, errors.Join(why, err)
+	}
+	r.wake.At, r.failed, r.tried = r.Clock.Now(), false, nil
+	clear(r.results)
+	return true, nil
 }
 
 // urgentOnly refuses the writes that raise a share, because the next process
@@ -181,6 +222,7 @@ func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observ
 	r.entries = append(r.entries, entries(notes, seen, now)...)
 	r.entries = bounded(r.entries)
 	if err := r.holdLease(ctx); err != nil {
+		r.failed = r.failed || !foreign(err)
 		return err
 	}
 	blob, err := r.Codec.Encode(status)
@@ -193,10 +235,10 @@ func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observ
 		revision, err = r.saveAgain(ctx, record)
 	}
 	if err != nil {
-		r.failed, r.tried = true, blob
+		r.failed, r.tried = true, append(r.tried, sha256.Sum256(blob))
 		return fmt.Errorf("save migration %s: %w", r.Key, err)
 	}
-	r.revision, r.entries, r.failed = revision, nil, false
+	r.revision, r.entries, r.failed, r.tried = revision, nil, false, nil
 	r.discard(ctx, seen.Commands)
 	return nil
 }
@@ -222,7 +264,7 @@ func (r *run) saveAgain(ctx context.Context, record store.Record) (store.Revisio
 	if err != nil {
 		return 0, err
 	}
-	if !bytes.Equal(there.Status, r.tried) {
+	if !slices.Contains(r.tried, sha256.Sum256(there.Status)) {
 		return 0, fmt.Errorf("revision %d is not what this process has saved: %w", revision, store.ErrConflict)
 	}
 	return r.Store.Save(ctx, r.Key, revision, record, r.entries...)

@@ -43,7 +43,8 @@ type knowledge struct {
 	twice   string         // what it obeyed of them that had been obeyed before
 	turned  bool           // it has decided before
 	sighted bool           // when it did, it could see the target
-	loaded  time.Duration  // when it read the record
+	loaded  time.Duration  // when it read the record that it decides by
+	reread  time.Duration  // when it read the record last
 }
 
 // reading is the last answer about a route.
@@ -80,6 +81,7 @@ func (p *process) step(spec engine.Spec, status engine.Status, seen engine.Obser
 // stepped looks at a decision.
 func (c *checker) stepped(p *process, before engine.Status, seen engine.Observation, after engine.Status, intents []engine.Intent) {
 	c.steps++
+	p.knows.loaded = p.knows.reread
 	p.knows.before, p.knows.stepped, p.knows.decided = p.knows.stepped, c.now, after
 	seen.Commands = slices.DeleteFunc(slices.Clone(seen.Commands), func(cmd engine.Command) bool { return slices.Contains(before.Consumed, cmd.ID) })
 	for _, cmd := range seen.Commands {
@@ -210,7 +212,7 @@ func (c *checker) truly(p *process, share traffic.Share) {
 	}
 	for i, l := range c.levers {
 		known := p.knows.reading(i)
-		if known.at == never || c.now-known.at > max(11*time.Second, c.plan.Spec.Routes[i].LookEvery+time.Second) {
+		if known.at == never || c.now-known.at > c.moment(i) {
 			c.fail("an end is read back", "%s is said without having read %s", p.knows.decided.Phase, l.ref.Name)
 			continue
 		}
@@ -234,6 +236,15 @@ func (c *checker) truly(p *process, share traffic.Share) {
 		}
 	}
 }
+
+// moment is how old a reading of a route may be that something is said or done on:
+// ten seconds, how long a look at it may take, and the end of a turn.
+func (c *checker) moment(i int) time.Duration {
+	return 11*time.Second + c.plan.Spec.Routes[i].LookEvery + max(time.Second, c.plan.Spec.Gate.Interval)
+}
+
+// leaseOf is how long a process may act on what it has decided.
+const leaseOf = 15 * time.Second
 
 // reading returns the last answer about a route.
 func (k *knowledge) reading(i int) reading {
@@ -341,7 +352,7 @@ func (c *checker) rises(p *process, l *lever, w router.Change) {
 		c.fail("no rise but in Shifting", "%s is sent %s in phase %s", l.ref.Name, w.Share, d.Phase)
 	}
 	for i, other := range c.levers {
-		if k := p.knows.reading(i); k.at == never || c.now-k.at > 26*time.Second {
+		if k := p.knows.reading(i); k.at == never || c.now-k.at > c.moment(i)+leaseOf {
 			c.fail("no rise on the unknown", "%s rises to %s, %s was read %s ago", l.ref.Name, w.Share, other.ref.Name, clock(c.now-k.at))
 		}
 	}

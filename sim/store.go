@@ -88,9 +88,7 @@ func (d *disk) Load(ctx context.Context, key store.Key) (store.Record, store.Rev
 		d.bite(Unreadable)
 		return store.Record{}, 0, errUnreadable
 	}
-	if d.knows.loaded == 0 {
-		d.knows.loaded = d.now + 1
-	}
+	d.knows.reread = d.now + 1
 	return d.Store.Load(ctx, key)
 }
 
@@ -176,6 +174,9 @@ func (r *right) Renew(ctx context.Context) error {
 		return err
 	}
 	err := r.lease.Renew(ctx)
+	if err != nil && !errors.Is(err, store.ErrLost) {
+		r.disk.knows.failing = true
+	}
 	r.disk.effect()
 	return err
 }

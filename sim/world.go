@@ -91,7 +91,9 @@ func (w *world) bite(k Kind) {
 	if w.met != nil {
 		w.met.add(k, w.phase)
 	}
-	w.disturbed()
+	if k != DiskFull && k != Unreadable && k != SaveBefore && k != SaveAfter { // taking back needs no store
+		w.disturbed()
+	}
 	if w.tracing {
 		w.tell("fault", k.String())
 	}
@@ -214,7 +216,7 @@ func (w *world) befall(f Fault) {
 		w.bite(f.Kind)
 		w.users.change()
 		w.at(c.until, w.users.change)
-	case DiskFull, Throttled, Denied, ReadError, SlowCalls, SlowSettling, StaleRead, Unreadable, SlowStore:
+	case Throttled, Denied, ReadError, SlowCalls, SlowSettling, StaleRead, SlowStore:
 		w.at(c.until, w.disturbed)
 		w.calm = max(w.calm, c.until)
 	}
