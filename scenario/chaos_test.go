@@ -89,7 +89,7 @@ func TestTheSummaryOfChaosSaysWhatHappened(t *testing.T) {
 	for _, want := range []string{
 		"seed 4: 3 faults came and hit 12 times, 3 of them were survived; 1 had no occasion\n",
 		"0 % written 100ms after the decision, settled and read back 30s after it; allowed 1m",
-		"attempt 1 lost 5 requests to the bad version, and 40 while pods that a fault had killed were dead or coming back\n",
+		"attempt 1 lost 5 requests to the bad version, and 40, those to the bad version included, while pods that a fault had killed were dead or coming back\n",
 		"attempt 2 lost 0\n", "attempt 2: watari run could not begin once, and was started again a second later\n",
 		"attempt 2: watari run slept 20s; another one took over after 15s; woken, it wrote nothing and ended with exit code 5",
 		"AWS throttle        2       1      4", "node killed         1       1      7", "watari run asleep   1       1      1",

@@ -123,7 +123,7 @@ func deadPods(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", and %s while pods that a fault had killed were dead or coming back", view.Count(n))
+	return fmt.Sprintf(", and %s, those to the bad version included, while pods that a fault had killed were dead or coming back", view.Count(n))
 }
 
 // takenBackIn says how long taking back took.
