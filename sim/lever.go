@@ -350,7 +350,11 @@ func (d *driver) send(ctx context.Context, c router.Change, parts []router.Pair,
 	case LateWrite:
 		late := d.now + time.Second + time.Duration(d.noise()*float64(latest-time.Second))
 		d.underWay(c, 1)
-		d.at(late, func() { d.underWay(c, -1); l.arrive(c, parts, seen) })
+		d.at(late, func() {
+			d.underWay(c, -1)
+			l.intruded = l.now // by a hand of our own, which is as unexpected
+			l.arrive(c, parts, seen)
+		})
 		return router.Receipt{}, d.fail(op, router.ErrUnavailable, errReset, router.EffectUnknown)
 	case PartialWrite:
 		n := 1 + int(d.noise()*float64(len(parts)-1))
