@@ -82,7 +82,7 @@ func (p *process) hurry() {
 
 func (p *process) freezeUntil(when time.Duration) {
 	p.frozen = max(p.frozen, when)
-	p.calm = max(p.calm, p.frozen)
+	p.calm, p.thawed = max(p.calm, p.frozen), max(p.thawed, p.frozen)
 	p.tell(p.name, "frozen until "+clock(p.frozen))
 }
 

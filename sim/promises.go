@@ -127,7 +127,7 @@ func (c *checker) left(before, after engine.Status) {
 		return // it begins where the levers are
 	}
 	slack := time.Millisecond
-	if c.calm >= c.reached { // who has just woken up takes the last thing that he saw for one turn
+	if c.thawed >= c.reached-gate.Interval && c.thawed > 0 { // who has just woken up takes the last thing that he saw for one turn
 		slack += gate.Interval + answering
 	}
 	if c.held < step.Hold-slack {

@@ -46,6 +46,7 @@ type world struct {
 	resumed    int           // how often an operator let it go on
 	phase      engine.Phase  // that the store has
 	calm       time.Duration // when the last disturbance of levers or processes ended
+	thawed     time.Duration // when a frozen process went on last
 	healed     bool
 	healAt     time.Duration
 
