@@ -103,7 +103,7 @@ func (t *turn) usersMissing() string {
 		state SideState
 	}{{t.spec.Source, last.Source}, {t.spec.Target, last.Target}} {
 		switch {
-		case side.name == t.spec.Target && !t.exposed():
+		case side.name == t.spec.Target && !t.served():
 		case side.state.State == traffic.Failed:
 			return "the signal cannot be read: " + side.state.Err
 		case side.state.State == traffic.Unknown:

@@ -14,7 +14,8 @@ func (t *turn) rollingBack() {
 			r.Drift = nil
 			t.ask(r, traffic.None, "", true)
 		}
-		done = done && r.reached(traffic.None) && !r.LateUntil.After(t.now)
+		late := r.Seen == nil || r.LateUntil.After(r.Seen.At) // what is shown was asked for too early to show it
+		done = done && r.reached(traffic.None) && !late
 	}
 	t.reason("%s; %s", t.status.Cause, t.waitingFor(traffic.None))
 	if !done {

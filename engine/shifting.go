@@ -1,6 +1,10 @@
 package engine
 
-import "watari.dev/traffic"
+import (
+	"slices"
+
+	"watari.dev/traffic"
+)
 
 // shifting brings every route to the step's share. All of them are asked in the
 // same turn; the step is reached when all have settled and been read back.
@@ -62,11 +66,11 @@ func (t *turn) mayRise() bool {
 	if !t.rising() {
 		return true
 	}
-	if e := t.status.Evidence; t.spec.Gate.Signals && (!e.fresh(t.spec.Gate, t.exposed(), t.now) || !e.usersSeen()) {
+	if e := t.status.Evidence; t.spec.Gate.Signals && (!e.fresh(t.spec.Gate, t.served(), t.now) || !e.usersSeen()) {
 		t.reason("not rising: %s", t.usersMissing())
 		return false
 	}
-	if v := t.status.Verdict; t.spec.Gate.Analysis != nil && t.exposed() && v.State == NotKnown && v.Why != NoTraffic && v.Why != TooFew {
+	if v := t.status.Verdict; t.spec.Gate.Analysis != nil && t.served() && v.State == NotKnown && v.Why != NoTraffic && v.Why != TooFew {
 		t.reason("not rising: %s", v.Text)
 		return false
 	}
@@ -87,6 +91,15 @@ func (t *turn) rising() bool {
 		}
 	}
 	return false
+}
+
+// served reports whether the target is getting users, as far as it is known. A first
+// rise that was refused or lost gives it none, and so no counts to wait for before it
+// is tried again.
+func (t *turn) served() bool {
+	return slices.ContainsFunc(t.status.Routes, func(r RouteStatus) bool {
+		return r.Written != nil && r.Written.Share > traffic.None || r.Seen != nil && r.Seen.High > traffic.None
+	})
 }
 
 // exposed reports whether the target may be getting users.
