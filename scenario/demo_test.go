@@ -45,7 +45,7 @@ func TestDemoKilled(t *testing.T) {
 // that dies in the bad attempt, and a process that is stopped in the good one
 // between its decision and the write.
 func TestDemoChaos(t *testing.T) {
-	sum := play(t, Options{Seed: 13, Chaos: 11})
+	sum := play(t, Options{Seed: 13, Chaos: 49})
 	if sum.Chaos == nil || len(sum.Good.Slept) != 1 {
 		t.Fatalf("nothing slept: %+v", sum.Good.Slept)
 	}

@@ -89,9 +89,9 @@ func (m moment) String() string {
 	since := m.share.String() + " is reached"
 	switch m.phase {
 	case engine.Shifting:
-		since = "the rise to " + m.share.String()
+		since = "the rise to " + m.share.String() + " has begun"
 	case engine.RollingBack:
-		since = "the decision to take back"
+		since = "taking back has begun"
 	case written:
 		since = m.share.String() + " is written"
 	}
@@ -210,7 +210,7 @@ func (s schedule) lines() []string {
 	lines := []string{fmt.Sprintf("Chaos, seed %d: %d faults. Attempt 1 must be taken back within %s of the decision, attempt 2 must lose no request.",
 		s.seed, len(s.mishaps), view.Span(s.takesBackWithin()))}
 	for i, m := range s.mishaps {
-		lines = append(lines, fmt.Sprintf("  %2d   %-46s %s", i+1, m.at, m.what()))
+		lines = append(lines, fmt.Sprintf("  %2d   %-52s %s", i+1, m.at, m.what()))
 	}
 	return lines
 }
