@@ -17,6 +17,10 @@ const slowPart = 0.01
 // has had enough requests: one or two happen to everybody.
 const earlyErrors = 3
 
+// answerWithin is how late counts may come and still be judged by the limits: longer
+// than a source may take to answer, and the turn in which that is heard.
+const answerWithin = 15 * time.Second
+
 // keepIntervals bounds the evidence, and with it the size of the status.
 const keepIntervals = 128
 
@@ -198,7 +202,13 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time)
 			Requests: target.Requests, Errors: target.Errors, Slow: slower(target.Latency, gate.MaxP99),
 		})
 	}
-	e.Intervals = slices.DeleteFunc(e.Intervals, func(s Sample) bool { return now.Sub(s.To) >= gate.Window })
+	// The window ends with the newest counts: those that a slow source answers late
+	// would else be older than the window when they come, and never be judged.
+	end := now.Add(-answerWithin)
+	if n := len(e.Intervals); n > 0 && e.Intervals[n-1].To.After(end) {
+		end = e.Intervals[n-1].To
+	}
+	e.Intervals = slices.DeleteFunc(e.Intervals, func(s Sample) bool { return end.Sub(s.To) >= gate.Window })
 	if n := len(e.Intervals); !e.Alone && n > 1 {
 		var users int64
 		for _, s := range e.Intervals[1:] {
