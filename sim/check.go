@@ -9,7 +9,6 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/router"
-	"watari.dev/runner"
 	"watari.dev/store"
 	"watari.dev/traffic"
 )
@@ -26,7 +25,6 @@ type checker struct {
 	started      time.Duration  // when an attempt began, with what it found
 	takingAt     time.Duration  // since when everything is being taken back; negative if it is not
 	asked        map[string]int // tries of rises, by process and intent
-	completed    bool
 	promises
 }
 
@@ -272,8 +270,6 @@ func (c *checker) counted(p *process, target bool, r traffic.Reading[traffic.Cou
 	}
 }
 
-func (c *checker) leased(*process) {}
-
 // saved is told what became of a save.
 func (c *checker) saved(p *process, record store.Record, durable bool, err error) {
 	p.knows.failing = err != nil
@@ -384,8 +380,6 @@ func (c *checker) arrived(l *lever, w router.Change, before traffic.Share) {
 		c.fail("never above the step", "%s became %s, %s was asked for", l.ref.Name, l.high(), w.Share)
 	}
 }
-
-func (p *process) turned(runner.Turn) {}
 
 // harmless are the faults that change nothing about where a migration ends.
 var harmless = []Kind{Kill, Interrupt, Second, SaveBefore, SaveAfter, TornJournal, ReplyLost, SlowStore, Burst, Touch}

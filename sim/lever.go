@@ -352,8 +352,8 @@ func (d *driver) send(ctx context.Context, c router.Change, parts []router.Pair,
 		d.underWay(c, 1)
 		d.at(late, func() {
 			d.underWay(c, -1)
-			l.intruded = l.now // by a hand of our own, which is as unexpected
-			l.arrive(c, parts, seen)
+			l.intruded = l.now           // by a hand of our own, which is as unexpected
+			_ = l.arrive(c, parts, seen) // whoever asked has given up
 		})
 		return router.Receipt{}, d.fail(op, router.ErrUnavailable, errReset, router.EffectUnknown)
 	case PartialWrite:
@@ -363,7 +363,7 @@ func (d *driver) send(ctx context.Context, c router.Change, parts []router.Pair,
 		d.effect()
 		return router.Receipt{}, &router.Error{Op: "sim: " + op, On: l.ref.Name, Kind: router.ErrUnavailable, Cause: errReset, Effect: router.EffectPartial, Changed: l.ref.Names[:n]}
 	}
-	refused := error(nil)
+	var refused error
 	if l.Latency > 0 {
 		done := false
 		d.underWay(c, 1)
@@ -390,7 +390,7 @@ func (d *driver) send(ctx context.Context, c router.Change, parts []router.Pair,
 // lost is a reply that does not come: the connection breaks at once, or nothing is
 // heard until the caller gives up.
 func (d *driver) lost(ctx context.Context, op string) error {
-	cause := error(errReset)
+	cause := errReset
 	if d.noise() < 0.5 {
 		cause = d.pass(ctx, time.Hour)
 	}

@@ -33,7 +33,7 @@ func (p *process) config(s store.Store) runner.Config {
 	cfg := runner.Config{
 		Key: key, Spec: p.plan.Spec, Record: json.RawMessage(`{}`), Routes: map[string]runner.Route{},
 		Store: s, Holder: store.Holder{ID: p.name, User: "sim", Host: "here", PID: p.number},
-		TakeOver: p.blind || p.healed || p.plan.People.TakeOver, Clock: p, Step: p.step, OnTurn: p.turned,
+		TakeOver: p.blind || p.healed || p.plan.People.TakeOver, Clock: p, Step: p.step,
 	}
 	if p.plan.Seed%encoded != 0 && p.brk == nil {
 		cfg.Codec = p.ledger

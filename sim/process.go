@@ -231,7 +231,7 @@ func (g *group) WaitAll() {
 }
 
 // spawn begins a process.
-func (w *world) spawn(kind string, blind bool) *process {
+func (w *world) spawn(kind string, blind bool) {
 	w.processes++
 	p := &process{world: w, name: kind + " " + strconv.Itoa(w.processes), number: w.processes, began: w.now, offset: w.clock, blind: blind}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -249,7 +249,6 @@ func (w *world) spawn(kind string, blind bool) *process {
 		}
 		p.ended(p)
 	})
-	return p
 }
 
 func clock(d time.Duration) string { return d.Round(time.Millisecond).String() }

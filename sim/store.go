@@ -156,7 +156,6 @@ func (d *disk) Acquire(ctx context.Context, key store.Key, holder store.Holder, 
 	if err != nil {
 		return nil, err
 	}
-	d.check.leased(d.process)
 	d.effect()
 	return &right{d, lease}, nil
 }

@@ -19,12 +19,11 @@ type users struct {
 
 // span is a time in which nothing changes. Its sums are those at its begin.
 type span struct {
-	at                time.Duration
-	requests, errors  traffic.BySide[float64]
-	rate, fail        traffic.BySide[float64] // per second
-	slow              bool
-	slowTarget        float64 // requests of the target so far that were slow
-	capacityShortfall float64
+	at               time.Duration
+	requests, errors traffic.BySide[float64]
+	rate, fail       traffic.BySide[float64] // per second
+	slow             bool
+	slowTarget       float64 // requests of the target so far that were slow
 }
 
 func (w *world) newUsers() *users {

@@ -198,7 +198,7 @@ func meetsTurn(k Kind) bool { return hitsCalls(k) || k == Kill || k == Freeze ||
 
 // befall lets a fault begin.
 func (w *world) befall(f Fault) {
-	if w.healed || w.quiet() {
+	if w.healed {
 		return
 	}
 	w.tell("fault", f.String())
@@ -222,10 +222,6 @@ func (w *world) befall(f Fault) {
 		w.calm = max(w.calm, c.until)
 	}
 }
-
-// quiet reports whether nothing may happen any more, because the migration has
-// ended and what waited for that has happened.
-func (w *world) quiet() bool { return false }
 
 // befallProcess lets something happen to the process that runs; false if the fault
 // is of another sort.
