@@ -211,7 +211,9 @@ func (w *world) intrude(l *lever, who string, share traffic.Share) {
 	if same {
 		return
 	}
-	l.set(who, share != l.asked, parts)
+	// What looks like what we asked for, rounded, is nobody's intrusion.
+	ours := share <= l.asked && share+w.plan.Spec.Routes[l.index()].Granularity > l.asked
+	l.set(who, !ours, parts)
 	l.intruded = w.now
 	w.disturbed()
 	w.record(beat{intruder: who, route: l.ref.Name, share: share})
