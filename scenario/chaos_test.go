@@ -98,6 +98,13 @@ func TestTheSummaryOfChaosSaysWhatHappened(t *testing.T) {
 			t.Errorf("the summary does not say %q:\n%s", want, b.String())
 		}
 	}
+	wrote := survived()
+	wrote.Good.Slept[0].Carried = 1
+	b.Reset()
+	wrote.Write(&b)
+	if !strings.Contains(b.String(), "when it was woken it wrote\n") {
+		t.Errorf("AWS counts a write that nobody else asked for, and the summary does not say so:\n%s", b.String())
+	}
 	lost := survived()
 	lost.Good.Phase = engine.Paused
 	if came, _, survived := lost.chaosTotals(); came != 3 || survived != 2 {

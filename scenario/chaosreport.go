@@ -90,7 +90,7 @@ func (s Summary) writeChaos(w io.Writer) {
 			fmt.Fprintf(w, "             attempt %d: watari run could not begin %s, and was started again a second later\n", a.Number, times(a.Refused))
 		}
 		for _, one := range a.Slept {
-			fmt.Fprintf(w, "             attempt %d: %s\n", a.Number, one.sentence())
+			fmt.Fprintf(w, "             attempt %d: %s\n", a.Number, one.sentence(a))
 		}
 	}
 	fmt.Fprintln(w)
@@ -135,15 +135,15 @@ func (s Summary) takenBackIn() string {
 		view.Span(s.Bad.TakenBack.Sub(s.Bad.Degraded)), view.Span(s.Bad.Ended.Sub(s.Bad.Degraded)))
 }
 
-// sentence says what became of a process that slept.
-func (b slept) sentence() string {
+// sentence says what became of a process that slept in an attempt.
+func (b slept) sentence(a attempt) string {
 	slept := "watari run slept " + view.Span(b.For.Round(100*time.Millisecond))
 	switch {
 	case b.Relieved == 0:
 		return slept + "; nobody could take over, and it was killed"
 	case b.Ended.IsZero():
 		return slept + "; another one took over, it was woken and went on until it was killed"
-	case len(b.Wrote) > 0:
+	case len(b.Wrote) > 0, b.Carried > b.written(a):
 		return slept + "; another one took over, and when it was woken it wrote"
 	}
 	return fmt.Sprintf("%s; another one took over after %s; woken, it wrote nothing and ended with exit code %d", slept, view.Span(b.Relieved.Round(100*time.Millisecond)), b.Code)
