@@ -31,8 +31,11 @@ func Placed(spec Spec, status Status, in Interval) Interval {
 			lag = max(lag, in.To.Sub(r.At))
 		}
 	}
-	if same && status.inPlace() && !from.Add(-lag).Before(status.Reached) {
+	if status.inPlace() && !from.Add(-lag).Before(status.Reached) {
 		in.Step = status.Holds
+		if !same {
+			in.Intended = traffic.None // levers round differently, so nobody knows how the requests should be split
+		}
 	}
 	return in
 }
