@@ -212,7 +212,8 @@ func (w *world) intrude(l *lever, who string, share traffic.Share) {
 		return
 	}
 	// What looks like what we asked for, rounded, is nobody's intrusion.
-	ours := share <= l.asked && share+w.plan.Spec.Routes[l.index()].Granularity > l.asked
+	between := l.asked > traffic.None && l.asked < traffic.All // the ends are never rounded
+	ours := share == l.asked || between && share < l.asked && share+w.plan.Spec.Routes[l.index()].Granularity > l.asked
 	l.set(who, !ours, parts)
 	l.intruded = w.now
 	w.disturbed()
