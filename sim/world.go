@@ -167,6 +167,13 @@ func (w *world) heal() {
 	w.disturbed()
 	w.users.change()
 	w.tell("world", "everything is healed")
+	if a := w.plan.Spec.Gate.Analysis; a != nil && a.Promote { // evidence that is required may take longer than people wait
+		w.at(w.now+ending-time.Hour, func() {
+			if !w.phase.Ended() {
+				w.order(engine.TakeBack)
+			}
+		})
+	}
 	w.record(beat{heal: true})
 }
 
