@@ -85,8 +85,10 @@ func (c *checker) stepped(p *process, before engine.Status, seen engine.Observat
 	for _, cmd := range seen.Commands {
 		if cmd.Verb == engine.Resume || cmd.Verb == engine.Retry {
 			c.agreed = c.now
-			for _, l := range c.levers {
-				l.agreed = l.high()
+			for i, l := range c.levers { // to what was seen, which need not be what is there
+				if l.agreed = l.high(); i < len(after.Routes) && after.Routes[i].Seen != nil {
+					l.agreed = after.Routes[i].Seen.High
+				}
 			}
 		}
 	}
@@ -113,7 +115,7 @@ func (c *checker) stepped(p *process, before engine.Status, seen engine.Observat
 			c.intended(p, after, w)
 		}
 	}
-	c.tookBack(p, before, after, intents)
+	c.tookBack(before, after, intents)
 	c.named(before, after, intents)
 	if after.Phase != before.Phase && after.Phase == engine.Complete {
 		c.truly(p, traffic.All)
@@ -142,7 +144,7 @@ func (c *checker) intended(p *process, after engine.Status, w engine.Write) {
 
 // tookBack states that the decision to take back is carried out at once, and
 // begins to watch how long it takes.
-func (c *checker) tookBack(p *process, before, after engine.Status, intents []engine.Intent) {
+func (c *checker) tookBack(before, after engine.Status, intents []engine.Intent) {
 	if after.Phase != engine.RollingBack {
 		if after.Phase != before.Phase {
 			c.takingAt = never

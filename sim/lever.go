@@ -359,7 +359,7 @@ func (d *driver) send(ctx context.Context, c router.Change, parts []router.Pair,
 	case PartialWrite:
 		n := 1 + int(d.noise()*float64(len(parts)-1))
 		some := append(slices.Clone(parts[:n]), l.parts[n:]...)
-		l.arrive(c, some, seen)
+		_ = l.arrive(c, some, seen) // the caller hears that the connection broke
 		d.effect()
 		return router.Receipt{}, &router.Error{Op: "sim: " + op, On: l.ref.Name, Kind: router.ErrUnavailable, Cause: errReset, Effect: router.EffectPartial, Changed: l.ref.Names[:n]}
 	}

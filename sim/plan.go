@@ -276,7 +276,7 @@ func (r *draw) faults(p Plan) []Fault {
 		} else {
 			f.After = r.between(0, 90*time.Second)
 		}
-		r.detail(&f, p)
+		r.detail(&f)
 		out = append(out, f)
 		if f.Kind == LateWrite && r.chance(0.5) { // and it is taken back while the write is under way
 			out = append(out, Fault{Kind: OrderRollback, Phase: engine.Shifting, Nth: 1 + r.IntN(2), After: r.between(0, 4*time.Second)})
@@ -286,7 +286,7 @@ func (r *draw) faults(p Plan) []Fault {
 }
 
 // detail draws how much, how often and how long.
-func (r *draw) detail(f *Fault, p Plan) {
+func (r *draw) detail(f *Fault) {
 	if hitsCalls(f.Kind) {
 		f.Times = pick(r, 1, 1, 2, 2, 3, 8) // the last is more than the tries of a rise
 	}
