@@ -29,13 +29,20 @@ func (t *turn) shifting() {
 		if r.Want == nil && r.Written != nil && r.Written.Wanted == goal {
 			continue
 		}
-		if may || t.lowers(r, goal) {
+		if may && r.shows() || t.lowers(r, goal) {
 			t.ask(r, goal, r.Seen.Version, false)
 		}
 	}
 	if may {
 		t.reason("%s", t.waitingFor(goal))
 	}
+}
+
+// shows reports whether the route shows what it is known to have, so that a rise
+// starts from there. What does not yet may be our last write on its way, or somebody
+// else's hand; a wish that is tried again has been looked into already.
+func (r *RouteStatus) shows() bool {
+	return r.Want != nil || r.Written == nil || r.Seen.is(r.Written.Share)
 }
 
 // lowers reports whether writing the goal raises no part of the route, as where
