@@ -124,6 +124,9 @@ func (t *turn) obeyResume(c Command) string {
 
 func (t *turn) obeyApprove() string {
 	p := t.status.Phase
+	if p == Paused {
+		p = t.status.Resume // what has not begun has no step yet that could be approved
+	}
 	if p.Ended() || p == RollingBack || p == Pending {
 		return "nothing waits for approval in phase " + string(p)
 	}

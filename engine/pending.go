@@ -31,7 +31,7 @@ func (t *turn) pending() {
 		t.reason("waiting: %s", t.usersMissing())
 		return
 	}
-	t.status.Step = t.firstStep()
+	t.status.Step, t.status.Approved = t.firstStep(), false
 	t.status.Started = t.now
 	if t.spec.Gate.Signals && t.spec.Gate.Analysis != nil {
 		s := t.test()

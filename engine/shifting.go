@@ -61,6 +61,9 @@ func (t *turn) cannotRise(r *RouteStatus) string {
 	}
 	within := t.specOf(r.Name).SettleWithin
 	waited := t.now.Sub(r.Written.At)
+	if r.Unread && r.Trouble == "" {
+		return "" // this process has had no answer yet: it may have settled while nobody watched
+	}
 	if within > 0 && (waited > within && !r.Written.Due.After(t.now) || waited > 3*within) {
 		return "written, but not settled within " + within.String() + colon(r.Written.Pending)
 	}

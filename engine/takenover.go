@@ -20,7 +20,7 @@ func (s Status) TakenOver(now time.Time) Status {
 	s.Evidence.Last = traffic.BySide[SideState]{Source: unseen, Target: unseen}
 	s.Evidence.Services = nil
 	for i := range s.Routes {
-		s.Routes[i].Unread = true
+		s.Routes[i].Unread, s.Routes[i].Trouble = true, ""
 	}
 	return s
 }
