@@ -30,6 +30,7 @@ type lever struct {
 	used     time.Duration // when new connections use it
 	told     int           // the newest version whose token somebody has got, who can ask what became of it
 	teller   *process      // who got it
+	by       *process      // whose write arrived last
 }
 
 // state is a lever as it was from a moment on.
@@ -342,7 +343,7 @@ func (d *driver) send(ctx context.Context, c router.Change, parts []router.Pair,
 	switch fault {
 	case ServerError: // which says nothing of what it did
 		if d.noise() < 0.5 {
-			_ = l.arrive(c, parts, seen) // nobody hears of it
+			_ = l.arrive(d.process, c, parts, seen) // nobody hears of it
 		}
 		return router.Receipt{}, d.fail(op, router.ErrUnavailable, errors.New("HTTP 500"), router.EffectUnknown)
 	case RequestLost:
@@ -352,14 +353,14 @@ func (d *driver) send(ctx context.Context, c router.Change, parts []router.Pair,
 		d.underWay(c, 1)
 		d.at(late, func() {
 			d.underWay(c, -1)
-			l.intruded = l.now           // by a hand of our own, which is as unexpected
-			_ = l.arrive(c, parts, seen) // whoever asked has given up
+			l.intruded = l.now                      // by a hand of our own, which is as unexpected
+			_ = l.arrive(d.process, c, parts, seen) // whoever asked has given up
 		})
 		return router.Receipt{}, d.fail(op, router.ErrUnavailable, errReset, router.EffectUnknown)
 	case PartialWrite:
 		n := 1 + int(d.noise()*float64(len(parts)-1))
 		some := append(slices.Clone(parts[:n]), l.parts[n:]...)
-		_ = l.arrive(c, some, seen) // the caller hears that the connection broke
+		_ = l.arrive(d.process, c, some, seen) // the caller hears that the connection broke
 		d.effect()
 		return router.Receipt{}, &router.Error{Op: "sim: " + op, On: l.ref.Name, Kind: router.ErrUnavailable, Cause: errReset, Effect: router.EffectPartial, Changed: l.ref.Names[:n]}
 	}
@@ -368,14 +369,14 @@ func (d *driver) send(ctx context.Context, c router.Change, parts []router.Pair,
 		done := false
 		d.underWay(c, 1)
 		d.at(d.now+time.Duration(float64(l.Latency)*d.noise()/2), func() {
-			done, refused = true, l.arrive(c, parts, seen)
+			done, refused = true, l.arrive(d.process, c, parts, seen)
 			d.underWay(c, -1)
 		})
 		if err := d.pass(ctx, l.Latency); err != nil || !done {
 			return router.Receipt{}, d.fail(op, router.ErrUnavailable, err, router.EffectUnknown)
 		}
 	} else {
-		refused = l.arrive(c, parts, seen)
+		refused = l.arrive(d.process, c, parts, seen)
 	}
 	d.effect()
 	if refused != nil {
@@ -406,7 +407,7 @@ func (d *driver) underWay(c router.Change, n int) {
 
 // arrive is the request at the data plane. One that compares refuses what rests on
 // another version.
-func (l *lever) arrive(c router.Change, parts []router.Pair, seen int) error {
+func (l *lever) arrive(p *process, c router.Change, parts []router.Pair, seen int) error {
 	if l.Compares && seen != l.version && c.IfVersion != "" {
 		return &router.Error{Op: "sim: set weights", On: l.ref.Name, Kind: router.ErrConflict, Effect: router.EffectNothing}
 	}
@@ -415,6 +416,7 @@ func (l *lever) arrive(c router.Change, parts []router.Pair, seen int) error {
 	}
 	before := l.high()
 	l.set("watari", false, slices.Clone(parts))
+	l.by = p
 	l.check.arrived(l, c, before)
 	return nil
 }
