@@ -115,7 +115,8 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if now := r.Clock.Now(); r.suspended(now) {
+	now := r.Clock.Now()
+	if r.suspended(now) {
 		r.Log.Warn("this machine was suspended, or its clock was set: what was seen before says nothing of now")
 		for name, was := range seen.Routes {
 			if was.Result != nil {
@@ -127,7 +128,6 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	// What is decided now is remembered and carried out, even if ctx ends meanwhile.
-	now := r.Clock.Now()
 	status, intents := r.Step(r.Spec, r.status, seen, now)
 	for _, c := range seen.Commands {
 		r.obeyed[c.ID] = true
@@ -173,8 +173,11 @@ func (r *run) goOn(ctx context.Context, why error) (bool, error) {
 	if err := r.load(ctx); err != nil {
 		return false, errors.Join(why, err)
 	}
-	r.wake.At, r.failed, r.tried = r.Clock.Now(), false, nil
+	// What this turn has decided was not decided: neither is it in the journal, nor
+	// has it obeyed anybody.
+	r.wake.At, r.failed, r.tried, r.entries = r.Clock.Now(), false, nil, nil
 	clear(r.results)
+	clear(r.obeyed)
 	return true, nil
 }
 
