@@ -163,8 +163,9 @@ func (c *checker) tookBack(before, after engine.Status, intents []engine.Intent)
 			c.fail("rollback at once", "taking back was decided without a write to %s", r.Name)
 		}
 	}
-	c.takingAt = c.now
-	c.at(c.now+wayBack, func() { c.backBy(c.takingAt) })
+	since := c.now
+	c.takingAt = since
+	c.at(since+wayBack, func() { c.backBy(since) })
 }
 
 // wayBack is how long taking back may take at most once the levers answer and

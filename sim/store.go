@@ -107,7 +107,7 @@ func (d *disk) Save(ctx context.Context, key store.Key, prev store.Revision, nex
 	}
 	d.undone = false
 	revision, err := d.Store.Save(ctx, key, prev, next, entries...)
-	d.check.saved(d.process, next, err == nil || d.undone && errors.Is(err, memstore.ErrInjected) && errors.Is(err, memstore.ErrInjected), err)
+	d.check.saved(d.process, next, err == nil || d.undone && errors.Is(err, memstore.ErrInjected), err)
 	d.effect()
 	return revision, err
 }

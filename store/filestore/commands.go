@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,14 +32,14 @@ func (s *Store) Submit(ctx context.Context, key store.Key, c store.Command) erro
 	}
 	return s.change(ctx, "submit "+c.Kind+" to", key, func(dir string) error {
 		waiting := filepath.Join(dir, commandsName)
-		if err := ensureDir(waiting); err != nil {
+		if err := s.ensureDir(waiting); err != nil {
 			return err
 		}
 		path := filepath.Join(waiting, name)
-		if _, err := os.Stat(path); err == nil {
-			return nil
+		if there, err := s.disk.Exists(path); err == nil && there {
+			return explained(s.disk.SyncDir(waiting)) // who submitted it may have died before he did
 		}
-		return replaceFile(path, append(content, '\n'))
+		return s.replaceFile(path, append(content, '\n'))
 	})
 }
 
@@ -53,18 +52,18 @@ func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, e
 		return nil, err
 	}
 	waiting := s.path(key, commandsName)
-	files, err := os.ReadDir(waiting)
+	names, err := s.disk.ReadDir(waiting)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read commands of migration %s: %w", key, explained(err))
 	}
 	var commands []store.Command
 	var errs []error
-	for _, f := range files {
-		if !strings.HasSuffix(f.Name(), commandSuffix) {
+	for _, name := range names {
+		if !strings.HasSuffix(name, commandSuffix) {
 			continue
 		}
-		path := filepath.Join(waiting, f.Name())
-		b, err := os.ReadFile(path)
+		path := filepath.Join(waiting, name)
+		b, err := s.disk.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // discarded meanwhile
 		}
@@ -98,7 +97,7 @@ func (s *Store) Discard(ctx context.Context, key store.Key, ids ...string) error
 			if err != nil {
 				continue // was never submitted
 			}
-			switch err := os.Remove(filepath.Join(waiting, name)); {
+			switch err := s.disk.Remove(filepath.Join(waiting, name)); {
 			case err == nil:
 				removed = true
 			case !errors.Is(err, fs.ErrNotExist):
@@ -106,7 +105,7 @@ func (s *Store) Discard(ctx context.Context, key store.Key, ids ...string) error
 			}
 		}
 		if removed {
-			return syncDir(waiting)
+			return explained(s.disk.SyncDir(waiting))
 		}
 		return nil
 	})

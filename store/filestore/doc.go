@@ -18,4 +18,7 @@
 // is a record with fields that its format does not have: saving over it would
 // lose them. Journal entries may have unknown fields, because lines are never
 // written again.
+//
+// What a call has answered is there after a power cut too, whoever made the files
+// and directories that it rests on, and however far he came.
 package filestore

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"watari.dev/store"
+	"watari.dev/store/filestore/disk"
 )
 
 const (
@@ -27,8 +28,11 @@ const (
 // several goroutines and processes.
 type Store struct {
 	dir   string
+	disk  disk.Disk
 	now   func() time.Time
 	alive func(store.Holder, process) bool
+
+	flushed sync.Map // paths of which this Store has made the names durable
 }
 
 var _ store.Store = (*Store)(nil)
@@ -39,10 +43,19 @@ type Option func(*Store)
 // WithClock sets the clock that leases are measured by; time.Now otherwise.
 func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
 
+// WithDisk sets the disk that everything is on; the operating system's otherwise.
+func WithDisk(d disk.Disk) Option { return func(s *Store) { s.disk = d } }
+
+// WithAlive sets how a holder is found to be alive; by his process, if he runs on
+// this host, otherwise.
+func WithAlive(alive func(store.Holder) bool) Option {
+	return func(s *Store) { s.alive = func(h store.Holder, _ process) bool { return alive(h) } }
+}
+
 // New returns a store below dir. Nothing is read or created before the first
 // call that needs it.
 func New(dir string, options ...Option) *Store {
-	s := &Store{dir: dir, now: time.Now, alive: alive}
+	s := &Store{dir: dir, disk: disk.OS(), now: time.Now, alive: alive}
 	for _, set := range options {
 		set(s)
 	}
@@ -54,7 +67,7 @@ func (s *Store) Load(ctx context.Context, key store.Key) (store.Record, store.Re
 	if err := ready(ctx, key); err != nil {
 		return store.Record{}, 0, err
 	}
-	f, err := readRecord(s.path(key, recordName))
+	f, err := s.readRecord(s.path(key, recordName))
 	if err != nil {
 		return store.Record{}, 0, fmt.Errorf("load migration %s: %w", key, err)
 	}
@@ -71,7 +84,7 @@ func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, ne
 	var saved store.Revision
 	err := s.change(ctx, "save", key, func(dir string) error {
 		path := filepath.Join(dir, recordName)
-		there, err := readRecord(path)
+		there, err := s.readRecord(path)
 		if err != nil {
 			return err
 		}
@@ -86,7 +99,7 @@ func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, ne
 		if err != nil {
 			return err
 		}
-		replace, err := prepareFile(path, content)
+		replace, err := s.prepareFile(path, content)
 		if err != nil {
 			return err
 		}
@@ -98,7 +111,7 @@ func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, ne
 			return errors.Join(err, undo())
 		}
 		saved = prev + 1
-		return syncDir(dir) // an error here: saved for those who load now, maybe not for those after a power cut
+		return explained(s.disk.SyncDir(dir)) // an error here: saved for those who load now, maybe not for those after a power cut
 	})
 	if err != nil {
 		return 0, err
@@ -112,7 +125,7 @@ func (s *Store) List(ctx context.Context) ([]store.Key, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	found, err := os.ReadDir(s.dir)
+	names, err := s.disk.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -120,12 +133,12 @@ func (s *Store) List(ctx context.Context) ([]store.Key, error) {
 		return nil, fmt.Errorf("list migrations: %w", explained(err))
 	}
 	var keys []store.Key
-	for _, f := range found {
-		key := store.Key{Name: f.Name()}
+	for _, name := range names {
+		key := store.Key{Name: name}
 		if key.Validate() != nil {
 			continue
 		}
-		if _, err := os.Stat(s.path(key, recordName)); err == nil {
+		if there, err := s.disk.Exists(s.path(key, recordName)); err == nil && there {
 			keys = append(keys, key)
 		}
 	}
@@ -142,12 +155,16 @@ func (s *Store) change(ctx context.Context, what string, key store.Key, apply fu
 		return err
 	}
 	dir := s.path(key, "")
-	if err := errors.Join(ensureDir(s.dir), ensureDir(dir)); err != nil {
+	if err := errors.Join(s.ensureDir(s.dir), s.ensureDir(dir)); err != nil {
 		return fmt.Errorf("%s migration %s: %w", what, key, err)
 	}
-	unlock, err := lock(ctx, filepath.Join(dir, lockName))
+	path := filepath.Join(dir, lockName)
+	unlock, err := s.disk.Lock(ctx, path)
+	if errors.Is(err, disk.ErrLocked) {
+		err = fmt.Errorf("%w: it is changing the migration, or was stopped while it did (fuser %s names it)", err, path)
+	}
 	if err != nil {
-		return fmt.Errorf("%s migration %s: %w", what, key, err)
+		return fmt.Errorf("%s migration %s: %w", what, key, explained(err))
 	}
 	defer unlock()
 	err = apply(dir)
@@ -159,8 +176,8 @@ func (s *Store) change(ctx context.Context, what string, key store.Key, apply fu
 
 // known reports whether anything of key was ever written, without writing.
 func (s *Store) known(key store.Key) bool {
-	_, err := os.Stat(s.path(key, ""))
-	return !errors.Is(err, fs.ErrNotExist)
+	there, err := s.disk.Exists(s.path(key, ""))
+	return there || err != nil
 }
 
 func ready(ctx context.Context, key store.Key) error {

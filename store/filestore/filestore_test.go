@@ -22,9 +22,7 @@ func TestContract(t *testing.T) {
 		dir, clock := filepath.Join(t.TempDir(), "state", "watari"), storetest.NewClock()
 		var dead sync.Map
 		open := func(*testing.T) store.Store {
-			s := New(dir, WithClock(clock.Now))
-			s.alive = func(h store.Holder, _ process) bool { _, gone := dead.Load(h.ID); return !gone }
-			return s
+			return New(dir, WithClock(clock.Now), WithAlive(func(h store.Holder) bool { _, gone := dead.Load(h.ID); return !gone }))
 		}
 		return storetest.Subject{Store: open(t), Clock: clock, Reopen: open, Bury: func(h store.Holder) { dead.Store(h.ID, true) }}
 	})
@@ -86,9 +84,9 @@ func TestModesWhateverTheUmask(t *testing.T) {
 			return err
 		}
 		info, err := d.Info()
-		want := fs.FileMode(fileMode)
+		want := fs.FileMode(0o600)
 		if d.IsDir() {
-			want = fs.ModeDir | dirMode
+			want = fs.ModeDir | 0o700
 		}
 		if err == nil && info.Mode() != want {
 			t.Errorf("%s has mode %s, want %s", path, info.Mode(), want)
@@ -217,13 +215,13 @@ func TestErrorsOfTheDiskSayWhatToDo(t *testing.T) {
 
 func TestLockGivesUpWithItsContext(t *testing.T) {
 	s, dir := saved(t)
-	unlock, err := lock(t.Context(), filepath.Join(dir, lockName))
+	unlock, err := s.disk.Lock(t.Context(), filepath.Join(dir, lockName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := contextWithTimeout(t)
 	defer cancel()
-	if err := s.Append(ctx, shop, store.Entry{Text: "x"}); !errors.Is(err, ctx.Err()) || ctx.Err() == nil {
+	if err := s.Append(ctx, shop, store.Entry{Text: "x"}); !errors.Is(err, ctx.Err()) || ctx.Err() == nil || !strings.Contains(err.Error(), "fuser "+dir) {
 		t.Errorf("append while somebody changes the migration: %v", err)
 	}
 	if _, _, err := s.Load(t.Context(), shop); err != nil {

@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"watari.dev/store"
+	"watari.dev/store/filestore/disk"
 )
 
 // Append implements store.Store.
@@ -38,13 +37,13 @@ func (s *Store) Journal(ctx context.Context, key store.Key) ([]store.Entry, erro
 	}
 	err := s.change(ctx, "read the journal of", key, func(dir string) error {
 		path := filepath.Join(dir, journalName)
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if there, err := s.disk.Exists(path); err == nil && !there {
 			return s.knownRecord(dir)
 		}
 		if _, err := s.appendLines(dir, nil); err != nil { // repairs
 			return err
 		}
-		b, err := os.ReadFile(path)
+		b, err := s.disk.ReadFile(path)
 		if err != nil {
 			return explained(err)
 		}
@@ -56,7 +55,7 @@ func (s *Store) Journal(ctx context.Context, key store.Key) ([]store.Entry, erro
 
 // knownRecord returns ErrNotFound if there is no record in dir either.
 func (s *Store) knownRecord(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, recordName)); err != nil {
+	if there, err := s.disk.Exists(filepath.Join(dir, recordName)); err != nil || !there {
 		return store.ErrNotFound
 	}
 	return nil
@@ -67,22 +66,19 @@ func (s *Store) knownRecord(dir string) error {
 // who still holds the lock. After an error the journal is as it was before.
 func (s *Store) appendLines(dir string, lines []byte) (undo func() error, err error) {
 	path := filepath.Join(dir, journalName)
-	_, statErr := os.Stat(path)
-	f, err := openPrivate(path, os.O_RDWR|os.O_APPEND)
+	f, err := s.disk.Append(path)
 	if err != nil {
-		return nil, err
+		return nil, explained(err)
 	}
 	defer func() { err = errors.Join(err, explained(f.Close())) }()
-	if errors.Is(statErr, fs.ErrNotExist) {
-		if err := syncDir(dir); err != nil {
-			return nil, err
-		}
+	if err := s.flushName(path); err != nil {
+		return nil, err
 	}
-	size, err := s.repair(f, filepath.Join(dir, tornName))
+	size, err := s.repair(f, dir)
 	if err != nil {
 		return nil, fmt.Errorf("repair the torn last line of %s: %w", path, err)
 	}
-	undo = func() error { return explained(os.Truncate(path, size)) }
+	undo = func() error { return explained(s.shorten(path, size)) }
 	if len(lines) == 0 {
 		return undo, nil
 	}
@@ -91,7 +87,7 @@ func (s *Store) appendLines(dir string, lines []byte) (undo func() error, err er
 
 // appendDurably writes lines at the end of f, which has size bytes; all or none
 // of them, as far as this process can tell.
-func appendDurably(f *os.File, size int64, lines []byte) error {
+func appendDurably(f disk.File, size int64, lines []byte) error {
 	_, err := f.Write(lines)
 	if err == nil {
 		err = f.Sync()
@@ -102,23 +98,32 @@ func appendDurably(f *os.File, size int64, lines []byte) error {
 	return nil
 }
 
-// repair moves a torn last line of f to the file at tornPath, puts a note in its
-// place and returns the size of f.
-func (s *Store) repair(f *os.File, tornPath string) (int64, error) {
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return 0, err
+// shorten cuts the file at path.
+func (s *Store) shorten(path string, size int64) error {
+	f, err := s.disk.Append(path)
+	if err != nil {
+		return err
 	}
-	if last, err := lastByte(f, info.Size()); err != nil || last == '\n' {
-		return info.Size(), err
+	return errors.Join(f.Truncate(size), f.Close())
+}
+
+// repair moves a torn last line of the journal in dir, open as f, to another file,
+// puts a note in its place and returns the size of f.
+func (s *Store) repair(f disk.File, dir string) (int64, error) {
+	size, err := f.Size()
+	if err != nil || size == 0 {
+		return 0, explained(err)
 	}
-	b, err := os.ReadFile(f.Name())
+	if last, err := lastByte(f, size); err != nil || last == '\n' {
+		return size, err
+	}
+	b, err := s.disk.ReadFile(filepath.Join(dir, journalName))
 	if err != nil {
 		return 0, explained(err)
 	}
 	_, torn := parseJournal(b)
 	whole := int64(len(b) - len(torn))
-	if err := keepTorn(tornPath, torn); err != nil {
+	if err := s.keepTorn(filepath.Join(dir, tornName), torn); err != nil {
 		return 0, err
 	}
 	note, err := encodeEntries([]store.Entry{{
@@ -134,10 +139,10 @@ func (s *Store) repair(f *os.File, tornPath string) (int64, error) {
 	return whole + int64(len(note)), appendDurably(f, whole, note)
 }
 
-func keepTorn(path string, torn []byte) error {
-	f, err := openPrivate(path, os.O_WRONLY|os.O_APPEND)
+func (s *Store) keepTorn(path string, torn []byte) error {
+	f, err := s.disk.Append(path)
 	if err != nil {
-		return err
+		return explained(err)
 	}
 	_, err = f.Write(append(bytes.Clone(torn), '\n'))
 	if err == nil {

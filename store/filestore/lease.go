@@ -48,7 +48,7 @@ func (s *Store) Acquire(ctx context.Context, key store.Key, holder store.Holder,
 	}
 	err := s.change(ctx, "acquire the lease of", key, func(dir string) error {
 		path, now := filepath.Join(dir, leaseName), s.now()
-		there, err := readLease(path)
+		there, err := s.readLease(path)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (s *Store) Acquire(ctx context.Context, key store.Key, holder store.Holder,
 			}
 		}
 		next.Expires = now.Add(ttl)
-		return writeLease(path, next)
+		return s.writeLease(path, next)
 	})
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *Store) Holder(ctx context.Context, key store.Key) (store.Holder, time.T
 	if err := ready(ctx, key); err != nil {
 		return store.Holder{}, time.Time{}, false, err
 	}
-	there, err := readLease(s.path(key, leaseName))
+	there, err := s.readLease(s.path(key, leaseName))
 	if err != nil || there.Token == "" || !s.now().Before(there.Expires) {
 		return store.Holder{}, time.Time{}, false, err
 	}
@@ -83,7 +83,7 @@ func (s *Store) Holder(ctx context.Context, key store.Key) (store.Holder, time.T
 func (l *lease) Renew(ctx context.Context) error {
 	return l.store.change(ctx, "renew the lease of", l.key, func(dir string) error {
 		path := filepath.Join(dir, leaseName)
-		there, err := readLease(path)
+		there, err := l.store.readLease(path)
 		switch {
 		case err != nil:
 			return err
@@ -93,7 +93,7 @@ func (l *lease) Renew(ctx context.Context) error {
 			return l.store.lockedBy(l.key, there, store.ErrLost)
 		}
 		there.Expires = l.store.now().Add(l.ttl)
-		if err := writeLease(path, there); err != nil {
+		if err := l.store.writeLease(path, there); err != nil {
 			return err
 		}
 		l.mu.Lock()
@@ -114,14 +114,14 @@ func (l *lease) Expires() time.Time {
 func (l *lease) Release(ctx context.Context) error {
 	return l.store.change(ctx, "release the lease of", l.key, func(dir string) error {
 		path := filepath.Join(dir, leaseName)
-		there, err := readLease(path)
+		there, err := l.store.readLease(path)
 		if err != nil || there.Token != l.token {
 			return err
 		}
-		if err := os.Remove(path); err != nil {
+		if err := l.store.disk.Remove(path); err != nil {
 			return explained(err)
 		}
-		return syncDir(dir)
+		return explained(l.store.disk.SyncDir(dir))
 	})
 }
 
@@ -130,8 +130,8 @@ func (s *Store) lockedBy(key store.Key, there leaseFile, kind error) error {
 }
 
 // readLease returns the lease at path; an empty token if there is none.
-func readLease(path string) (leaseFile, error) {
-	b, err := os.ReadFile(path)
+func (s *Store) readLease(path string) (leaseFile, error) {
+	b, err := s.disk.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return leaseFile{}, nil
 	}
@@ -145,10 +145,10 @@ func readLease(path string) (leaseFile, error) {
 	return f, nil
 }
 
-func writeLease(path string, f leaseFile) error {
+func (s *Store) writeLease(path string, f leaseFile) error {
 	b, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the lease as JSON: %w", err)
 	}
-	return replaceFile(path, append(b, '\n'))
+	return s.replaceFile(path, append(b, '\n'))
 }

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"watari.dev/store"
+	"watari.dev/store/filestore/disk"
 )
 
 // recordFormat is raised whenever recordFile gets, loses or reinterprets a field.
@@ -26,8 +26,8 @@ type recordFile struct {
 }
 
 // readRecord returns the record at path; revision 0 if there is no such file.
-func readRecord(path string) (recordFile, error) {
-	b, err := os.ReadFile(path)
+func (s *Store) readRecord(path string) (recordFile, error) {
+	b, err := s.disk.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return recordFile{}, nil
 	}
@@ -91,16 +91,19 @@ func encodeRecord(f recordFile) ([]byte, error) {
 }
 
 // prepared is a new version of a file, durable under another name.
-type prepared struct{ path, temporary string }
+type prepared struct {
+	disk            disk.Disk
+	path, temporary string
+}
 
 // prepareFile writes content beside path. The caller holds the lock, so one name
 // for what is being prepared is enough, and what a crash leaves behind is
 // overwritten the next time.
-func prepareFile(path string, content []byte) (prepared, error) {
-	p := prepared{path: path, temporary: path + ".tmp"}
-	f, err := openPrivate(p.temporary, os.O_WRONLY|os.O_TRUNC)
+func (s *Store) prepareFile(path string, content []byte) (prepared, error) {
+	p := prepared{disk: s.disk, path: path, temporary: path + ".tmp"}
+	f, err := s.disk.Create(p.temporary)
 	if err != nil {
-		return prepared{}, err
+		return prepared{}, explained(err)
 	}
 	_, err = f.Write(content)
 	if err == nil {
@@ -113,30 +116,30 @@ func prepareFile(path string, content []byte) (prepared, error) {
 }
 
 // commit makes the new version the file's content, at once and as a whole. It is
-// durable after syncDir.
+// durable after SyncDir.
 func (p prepared) commit() error {
-	if err := os.Rename(p.temporary, p.path); err != nil {
+	if err := p.disk.Rename(p.temporary, p.path); err != nil {
 		return errors.Join(explained(err), p.discard())
 	}
 	return nil
 }
 
-func (p prepared) discard() error { return explained(os.Remove(p.temporary)) }
+func (p prepared) discard() error { return explained(p.disk.Remove(p.temporary)) }
 
 // replaceFile gives the file at path a new content, durable and as a whole.
-func replaceFile(path string, content []byte) error {
-	p, err := prepareFile(path, content)
+func (s *Store) replaceFile(path string, content []byte) error {
+	p, err := s.prepareFile(path, content)
 	if err != nil {
 		return err
 	}
 	if err := p.commit(); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return explained(s.disk.SyncDir(filepath.Dir(path)))
 }
 
 // lastByte returns the last byte of f, which has size bytes.
-func lastByte(f *os.File, size int64) (byte, error) {
+func lastByte(f disk.File, size int64) (byte, error) {
 	var last [1]byte
 	if _, err := f.ReadAt(last[:], size-1); err != nil && !errors.Is(err, io.EOF) {
 		return 0, explained(err)

@@ -1,0 +1,60 @@
+// Package disk is the part of a file system that a store of files needs, so that
+// the same store can be tried on a disk that loses its power. Nothing is durable
+// until it is flushed: what a file contains by File.Sync, that a name stands for it
+// by Disk.SyncDir of its directory (fsync(2)). What was not may be there after a
+// power cut, or be missing, or be there in a part. It knows nothing of stores.
+package disk
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// ErrLocked says that a lock could not be had before patience ended.
+var ErrLocked = errors.New("another process has the lock")
+
+// Disk is a file system. Errors wrap those of io/fs and syscall and name the path.
+// Its methods may be called from several goroutines.
+type Disk interface {
+	// ReadFile returns what the file at path contains.
+	ReadFile(path string) ([]byte, error)
+	// ReadDir returns the names in a directory, sorted.
+	ReadDir(path string) ([]string, error)
+	// Exists reports whether something is at path. An error is neither.
+	Exists(path string) (bool, error)
+
+	// Mkdir creates a directory that nobody but its owner may enter, whatever the
+	// umask; fs.ErrExist if something is there, fs.ErrNotExist if its parent is
+	// missing.
+	Mkdir(path string) error
+	// Append opens the file at path to write at its end; an empty one is created
+	// where it is missing. Nobody but its owner may read or write it.
+	Append(path string) (File, error)
+	// Create is Append to a file that was made empty before.
+	Create(path string) (File, error)
+	// Rename gives a file another name in its directory, at once: whoever looks
+	// finds the file that had the name before, or this one.
+	Rename(from, to string) error
+	// Remove removes a file.
+	Remove(path string) error
+	// SyncDir makes durable what was created, renamed or removed in a directory.
+	SyncDir(path string) error
+
+	// Lock waits until nobody else has the lock of the file at path, which is
+	// created where it is missing; ErrLocked, with why the wait ended, if somebody
+	// has it for too long. The lock of a process that has died is free.
+	Lock(ctx context.Context, path string) (unlock func(), err error)
+}
+
+// File is an open file. It is used by one goroutine.
+type File interface {
+	io.Writer   // at the end; after an error any part of it may have been written
+	io.ReaderAt // of what is visible, durable or not
+	io.Closer
+
+	Size() (int64, error)
+	Truncate(size int64) error
+	// Sync makes what the file contains durable.
+	Sync() error
+}
