@@ -2,6 +2,8 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +23,7 @@ type checker struct {
 	steps        int
 	endedAt      time.Duration
 	unremembered bool           // something was written that the store knows nothing of, so that the next process cannot
+	acknowledged store.Revision // that somebody was told to be saved
 	agreed       time.Duration  // when an operator last agreed to what is there: resume or retry
 	started      time.Duration  // when an attempt began, with what it found
 	takingAt     time.Duration  // since when everything is being taken back; negative if it is not
@@ -291,6 +294,35 @@ func (c *checker) saved(p *process, record store.Record, durable bool, err error
 	}
 }
 
+// survived states that everything that somebody was told to be saved is there after
+// a power cut. What nobody was told may be gone.
+func (c *checker) survived() {
+	c.saver = nil
+	c.recount()
+	record, revision, err := c.store.Load(context.Background(), key)
+	if errors.Is(err, store.ErrNotFound) && c.acknowledged == 0 {
+		return
+	}
+	var status engine.Status
+	if err == nil {
+		err = json.Unmarshal(record.Status, &status)
+	}
+	commands, lost := c.store.Commands(context.Background(), key)
+	if err = errors.Join(err, lost); err != nil {
+		c.fail("what is saved stays saved", "%v", err)
+		return
+	}
+	if revision < c.acknowledged {
+		c.fail("what is saved stays saved", "revision %d was saved, %d is there", c.acknowledged, revision)
+	}
+	for id := range c.obeyed {
+		c.obeyed[id] = slices.Contains(status.Consumed, id) || !slices.ContainsFunc(commands, func(o store.Command) bool { return o.ID == id })
+	}
+	if status.Phase != c.phase {
+		c.enter(status.Phase)
+	}
+}
+
 // tried counts the tries of a rise that a driver is asked for. An operator who
 // resumes gives it new ones.
 func (c *checker) tried(p *process, w router.Change) {
@@ -388,7 +420,7 @@ func (c *checker) arrived(l *lever, w router.Change, before traffic.Share) {
 }
 
 // harmless are the faults that change nothing about where a migration ends.
-var harmless = []Kind{Kill, Interrupt, Second, SaveBefore, SaveAfter, TornJournal, ReplyLost, SlowStore, Burst, Touch}
+var harmless = []Kind{Kill, Interrupt, PowerCut, Second, SaveBefore, SaveAfter, TornJournal, ReplyLost, SlowStore, Burst, Touch}
 
 // finally states what must be true when nothing more happens.
 func (c *checker) finally() {

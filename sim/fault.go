@@ -40,6 +40,7 @@ const (
 	Overslept
 	Second
 	Interrupt
+	PowerCut
 	ClockStep
 
 	// What goes wrong with signals.
@@ -100,6 +101,7 @@ var kindNames = [kinds]string{
 	Overslept:     "lease expired, another runs, the old one wakes",
 	Second:        "second run beside the first",
 	Interrupt:     "interrupted",
+	PowerCut:      "power cut",
 	ClockStep:     "clock step",
 	Blind:         "metrics blind",
 	Gap:           "gap in the metrics",

@@ -9,6 +9,7 @@ import (
 	"watari.dev/engine"
 	"watari.dev/router"
 	"watari.dev/runner"
+	"watari.dev/store/filestore/disk"
 )
 
 // Mutant is a watari that is broken on purpose, from outside: the production code
@@ -22,12 +23,13 @@ type Mutant struct {
 	Step   func(engine.Spec, engine.Status, engine.Observation, time.Time) (engine.Status, []engine.Intent)
 	Driver func(*process, router.Driver) router.Driver // wraps one lever as one process reaches it
 	Config func(*process, *runner.Config)              // changes what one process runs with
+	Disk   func(disk.Disk) disk.Disk                   // wraps the disk as one process reaches it; the store is on files then
 }
 
 // Mutants lists them in a fixed order. Each breaks something that the others do
 // not.
 func Mutants() []Mutant {
-	return slices.Concat(mutantsOfReading(), mutantsOfMemory(), mutantsOfDeciding(), mutantsOfTakingBack(), mutantsOfLevers(), mutantsOfStores())
+	return slices.Concat(mutantsOfReading(), mutantsOfMemory(), mutantsOfDeciding(), mutantsOfTakingBack(), mutantsOfLevers(), mutantsOfStores(), mutantsOfDisks())
 }
 
 // MutantNamed returns the mutant of a name; an error that lists them if there is

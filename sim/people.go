@@ -25,7 +25,7 @@ func (p *process) main(ctx context.Context) error {
 	if p.phase.Ended() && p.waiting == 0 {
 		return nil // as the command does: there is nothing to run
 	}
-	_, err := runner.Run(ctx, p.config(&disk{p, p.store}))
+	_, err := runner.Run(ctx, p.config(p.opened()))
 	return err
 }
 
@@ -35,7 +35,7 @@ func (p *process) config(s store.Store) runner.Config {
 		Store: s, Holder: store.Holder{ID: p.name, User: "sim", Host: "here", PID: p.number},
 		TakeOver: p.blind || p.healed || p.plan.People.TakeOver, Clock: p, Step: p.step,
 	}
-	if p.plan.Seed%encoded != 0 && p.brk == nil {
+	if p.platter == nil && p.brk == nil {
 		cfg.Codec = p.ledger
 	}
 	if !p.blind && p.plan.Spec.Gate.Signals {
@@ -62,7 +62,7 @@ func (p *process) takeBack(ctx context.Context) error {
 	if p.submit(string(engine.TakeBack), p.name) != nil {
 		p.tell(p.name, "cannot leave the order in the store")
 	}
-	shared := store.Store(&disk{p, p.store})
+	shared := store.Store(p.opened())
 	for range 120 {
 		cfg := p.config(shared)
 		cfg.Orders = []engine.Command{order}

@@ -138,7 +138,7 @@ func (s *script) processes() {
 		switch {
 		case b.fault == Freeze:
 			s.lines = append(s.lines, line{at: b.at, text: "away " + b.lasts.String(), lasts: b.lasts})
-		case b.fault == Interrupt, b.fault == TornJournal, b.fault == Kill && b.dies == anywhere:
+		case b.fault == Interrupt, b.fault == TornJournal, b.fault == PowerCut, b.fault == Kill && b.dies == anywhere:
 			s.add(b.at, "kill")
 			s.lines = append(s.lines, line{at: b.at, text: "away " + again.String(), lasts: again})
 		case b.fault == Kill && b.dies == beforeWrite:
@@ -151,7 +151,7 @@ func (s *script) processes() {
 
 // told are the kinds of faults that a script can play.
 var told = []Kind{
-	ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError, Throttled, Denied, ReadError, StaleRead, SlowSettling, Kill, Freeze, Interrupt,
+	ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError, Throttled, Denied, ReadError, StaleRead, SlowSettling, Kill, Freeze, Interrupt, PowerCut,
 	Blind, Gap, Swallow, Resets, Skew, TargetWorse, TargetSlow, TargetGone, SourceGone, BothFail, PodsDie, NoUsers, Burst, OrderPause, OrderResume,
 	OrderApprove, OrderRollback, OrderRetry, OrderTwice, Raise, Lower, Reapply, Fight, Touch,
 }

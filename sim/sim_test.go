@@ -81,8 +81,8 @@ func mustMeet(t *testing.T, c *Coverage) {
 	}{
 		{"a write whose reply does not come", moving, []Kind{ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError}},
 		{"a lever that cannot be used", running, []Kind{Throttled, Denied, ReadError, SlowCalls}},
-		{"a store that cannot be used", running, []Kind{SaveBefore, SaveAfter, DiskFull, TornJournal, SlowStore, Unreadable}},
-		{"a process that ends or sleeps", running, []Kind{Kill, Freeze, Overslept, Second, Interrupt, TornJournal}},
+		{"a store that cannot be used", running, []Kind{SaveBefore, SaveAfter, DiskFull, TornJournal, PowerCut, SlowStore, Unreadable}},
+		{"a process that ends or sleeps", running, []Kind{Kill, Freeze, Overslept, Second, Interrupt, PowerCut, TornJournal}},
 		{"a signal that does not say what is", before, []Kind{Blind, Gap, Swallow, Resets, Skew, SlowData}},
 		{"an operator", always, []Kind{OrderPause, OrderResume, OrderApprove, OrderRollback, OrderRetry, OrderTwice, RollbackHere}},
 		{"an intruder", always, []Kind{Raise, Lower, Reapply, Fight, Touch}},

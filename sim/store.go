@@ -10,22 +10,41 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/store"
+	"watari.dev/store/filestore/disk"
+	"watari.dev/store/filestore/memdisk"
 	"watari.dev/store/memstore"
 )
 
 var key = store.Key{Name: "shop"}
 
-// disk is the store as one process reaches it.
-type disk struct {
+// memory is the store as one process reaches it.
+type memory struct {
 	*process
 	store.Store
+	machine *machine // nil where the store is not on files
+}
+
+// opened returns the store as a process reaches it.
+func (p *process) opened() *memory {
+	if p.platter == nil {
+		return &memory{p, p.store, nil}
+	}
+	m := p.newMachine(p)
+	var d disk.Disk = m
+	if p.brk != nil {
+		d = p.brk.Disk(m)
+	}
+	return &memory{p, p.openFiles(d, p.wall), m}
 }
 
 var errUnreadable = errors.New("input/output error")
 
-// newStore returns the store that all processes share, which goes wrong as the
-// world says.
+// newStore returns the store that all processes share, as an operator reaches it.
 func (w *world) newStore() store.Store {
+	if w.brk == nil && w.plan.files() || w.brk != nil && w.brk.Disk != nil {
+		w.platter = memdisk.New()
+		return w.openFiles(terminal{w.platter}, func() time.Time { return w.caller.wall() })
+	}
 	return memstore.New(
 		memstore.WithClock(func() time.Time { return w.caller.wall() }),
 		memstore.WithAlive(w.holds),
@@ -43,6 +62,7 @@ func (w *world) holds(h store.Holder) bool {
 	return false
 }
 
+// storeFault is what goes wrong with the store in memory.
 func (w *world) storeFault(op memstore.Op) memstore.Fault {
 	if op == memstore.Submit || op == memstore.Acquire && !w.conditions[DiskFull].on(w.now) {
 		return memstore.None // an operator's terminal; a run that cannot begin
@@ -67,7 +87,7 @@ func (w *world) storeFault(op memstore.Op) memstore.Fault {
 }
 
 // enter is the moment before a call of the store.
-func (d *disk) enter(ctx context.Context) error {
+func (d *memory) enter(ctx context.Context) error {
 	d.effect()
 	if d.conditions[SlowStore].on(d.now) {
 		d.bite(SlowStore)
@@ -80,7 +100,7 @@ func (d *disk) enter(ctx context.Context) error {
 }
 
 // Load implements store.Store.
-func (d *disk) Load(ctx context.Context, key store.Key) (store.Record, store.Revision, error) {
+func (d *memory) Load(ctx context.Context, key store.Key) (store.Record, store.Revision, error) {
 	if err := d.enter(ctx); err != nil {
 		return store.Record{}, 0, err
 	}
@@ -93,9 +113,12 @@ func (d *disk) Load(ctx context.Context, key store.Key) (store.Record, store.Rev
 }
 
 // Save implements store.Store.
-func (d *disk) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
+func (d *memory) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
 	if err := d.enter(ctx); err != nil {
 		return 0, err
+	}
+	if d.machine != nil {
+		return d.saveFiles(ctx, prev, next, entries)
 	}
 	if kind, hit := d.hit(TornJournal); hit { // the process dies in the middle of it
 		d.bite(kind)
@@ -112,8 +135,30 @@ func (d *disk) Save(ctx context.Context, key store.Key, prev store.Revision, nex
 	return revision, err
 }
 
+// saveFiles saves on files. Whoever dies or is told of an error may have saved all
+// the same.
+func (d *memory) saveFiles(ctx context.Context, prev store.Revision, next store.Record, entries []store.Entry) (revision store.Revision, err error) {
+	d.machine.saving()
+	answered := false
+	defer func() {
+		if !answered {
+			d.check.saved(d.process, next, d.there(prev, next), errDied)
+		}
+	}()
+	revision, err = d.Store.Save(ctx, key, prev, next, entries...)
+	answered = true
+	d.check.saved(d.process, next, err == nil || d.there(prev, next), err)
+	if err == nil {
+		d.check.acknowledged = revision
+	}
+	d.effect()
+	return revision, err
+}
+
+var errDied = errors.New("died in the middle of it")
+
 // Append implements store.Store.
-func (d *disk) Append(ctx context.Context, key store.Key, entries ...store.Entry) error {
+func (d *memory) Append(ctx context.Context, key store.Key, entries ...store.Entry) error {
 	if err := d.enter(ctx); err != nil {
 		return err
 	}
@@ -122,7 +167,7 @@ func (d *disk) Append(ctx context.Context, key store.Key, entries ...store.Entry
 }
 
 // Commands implements store.Store.
-func (d *disk) Commands(ctx context.Context, key store.Key) ([]store.Command, error) {
+func (d *memory) Commands(ctx context.Context, key store.Key) ([]store.Command, error) {
 	d.alive()
 	if d.conditions[Unreadable].on(d.now) {
 		d.bite(Unreadable)
@@ -135,20 +180,18 @@ func (d *disk) Commands(ctx context.Context, key store.Key) ([]store.Command, er
 }
 
 // Discard implements store.Store.
-func (d *disk) Discard(ctx context.Context, key store.Key, ids ...string) error {
+func (d *memory) Discard(ctx context.Context, key store.Key, ids ...string) error {
 	if err := d.enter(ctx); err != nil {
 		return err
 	}
+	defer d.recount()
 	err := d.Store.Discard(ctx, key, ids...)
-	if left, lost := d.Store.Commands(ctx, key); lost == nil {
-		d.waiting = len(left)
-	}
 	d.effect()
 	return err
 }
 
 // Acquire implements store.Store.
-func (d *disk) Acquire(ctx context.Context, key store.Key, holder store.Holder, ttl time.Duration, takeOver bool) (store.Lease, error) {
+func (d *memory) Acquire(ctx context.Context, key store.Key, holder store.Holder, ttl time.Duration, takeOver bool) (store.Lease, error) {
 	if err := d.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -162,7 +205,7 @@ func (d *disk) Acquire(ctx context.Context, key store.Key, holder store.Holder, 
 
 // right is a lease as its process reaches it.
 type right struct {
-	disk  *disk
+	disk  *memory
 	lease store.Lease
 }
 
@@ -186,11 +229,6 @@ func (r *right) Release(ctx context.Context) error {
 	}
 	return r.lease.Release(ctx)
 }
-
-// encoded is how many seeds there are for each one whose statuses are written as
-// JSON, as the product writes them. That takes most of a run's time, and what it
-// could break is not about the order in which things happen.
-const encoded = 16
 
 // ledger keeps statuses as they are, and writes the number of each.
 type ledger struct{ statuses []engine.Status }

@@ -13,6 +13,7 @@ import (
 	"watari.dev/engine"
 	"watari.dev/router/metered"
 	"watari.dev/store"
+	"watari.dev/store/filestore/memdisk"
 )
 
 var dawn = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -28,6 +29,7 @@ type world struct {
 	bucket  *bucket
 	users   *users
 	store   store.Store
+	platter *memdisk.Disk // that it is on; nil for a store in memory
 	meter   *metered.Meter
 	ledger  *ledger
 	check   *checker
@@ -234,6 +236,10 @@ func (w *world) befall(f Fault) {
 // is of another sort.
 func (w *world) befallProcess(f Fault) bool {
 	switch f.Kind {
+	case PowerCut:
+		w.bite(PowerCut)
+		w.powerCut()
+		return true
 	case ClockStep:
 		w.clock += time.Duration(f.Value) * time.Second
 		w.bite(ClockStep)

@@ -47,7 +47,7 @@ type died struct{}
 
 func newMachine(t *testing.T) *machine {
 	m := &machine{t: t}
-	m.disk = memdisk.New(memdisk.WithFaults(func(op memdisk.Op, path string) error {
+	m.disk = memdisk.New().WithFaults(func(op memdisk.Op, path string) error {
 		if m.dead {
 			if op == memdisk.Unlock {
 				return nil // the kernel closes what the dead have open
@@ -68,7 +68,7 @@ func newMachine(t *testing.T) *machine {
 			return syscall.ENOSPC
 		}
 		return nil
-	}))
+	})
 	return m
 }
 

@@ -9,7 +9,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 )
+
+// LockPatience bounds the wait for a lock, which others hold for some flushes of a
+// disk only.
+const LockPatience = 10 * time.Second
 
 // ErrLocked says that a lock could not be had before patience ended.
 var ErrLocked = errors.New("another process has the lock")

@@ -12,11 +12,7 @@ import (
 const (
 	dirMode  = 0o700
 	fileMode = 0o600
-
-	// lockPatience bounds the wait for a lock, which others hold for some flushes of
-	// a disk only.
-	lockPatience = 10 * time.Second
-	lockPoll     = 2 * time.Millisecond
+	lockPoll = 2 * time.Millisecond
 )
 
 // OS returns the disk of the operating system.
@@ -73,7 +69,7 @@ func (system) Lock(ctx context.Context, path string) (unlock func(), err error) 
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	ctx, cancel := context.WithTimeout(ctx, LockPatience)
 	defer cancel()
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

@@ -41,10 +41,15 @@ const (
 	Unlock    Op = "unlock" // cannot fail
 )
 
-// Disk is the disk. Its methods may be called from several goroutines.
+// Disk is the disk, as one process reaches it. Its methods may be called from several
+// goroutines.
 type Disk struct {
 	before func(op Op, path string) error
+	*platter
+}
 
+// platter is what all who reach a disk share.
+type platter struct {
 	mu    sync.Mutex
 	root  *node
 	locks map[string]chan struct{} // closed when the lock is free again
@@ -52,23 +57,17 @@ type Disk struct {
 
 var _ disk.Disk = (*Disk)(nil)
 
-// Option changes how a Disk behaves.
-type Option func(*Disk)
-
-// WithFaults asks decide before each operation what goes wrong with it; nil is
-// nothing. It is not called with anything locked, so it may end the goroutine, or
-// never return, as a process does that dies there.
-func WithFaults(decide func(op Op, path string) error) Option {
-	return func(d *Disk) { d.before = decide }
+// New returns a disk that is empty but for its root, "/".
+func New() *Disk {
+	return &Disk{func(Op, string) error { return nil }, &platter{root: newDir(), locks: map[string]chan struct{}{}}}
 }
 
-// New returns a disk that is empty but for its root, "/".
-func New(options ...Option) *Disk {
-	d := &Disk{before: func(Op, string) error { return nil }, root: newDir(), locks: map[string]chan struct{}{}}
-	for _, set := range options {
-		set(d)
-	}
-	return d
+// WithFaults returns the same disk as a process reaches it for which things go wrong:
+// decide is asked before each operation, and nil is nothing. It is not called with
+// anything locked, so it may end the goroutine, or never return, as a process does
+// that dies there.
+func (d *Disk) WithFaults(decide func(op Op, path string) error) *Disk {
+	return &Disk{decide, d.platter}
 }
 
 // node is a file or a directory.
@@ -105,7 +104,7 @@ func apply(names map[string]*node, e entries) {
 }
 
 // find returns what is at a path, or why nothing is.
-func (d *Disk) find(at string) (*node, error) {
+func (d *platter) find(at string) (*node, error) {
 	n := d.root
 	for name := range strings.SplitSeq(strings.Trim(path.Clean(at), "/"), "/") {
 		switch {
@@ -126,7 +125,7 @@ func failed(op Op, at string, why error) error {
 }
 
 // dirAt returns the directory at a path.
-func (d *Disk) dirAt(at string) (*node, error) {
+func (d *platter) dirAt(at string) (*node, error) {
 	n, err := d.find(at)
 	if err == nil && !n.isDir() {
 		err = syscall.ENOTDIR
@@ -135,7 +134,7 @@ func (d *Disk) dirAt(at string) (*node, error) {
 }
 
 // fileAt returns the file at a path.
-func (d *Disk) fileAt(at string) (*node, error) {
+func (d *platter) fileAt(at string) (*node, error) {
 	n, err := d.find(at)
 	if err == nil && n.isDir() {
 		err = syscall.EISDIR
@@ -332,7 +331,7 @@ func (d *Disk) TryLock(at string) (unlock func(), busy <-chan struct{}, err erro
 	return unlock, busy, err
 }
 
-func (d *Disk) release(at string, held chan struct{}) {
+func (d *platter) release(at string, held chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.locks[at] == held { // and not somebody's who has it after a power cut

@@ -144,9 +144,8 @@ func tree(d disk.Disk, at string) string {
 }
 
 // try is a disk with one file, flushed, to which more was written.
-func try(t *testing.T, options ...memdisk.Option) (*memdisk.Disk, disk.File) {
+func try(t *testing.T, d *memdisk.Disk) (*memdisk.Disk, disk.File) {
 	t.Helper()
-	d := memdisk.New(options...)
 	f, err := d.Append("/f")
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +187,7 @@ func TestPowerCutLosesWhatWasNotFlushed(t *testing.T) {
 		"every second":  {everySecond(), "old." + strings.Repeat("n", 508) + strings.Repeat("\x00", 92)},
 		"nothing of it": {func(n int) int { return min(1, n-1) }, long},
 	} {
-		d, _ := try(t)
+		d, _ := try(t, memdisk.New())
 		d.PowerCut(c.choose)
 		if b, err := d.ReadFile("/f"); err != nil || string(b) != c.want {
 			t.Errorf("%s: %q, %v", name, b, err)
@@ -251,7 +250,7 @@ func TestPowerCutLosesNamesInOrder(t *testing.T) {
 }
 
 func TestPowerCutKeepsWhatWasFlushed(t *testing.T) {
-	d, f := try(t)
+	d, f := try(t, memdisk.New())
 	if err := errors.Join(f.Sync(), d.Mkdir("/dir"), d.SyncDir("/")); err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +272,7 @@ func TestPowerCutKeepsWhatWasFlushed(t *testing.T) {
 func TestFaultsHitWhatTheyShould(t *testing.T) {
 	var failing memdisk.Op
 	var asked []memdisk.Op
-	d, f := try(t, memdisk.WithFaults(func(op memdisk.Op, _ string) error {
+	d, f := try(t, memdisk.New().WithFaults(func(op memdisk.Op, _ string) error {
 		asked = append(asked, op)
 		if op == failing {
 			return syscall.ENOSPC

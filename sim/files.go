@@ -1,0 +1,139 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path"
+	"syscall"
+	"time"
+
+	"watari.dev/store"
+	"watari.dev/store/filestore"
+	"watari.dev/store/filestore/disk"
+	"watari.dev/store/filestore/memdisk"
+)
+
+// onFiles is how many plans there are for each one whose store is the product's, on
+// files, with statuses as JSON. That takes most of a run's time; what the others
+// have instead is in the same order, in memory, and as it is.
+const onFiles = 16
+
+// files reports whether the plan's store is on files.
+func (p Plan) files() bool { return p.Seed%onFiles == 0 }
+
+const stateDir = "/var/lib/watari"
+
+// openFiles returns the store on files as a process reaches it.
+func (w *world) openFiles(d disk.Disk, wall func() time.Time) store.Store {
+	return filestore.New(stateDir, filestore.WithDisk(d), filestore.WithClock(wall), filestore.WithAlive(w.holds))
+}
+
+// machine is the disk as one process reaches it, which can die or be frozen before
+// anything that it does to it.
+type machine struct {
+	*memdisk.Disk
+	process *process
+	fails   Kind // what goes wrong with the save that is under way; kinds is nothing
+	renamed bool // the record of that save has its name
+}
+
+func (w *world) newMachine(p *process) *machine {
+	m := &machine{process: p, fails: kinds}
+	m.Disk = w.platter.WithFaults(m.before)
+	return m
+}
+
+// before is the moment before an operation of the disk.
+func (m *machine) before(op memdisk.Op, at string) error {
+	p := m.process
+	if op == memdisk.Unlock {
+		return nil // the kernel closes what the dead have open
+	}
+	p.effect()
+	if p.conditions[DiskFull].on(p.now) && (op == memdisk.Write || op == memdisk.WriteRest || op == memdisk.Open || op == memdisk.Mkdir) {
+		p.bite(DiskFull)
+		return syscall.ENOSPC
+	}
+	name := path.Base(at)
+	switch {
+	case m.fails == SaveBefore && op == memdisk.Write, m.fails == SaveAfter && op == memdisk.SyncDir && m.renamed:
+		p.bite(m.fails)
+		m.fails = kinds
+		return syscall.EIO
+	case m.fails == TornJournal && op == memdisk.WriteRest && name == "journal.jsonl":
+		p.bite(TornJournal)
+		m.fails = kinds
+		p.kill()
+		p.alive()
+	}
+	m.renamed = m.renamed || op == memdisk.Rename && name == "record.json"
+	return nil
+}
+
+// saving is told that a save begins.
+func (m *machine) saving() {
+	m.renamed = false
+	if m.fails == kinds {
+		m.fails, _ = m.process.hit(SaveBefore, SaveAfter, TornJournal)
+	}
+}
+
+// lockPoll is how often a process looks whether a lock is free.
+const lockPoll = 50 * time.Millisecond
+
+// Lock implements disk.Disk in virtual time.
+func (m *machine) Lock(ctx context.Context, at string) (unlock func(), err error) {
+	p := m.process
+	for until := p.now + disk.LockPatience; ; {
+		unlock, busy, err := m.TryLock(at)
+		if err != nil || busy == nil {
+			return unlock, err
+		}
+		if p.now >= until {
+			return nil, fmt.Errorf("lock %s: %w: %w", at, disk.ErrLocked, context.DeadlineExceeded)
+		}
+		if err := p.pass(ctx, lockPoll); err != nil {
+			return nil, fmt.Errorf("lock %s: %w: %w", at, disk.ErrLocked, err)
+		}
+	}
+}
+
+// terminal is the disk as an operator reaches it, who does not wait.
+type terminal struct{ *memdisk.Disk }
+
+// Lock implements disk.Disk.
+func (t terminal) Lock(_ context.Context, at string) (unlock func(), err error) {
+	unlock, busy, err := t.TryLock(at)
+	if busy != nil {
+		err = fmt.Errorf("lock %s: %w", at, disk.ErrLocked)
+	}
+	return unlock, err
+}
+
+// powerCut takes the power from the machine that everything runs on. What is not
+// durable may be lost.
+func (w *world) powerCut() {
+	w.tell("world", "power cut")
+	for len(w.running) > 0 {
+		w.running[0].kill()
+	}
+	if w.platter == nil {
+		return
+	}
+	w.platter.PowerCut(w.dice.IntN)
+	w.check.survived()
+}
+
+// there reports whether the store has what was to be saved.
+func (w *world) there(prev store.Revision, next store.Record) bool {
+	record, revision, err := w.store.Load(context.Background(), key)
+	return err == nil && revision == prev+1 && bytes.Equal(record.Status, next.Status)
+}
+
+// recount is told that there may be fewer commands.
+func (w *world) recount() {
+	if left, err := w.store.Commands(context.Background(), key); err == nil {
+		w.waiting = len(left)
+	}
+}
