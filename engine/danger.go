@@ -39,13 +39,16 @@ func (t *turn) degradedOrBlind() bool {
 	return false
 }
 
-// unknownFor is how long it has not been known what should be. That a target has no
-// users, or no data yet, is nothing while its share is still on its way, or while
-// the counts of the time since are.
+// unknownFor is how long it has not been known what should be, since the target may
+// have users. That it has none, or no data yet, is nothing while its share is still
+// on its way, or while the counts of the time since are.
 func (t *turn) unknownFor(why Why) time.Duration {
 	since := t.status.BlindAt
 	if since.IsZero() {
 		return -1
+	}
+	if since.Before(t.status.Started) {
+		since = t.status.Started
 	}
 	if why == NoTargetData || why == Silent || why == NoTraffic {
 		if !t.status.inPlace() || !t.expected() {
