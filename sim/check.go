@@ -107,6 +107,7 @@ func (c *checker) stepped(p *process, before engine.Status, seen engine.Observat
 		return // it goes by a memory of its own
 	}
 	c.promised(p, before, seen, after, intents)
+	c.policies(p, before, seen, after)
 	if before.Phase.Ended() && after.Phase != before.Phase && len(seen.Commands) == 0 {
 		c.fail("ends stay ends", "%s became %s without a command", before.Phase, after.Phase)
 	}
@@ -376,6 +377,7 @@ func (c *checker) rises(p *process, l *lever, w router.Change) {
 		c.fail("saved before applied", "%s sends %s to %s, which the store does not know", p.name, w.ID, l.ref.Name)
 		return
 	}
+	c.corrected(p, l, w)
 	if w.Share <= l.low() {
 		return
 	}

@@ -16,21 +16,24 @@ import (
 type lever struct {
 	*world
 	Lever
-	ref      router.Ref
-	parts    []router.Pair
-	version  int
-	writer   string
-	foreign  bool // the last change was somebody else's
-	changed  time.Duration
-	past     []state       // oldest first
-	pending  int           // writes under way that raise a share
-	intruded time.Duration // when somebody else changed it last
-	asked    traffic.Share // what we sent it last; who writes the same is no intruder
-	agreed   traffic.Share // what was there when an operator agreed to write over it
-	used     time.Duration // when new connections use it
-	told     int           // the newest version whose token somebody has got, who can ask what became of it
-	teller   *process      // who got it
-	by       *process      // whose write arrived last
+	ref     router.Ref
+	parts   []router.Pair
+	version int
+	writer  string
+	foreign bool // the last change was somebody else's
+
+	corrected   string // the write that was sent last over somebody else's
+	corrections int    // how many there were
+	changed     time.Duration
+	past        []state       // oldest first
+	pending     int           // writes under way that raise a share
+	intruded    time.Duration // when somebody else changed it last
+	asked       traffic.Share // what we sent it last; who writes the same is no intruder
+	agreed      traffic.Share // what was there when an operator agreed to write over it
+	used        time.Duration // when new connections use it
+	told        int           // the newest version whose token somebody has got, who can ask what became of it
+	teller      *process      // who got it
+	by          *process      // whose write arrived last
 }
 
 // state is a lever as it was from a moment on.
