@@ -91,7 +91,7 @@ func mutantsOfDeciding() []Mutant {
 		{
 			Name: "an outage of the metrics takes back", Broken: "Not knowing takes everything back, although the plan says to hold.",
 			Peer:   "Argo Rollouts (consecutiveErrorLimit), Flagger (provider errors are failed)",
-			Breaks: []string{"killed anywhere, the same end"},
+			Breaks: []string{"killed anywhere, the same end", "not knowing is dealt with as planned"},
 			Step: wanting(func(spec *engine.Spec) {
 				spec.Rollback.OnUnknown, spec.Rollback.Kinds, spec.Rollback.UnknownAfter = engine.UnknownRollsBack, nil, 3*time.Second
 			}),
