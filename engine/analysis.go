@@ -254,6 +254,9 @@ func (t *turn) tooFew() (Verdict, bool) {
 // comparison says what the two sides look like.
 func (t *turn) comparison(a *verdict.Verdict) string {
 	w := a.Worst
+	if !slices.ContainsFunc(t.status.Evidence.Intervals, func(s Sample) bool { return s.Requests > 0 }) {
+		return "nothing speaks against the target; none of its requests was counted in " + t.spec.Gate.Window.String()
+	}
 	text := fmt.Sprintf("target fails %s of requests, source %s", verdict.Percent(t.status.Evidence.ratio(traffic.Target)), verdict.Percent(t.status.Evidence.ratio(traffic.Source)))
 	if !a.Compare {
 		text = fmt.Sprintf("target fails %s of requests; the source has no users to compare with", verdict.Percent(t.status.Evidence.ratio(traffic.Target)))
