@@ -74,7 +74,12 @@ func (s *Store) Load(ctx context.Context, key store.Key) (store.Record, store.Re
 	if f.Revision == 0 {
 		return store.Record{}, 0, fmt.Errorf("load migration %s from %s: %w", key, s.dir, store.ErrNotFound)
 	}
-	return store.Record{Spec: f.Spec, Status: f.Status}, f.Revision, nil
+	spec, err := compacted(f.Spec)
+	status, statusErr := compacted(f.Status)
+	if err = errors.Join(err, statusErr); err != nil {
+		return store.Record{}, 0, fmt.Errorf("load migration %s: %w", key, err)
+	}
+	return store.Record{Spec: spec, Status: status}, f.Revision, nil
 }
 
 // Save implements store.Store. The new record is complete and durable under

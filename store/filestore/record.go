@@ -25,7 +25,8 @@ type recordFile struct {
 	Status   json.RawMessage `json:"status"`
 }
 
-// readRecord returns the record at path; revision 0 if there is no such file.
+// readRecord returns the record at path, with its indentation; revision 0 if there
+// is no such file.
 func (s *Store) readRecord(path string) (recordFile, error) {
 	b, err := s.disk.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,27 +42,32 @@ func (s *Store) readRecord(path string) (recordFile, error) {
 	return f, nil
 }
 
-func decodeRecord(b []byte) (recordFile, error) {
-	var head struct{ Format int }
-	if err := json.Unmarshal(b, &head); err != nil {
-		return recordFile{}, damaged(err)
-	}
-	if head.Format > recordFormat {
-		return recordFile{}, fmt.Errorf("written by a newer watari (format %d, this one reads up to %d): go on with the newer one", head.Format, recordFormat)
-	}
-	var f recordFile
+func decodeRecord(b []byte) (f recordFile, err error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil {
-		return recordFile{}, damaged(err)
+	err = d.Decode(&f)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || err == nil && len(bytes.TrimSpace(b[d.InputOffset():])) > 0 {
+		err = json.Unmarshal(b, &f) // says what is wrong with the end
 	}
-	if f.Format < 1 || f.Revision < 1 {
-		return recordFile{}, damaged(fmt.Errorf("format %d, revision %d", f.Format, f.Revision))
+	switch {
+	case f.Format > recordFormat || err != nil && formatOf(b) > recordFormat:
+		return f, fmt.Errorf("written by a newer watari (format %d, this one reads up to %d): go on with the newer one", max(f.Format, formatOf(b)), recordFormat)
+	case err != nil:
+		return f, damaged(err)
+	case f.Format < 1 || f.Revision < 1:
+		return f, damaged(fmt.Errorf("format %d, revision %d", f.Format, f.Revision))
 	}
-	var err error
-	f.Spec, err = compacted(f.Spec, err)
-	f.Status, err = compacted(f.Status, err)
-	return f, err
+	return f, nil
+}
+
+// formatOf returns the format of a record that cannot be read as one of ours; 0 if
+// it has none.
+func formatOf(b []byte) int {
+	var head struct{ Format int }
+	if json.Unmarshal(b, &head) != nil {
+		return 0
+	}
+	return head.Format
 }
 
 func damaged(why error) error {
@@ -70,9 +76,9 @@ func damaged(why error) error {
 }
 
 // compacted takes the file's indentation out of raw again.
-func compacted(raw json.RawMessage, before error) (json.RawMessage, error) {
-	if before != nil || len(raw) == 0 {
-		return raw, before
+func compacted(raw json.RawMessage) (json.RawMessage, error) {
+	if len(raw) == 0 {
+		return raw, nil
 	}
 	var out bytes.Buffer
 	err := json.Compact(&out, raw)
