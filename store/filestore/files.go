@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -44,7 +45,8 @@ func (s *Store) ensureDir(dir string) error {
 
 // flushName makes durable that path is the name of what is there, once in the life
 // of the Store: who made it may have died before he did. That goes for all
-// directories above, as far as they can be read: those that cannot are not ours.
+// directories above as well, but not for those that cannot be read, or are on file
+// systems that flush no directories: nobody made those for us.
 func (s *Store) flushName(path string) error {
 	parent := filepath.Dir(path)
 	if _, done := s.flushed.Load(path); done || parent == path {
@@ -52,7 +54,7 @@ func (s *Store) flushName(path string) error {
 	}
 	err := s.disk.SyncDir(parent)
 	switch {
-	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS):
+	case slices.ContainsFunc([]error{fs.ErrPermission, syscall.EROFS, syscall.EINVAL, syscall.ENOTSUP}, func(kind error) bool { return errors.Is(err, kind) }):
 		return nil
 	case err != nil:
 		return explained(err)

@@ -305,3 +305,18 @@ func TestFullDiskAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestDirectoriesThatCannotBeFlushed: above the store there may be any file system.
+func TestDirectoriesThatCannotBeFlushed(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EACCES, syscall.EINVAL} {
+		d := memdisk.New().WithFaults(func(op memdisk.Op, path string) error {
+			if op == memdisk.SyncDir && !strings.HasPrefix(path, "/var/lib/watari") {
+				return errno
+			}
+			return nil
+		})
+		if _, err := New("/var/lib/watari", WithDisk(d)).Save(t.Context(), shop, 0, store.Record{}); err != nil {
+			t.Errorf("%v: %v", errno, err)
+		}
+	}
+}
