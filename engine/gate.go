@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -39,6 +40,7 @@ type Evidence struct {
 type SideState struct {
 	State   traffic.State `json:"state"`
 	Err     string        `json:"err,omitempty"`
+	Service string        `json:"service,omitempty"` // of which this is known, where there are several
 	KnownAt time.Time     `json:"knownAt,omitzero"` // end of the newest interval in which it was known
 }
 
@@ -73,6 +75,9 @@ func (e *Evidence) together(gate Gate, now time.Time) {
 		if i == 0 || s.Last.Target.worse(target, grace, now) {
 			target = s.Last.Target
 		}
+		if len(e.Services) > 1 {
+			source.Service, target.Service = cmp.Or(source.Service, s.Name), cmp.Or(target.Service, s.Name)
+		}
 	}
 	e.Last = traffic.BySide[SideState]{Source: source, Target: target}
 }
@@ -94,6 +99,14 @@ func (s SideState) worse(other SideState, grace time.Duration, now time.Time) bo
 		return a > b
 	}
 	return s.KnownAt.Before(other.KnownAt)
+}
+
+// of names the service, where there are several.
+func (s SideState) of() string {
+	if s.Service == "" {
+		return ""
+	}
+	return " of " + s.Service
 }
 
 // take takes over the newest interval.
@@ -370,15 +383,15 @@ func (e *Evidence) unseen(gate Gate, now time.Time) (Why, string) {
 	noSource := gate.Analysis != nil && !e.Alone && blindTo(source)
 	switch {
 	case blindTo(target) && target.State == traffic.Failed:
-		return Unreachable, "signal cannot be read: " + target.Err
+		return Unreachable, "signal" + target.of() + " cannot be read: " + target.Err
 	case blindTo(target) && noSource:
-		return NoData, "signal has no data of either side" + colon(target.Err)
+		return NoData, "signal" + target.of() + " has no data of either side" + colon(target.Err)
 	case blindTo(target):
-		return NoTargetData, "signal has no data of the target" + colon(target.Err)
+		return NoTargetData, "signal" + target.of() + " has no data of the target" + colon(target.Err)
 	case noSource && source.State == traffic.Failed:
-		return Unreachable, "signal cannot be read: " + source.Err
+		return Unreachable, "signal" + source.of() + " cannot be read: " + source.Err
 	case noSource:
-		return NoSourceData, "signal has no data of the source, so there is nothing to compare with" + colon(source.Err)
+		return NoSourceData, "signal" + source.of() + " has no data of the source, so there is nothing to compare with" + colon(source.Err)
 	default:
 		return "", ""
 	}

@@ -105,9 +105,9 @@ func (t *turn) usersMissing() string {
 		switch {
 		case side.name == t.spec.Target && !t.served():
 		case side.state.State == traffic.Failed:
-			return "the signal cannot be read: " + side.state.Err
+			return "the signal" + side.state.of() + " cannot be read: " + side.state.Err
 		case side.state.State == traffic.Unknown:
-			return "the signal has no data of " + side.name + colon(side.state.Err)
+			return "the signal" + side.state.of() + " has no data of " + side.name + colon(side.state.Err)
 		}
 	}
 	return "the signal saw no request in " + t.spec.Gate.Window.String()

@@ -28,7 +28,7 @@ import (
 //	                              late-write=8s (the next write arrives so much later), partial (the next write changes some names),
 //	                              stale=5s (reads are that much behind), settles=2s
 //	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed counted [service=web]
-//	signal ok|unreachable|no-target|no-source|none|skewed|restarting
+//	signal ok|unreachable|no-target|no-source|none|skewed|restarting [service=web]
 //	intrude NAME SHARE [OWNER [perhaps|probably|surely]]   SHARE may be 10%..50%, different in its names
 //	race NAME SHARE [OWNER...]    the same, between the look and the next write
 //	command VERB                  pause, resume, approve, rollback, retry
@@ -74,6 +74,9 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 		how := d.CmdArgs[0].Key
 		w.signal, w.silent, w.sightless = how != "unreachable", how == "no-target" || how == "none", how == "no-source" || how == "none"
 		w.skewed, w.restarting = how == "skewed", how == "restarting"
+		if w.signalService = ""; len(d.CmdArgs) > 1 {
+			w.signalService = d.CmdArgs[1].Vals[0]
+		}
 	case "intrude", "race":
 		low, high, differ := strings.Cut(d.CmdArgs[1].Key, "..")
 		if !differ {

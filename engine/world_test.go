@@ -25,6 +25,7 @@ type world struct {
 
 	sightless, skewed, restarting bool          // the signal has no data of the source; its clocks disagree; the source's counters begin again
 	failingService                string        // the only one that fails on the target; empty for all
+	signalService                 string        // the only one whose signal is not ok; empty for all
 	leak                          traffic.Share // a part of all requests that reaches the source past the levers
 	rate                          int64
 	failing                       traffic.BySide[float64] // error ratio of each side
@@ -252,7 +253,8 @@ func (w *world) count() []Interval {
 
 func (w *world) countService(name string, total float64) Interval {
 	in := Interval{Service: name}
-	if !w.signal {
+	seen := w.signalService != "" && name != w.signalService // what is wrong is wrong with another one
+	if !w.signal && !seen {
 		failed := traffic.FailedAt[traffic.Counts](errors.New("connection refused"), w.now)
 		in.Source, in.Target = failed, failed
 		return in
@@ -273,6 +275,9 @@ func (w *world) countService(name string, total float64) Interval {
 	in.Target = w.answered(total*share, failing, w.latency, &w.carry[name].Target)
 	if w.swallowed {
 		in.Target = traffic.KnownAt(traffic.Counts{}, w.now)
+	}
+	if seen {
+		return in
 	}
 	if w.skewed {
 		in.Source.Value.Skew = 40 * time.Second
