@@ -34,9 +34,9 @@ type checker struct {
 // knowledge is what a process has been told.
 type knowledge struct {
 	routes  []reading
-	sides   traffic.BySide[time.Duration] // when each side was known last
-	stepped time.Duration                 // when it decided last
-	before  time.Duration                 // and before that
+	sides   []traffic.BySide[time.Duration] // when each side of each service was known last
+	stepped time.Duration                   // when it decided last
+	before  time.Duration                   // and before that
 	decided engine.Status
 	durable *engine.Status // what of its decisions the store has, whatever it was told
 	failing bool           // the last save did, as it was told
@@ -269,15 +269,33 @@ func (c *checker) read(p *process, l *lever, s state) {
 	p.knows.routes[l.index()] = reading{at: c.now, version: s.version}
 }
 
-func (c *checker) counted(p *process, target bool, r traffic.Reading[traffic.Counts]) {
+func (c *checker) counted(p *process, service int, target bool, r traffic.Reading[traffic.Counts]) {
 	if r.State != traffic.Known {
 		return
 	}
-	if target {
-		p.knows.sides.Target = c.now
-	} else {
-		p.knows.sides.Source = c.now
+	for len(p.knows.sides) <= service {
+		p.knows.sides = append(p.knows.sides, traffic.BySide[time.Duration]{})
 	}
+	if target {
+		p.knows.sides[service].Target = c.now
+	} else {
+		p.knows.sides[service].Source = c.now
+	}
+}
+
+// sawLast returns when each side was known last: of all services, the one that was
+// seen least.
+func (c *checker) sawLast(p *process) (least traffic.BySide[time.Duration]) {
+	for i, sides := range p.knows.sides {
+		if i == 0 {
+			least = sides
+		}
+		least.Source, least.Target = min(least.Source, sides.Source), min(least.Target, sides.Target)
+	}
+	if len(p.knows.sides) < len(names(c.plan.Signals)) {
+		return traffic.BySide[time.Duration]{}
+	}
+	return least
 }
 
 // saved is told what became of a save.
@@ -405,12 +423,12 @@ func (c *checker) sighted(p *process, l *lever, w router.Change) {
 	if !gate.Signals {
 		return
 	}
-	bound := gate.Window + 3*gate.Interval + 26*time.Second
-	if !p.knows.durable.Evidence.Alone && c.now-p.knows.sides.Source > bound {
-		c.fail("no rise on the unknown", "%s rises to %s, the source was seen %s ago", l.ref.Name, w.Share, clock(c.now-p.knows.sides.Source))
+	bound, saw := gate.Window+3*gate.Interval+26*time.Second, c.sawLast(p)
+	if !p.knows.durable.Evidence.Alone && c.now-saw.Source > bound {
+		c.fail("no rise on the unknown", "%s rises to %s, the source was seen %s ago", l.ref.Name, w.Share, clock(c.now-saw.Source))
 	}
-	if l.low() > traffic.None && c.now-p.knows.sides.Target > bound {
-		c.fail("no rise on the unknown", "%s rises to %s, the target was seen %s ago", l.ref.Name, w.Share, clock(c.now-p.knows.sides.Target))
+	if l.low() > traffic.None && c.now-saw.Target > bound {
+		c.fail("no rise on the unknown", "%s rises to %s, the target was seen %s ago", l.ref.Name, w.Share, clock(c.now-saw.Target))
 	}
 }
 

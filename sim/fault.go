@@ -190,7 +190,9 @@ type Fault struct {
 	Lasts time.Duration `json:"lasts,omitempty"` // for what is a condition
 	Times int           `json:"times,omitempty"` // for what hits calls: how many of them
 	Route int           `json:"route,omitempty"` // which lever
-	Value int           `json:"value,omitempty"` // a share in basis points, a ratio in basis points, or a number of effects
+	// Service is the only one whose metrics it hits, from 1 on; 0 is all of them.
+	Service int `json:"service,omitempty"`
+	Value   int `json:"value,omitempty"` // a share in basis points, a ratio in basis points, or a number of effects
 }
 
 // String says it in one line.
@@ -207,7 +209,15 @@ func (f Fault) String() string {
 	if f.Lasts > 0 {
 		text += fmt.Sprintf(", for %s", f.Lasts)
 	}
+	if f.Service > 0 {
+		text += fmt.Sprintf(", service %d", f.Service)
+	}
 	return text + fmt.Sprintf(" (route %d, value %d)", f.Route, f.Value)
+}
+
+// hitsMetrics are the kinds that hit what is counted, of all services or of one.
+func hitsMetrics(k Kind) bool {
+	return slices.Contains([]Kind{Blind, Gap, Swallow, Resets, Skew, SlowData}, k)
 }
 
 // hitsCalls are the kinds that hit a number of calls.

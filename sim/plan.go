@@ -277,6 +277,9 @@ func (r *draw) faults(p Plan) []Fault {
 			f.After = r.between(0, 90*time.Second)
 		}
 		r.detail(&f)
+		if hitsMetrics(f.Kind) {
+			f.Service = r.IntN(1 + len(names(p.Signals)))
+		}
 		out = append(out, f)
 		if f.Kind == LateWrite && r.chance(0.5) { // and it is taken back while the write is under way
 			out = append(out, Fault{Kind: OrderRollback, Phase: engine.Shifting, Nth: 1 + r.IntN(2), After: r.between(0, 4*time.Second)})

@@ -58,7 +58,7 @@ func (c *checker) goesOn(p *process, after engine.Status) {
 	if !watching || drifting || !spec.Gate.Signals || policy.OnUnknown != engine.UnknownRollsBack || holds {
 		return
 	}
-	unseen := c.now - max(p.knows.sides.Target, p.began, c.thawed, c.reached)
+	unseen := c.now - max(c.sawLast(p).Target, p.began, c.thawed, c.reached)
 	if bound := policy.UnknownAfter + spec.Gate.Window + 3*spec.Gate.Interval + slowest(c.plan.Signals) + c.late() + 10*time.Second; unseen > bound {
 		c.fail("not knowing is dealt with as planned", "%s goes on, the target was seen %s ago", after.Phase, clock(unseen))
 	}

@@ -96,7 +96,7 @@ func (c *checker) watched(p *process, before, after engine.Status) {
 	}
 	gate := c.plan.Spec.Gate
 	p.knows.turned = true
-	p.knows.sighted = !gate.Signals || c.late() > 0 || c.now-p.knows.sides.Target < max(gate.Window/2, slowest(c.plan.Signals))+answering
+	p.knows.sighted = !gate.Signals || c.late() > 0 || c.now-c.sawLast(p).Target < max(gate.Window/2, slowest(c.plan.Signals))+answering
 }
 
 // answering is how long a source of counts may take to answer.

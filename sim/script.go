@@ -18,6 +18,9 @@ import (
 func Script(plan Plan, r Result) string {
 	s := &script{plan: plan, story: r.story, end: r.Took + ending}
 	for _, b := range s.story {
+		if b.begins != nil && b.begins.Service > 0 && len(names(s.plan.Signals)) > 1 {
+			s.comment(b.at, "%s: %s of one service alone, which is told of all", tenths(b.at), b.begins.Kind)
+		}
 		if b.heal {
 			s.end = b.at
 		}

@@ -60,8 +60,9 @@ type world struct {
 
 // condition is a fault that lasts.
 type condition struct {
-	until time.Duration
-	value int
+	until   time.Duration
+	value   int
+	service int // the only one whose metrics it hits, from 1 on; 0 is all
 }
 
 func (c condition) on(now time.Duration) bool { return now < c.until }
@@ -220,7 +221,7 @@ func (w *world) befall(f Fault) {
 		return
 	}
 	c := &w.conditions[f.Kind]
-	c.until, c.value = max(c.until, w.now+f.Lasts), f.Value
+	c.until, c.value, c.service = max(c.until, w.now+f.Lasts), f.Value, f.Service
 	switch f.Kind {
 	case TargetWorse, TargetSlow, TargetGone, SourceGone, BothFail, PodsDie, NoUsers, Burst:
 		w.bite(f.Kind)
