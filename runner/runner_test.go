@@ -301,6 +301,71 @@ func TestCtrlCLeavesTheShareAndTheNextRunGoesOn(t *testing.T) {
 	})
 }
 
+// asking calls ask before each question to a signal.
+type asking struct {
+	signal.Source
+	ask func() error
+}
+
+func (a asking) Counts(ctx context.Context, q signal.Query, from, to time.Time) (signal.Counts, error) {
+	if err := a.ask(); err != nil {
+		return signal.Counts{}, err
+	}
+	return a.Source.Counts(ctx, q, from, to)
+}
+
+// TestWhoIsToldToStopDecidesNothingMore: what he sees while he is being stopped may
+// be half of what is.
+func TestWhoIsToldToStopDecidesNothingMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := false
+		s.cfg.Signals[0].Source = asking{s.signal, func() error {
+			if s.share() == 1000 {
+				stopped = true
+				stop()
+			}
+			return nil
+		}}
+		s.cfg.OnTurn = func(turn Turn) {
+			if stopped {
+				t.Errorf("a turn after that: %s, %s", turn.Status.Phase, turn.Status.Reason)
+			}
+		}
+		if status, err := s.runUntil(ctx); !errors.Is(err, context.Canceled) || !stopped || s.share() != 1000 {
+			t.Fatalf("%s, share %s, %v", status.Phase, s.share(), err)
+		}
+	})
+}
+
+// TestQuestionsThatNobodyCanAnswer end a migration that has not begun, and blind one
+// that has.
+func TestQuestionsThatNobodyCanAnswer(t *testing.T) {
+	wrong := errors.New("there is no such metric")
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.cfg.Signals[0].Source = asking{s.signal, func() error { return wrong }}
+		if status, err := s.run(t); !errors.Is(err, wrong) || status.Phase != engine.Pending && status.Phase != "" || s.share() != 0 {
+			t.Errorf("before it begins: %s, share %s, %v", status.Phase, s.share(), err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.cfg.Spec.Rollback.OnUnknown = engine.UnknownRollsBack
+		s.cfg.Signals[0].Source = asking{s.signal, func() error {
+			if s.share() > 0 {
+				return wrong
+			}
+			return nil
+		}}
+		status, err := s.run(t)
+		if err != nil || status.Phase != engine.RolledBack || !strings.Contains(status.Cause, wrong.Error()) {
+			t.Errorf("on the way: %s, %s, %v", status.Phase, status.Cause, err)
+		}
+	})
+}
+
 // TestRollbackNeedsTheRouterAlone runs as "watari rollback" does: no signals, an
 // operator's command waiting.
 func TestRollbackNeedsTheRouterAlone(t *testing.T) {
@@ -609,7 +674,11 @@ func TestWhatMayHaveHappenedCountsAsLost(t *testing.T) {
 		{&router.Error{Kind: router.ErrUnavailable, Effect: router.EffectNothing}, engine.Refused},
 		{&router.Error{Kind: router.ErrDenied, Effect: router.EffectNothing}, engine.Denied},
 		{&router.Error{Kind: router.ErrInexact, Effect: router.EffectNothing}, engine.Denied},
+		{&router.Error{Kind: router.ErrNotFound, Effect: router.EffectNothing}, engine.Denied},
+		{&router.Error{Kind: router.ErrHeldBack, Effect: router.EffectNothing}, engine.Held},
+		{&router.Error{Kind: router.ErrExpired, Effect: router.EffectNothing}, engine.Held},
 		{&router.Error{Kind: router.ErrDenied, Effect: router.EffectPartial}, engine.Lost},
+		{&router.Error{Kind: router.ErrExpired, Effect: router.EffectPartial}, engine.Lost},
 		{&router.Error{Kind: router.ErrUnavailable}, engine.Lost},
 		{errors.New("surprise"), engine.Lost},
 	} {
