@@ -41,7 +41,7 @@ type SideState struct {
 	State   traffic.State `json:"state"`
 	Err     string        `json:"err,omitempty"`
 	Service string        `json:"service,omitempty"` // of which this is known, where there are several
-	KnownAt time.Time     `json:"knownAt,omitzero"` // end of the newest interval in which it was known
+	KnownAt time.Time     `json:"knownAt,omitzero"`  // end of the newest interval in which it was known
 }
 
 // ServiceSeen is what was seen of one service.

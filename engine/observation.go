@@ -37,7 +37,7 @@ const (
 	Lost     Outcome = ""         // nobody knows; read to find out
 	Accepted Outcome = "accepted" // done
 	Refused  Outcome = "refused"  // not done; may be tried again
-	Held     Outcome = "held"     // not sent, by our own hand: no try, and says nothing of the route
+	Held     Outcome = "held"     // not sent, by our own hand, or nobody was signed in: no try, and says nothing of the route
 	Denied   Outcome = "denied"   // not done, and trying again does not help
 )
 

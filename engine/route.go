@@ -57,7 +57,9 @@ func (t *turn) absorbResult(r *RouteStatus, res *Result) bool {
 		if res.RetryAt.After(w.NextTry) {
 			w.NextTry = res.RetryAt
 		}
-		r.Trouble = w.Share.String() + " not sent yet: " + res.Err
+		if !r.Unread { // which has said why already
+			r.Trouble = w.Share.String() + " not written yet: " + res.Err
+		}
 	case Refused:
 		t.failed(r, res.Err)
 		t.note("write", r.Name, "%s: %s not written: %s", r.Name, w.Share, res.Err)

@@ -24,7 +24,7 @@ import (
 //	step SHARE HOLD [approval]
 //	----
 //	run DURATION                  let time pass
-//	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, unreadable, never-settles, late=SHARE, cap=SHARE, ok,
+//	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, expired, unreadable, never-settles, late=SHARE, cap=SHARE, ok,
 //	                              late-write=8s (the next write arrives so much later), partial (the next write changes some names),
 //	                              stale=5s (reads are that much behind), settles=2s
 //	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed counted [service=web]
@@ -132,6 +132,8 @@ func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
 		l.loseWrite = n
 	case "denied":
 		l.denied = true
+	case "expired":
+		l.expired, l.unread = true, true
 	case "unreadable":
 		l.unread = true
 	case "never-settles":
@@ -150,7 +152,7 @@ func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
 		l.settles = span(t, a.Vals[0])
 	case "ok":
 		l.lateWrite, l.partial, l.stale = 0, 0, 0
-		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles = 0, 0, 0, false, false, false
+		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles, l.expired = 0, 0, 0, false, false, false, false
 	default:
 		t.Fatalf("no such fault %q", a.Key)
 	}

@@ -59,6 +59,7 @@ type lever struct {
 	loseReply      int    // do that many writes without a reply
 	loseWrite      int    // lose that many writes before they do anything
 	denied, unread bool
+	expired        bool // credentials: nothing is written or read
 	neverSettles   bool
 	late           traffic.Share // a write that arrives late
 	lateAt         time.Time
@@ -323,6 +324,9 @@ func (w *world) apply(in Write) *Result {
 		race()
 	}
 	switch {
+	case l.expired:
+		res.Outcome, res.Err, res.RetryAt = Held, "credentials have expired", w.now.Add(5*time.Second)
+		return res
 	case l.denied:
 		res.Outcome, res.Err = Denied, "access denied"
 		return res

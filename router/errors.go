@@ -21,6 +21,10 @@ var (
 	// ErrHeldBack is an ErrThrottled by our own hand: the data plane was not asked,
 	// so it is no try. HeldBack says until when.
 	ErrHeldBack error = heldBack{}
+
+	// ErrSignedOut is an ErrDenied that ends: the credentials have expired, or there
+	// are none at the moment. What they may do once they are renewed is unknown.
+	ErrSignedOut error = signedOut{}
 )
 
 // heldBack is ErrThrottled with a text of its own.
@@ -28,6 +32,12 @@ type heldBack struct{}
 
 func (heldBack) Error() string { return "held back" }
 func (heldBack) Unwrap() error { return ErrThrottled }
+
+// signedOut is ErrDenied with a text of its own.
+type signedOut struct{}
+
+func (signedOut) Error() string { return "credentials have expired or are missing" }
+func (signedOut) Unwrap() error { return ErrDenied }
 
 // Effect says what a failed write did.
 type Effect uint8

@@ -79,6 +79,9 @@ func (r *run) write(ctx context.Context, w engine.Write, decided time.Time) Effe
 	if err != nil {
 		effect.Result.Outcome, effect.Result.Err = outcome(err), err.Error()
 		effect.Result.RetryAt, _ = router.HeldBack(err)
+		if errors.Is(err, router.ErrSignedOut) {
+			effect.Result.RetryAt = r.Clock.Now().Add(signInPause)
+		}
 		return effect
 	}
 	effect.Receipt = &receipt
@@ -87,13 +90,17 @@ func (r *run) write(ctx context.Context, w engine.Write, decided time.Time) Effe
 	return effect
 }
 
+// signInPause is how long to wait before a write is asked for again that nobody was
+// signed in for.
+const signInPause = 5 * time.Second
+
 // outcome says what a failed write means to the engine. What may have happened
 // counts as lost, whatever the error.
 func outcome(err error) engine.Outcome {
 	if router.EffectOf(err) != router.EffectNothing {
 		return engine.Lost
 	}
-	if errors.Is(err, router.ErrHeldBack) || errors.Is(err, router.ErrExpired) {
+	if errors.Is(err, router.ErrHeldBack) || errors.Is(err, router.ErrExpired) || errors.Is(err, router.ErrSignedOut) {
 		return engine.Held
 	}
 	for _, kind := range []error{router.ErrDenied, router.ErrNotFound, router.ErrNotOwned, router.ErrInexact} {

@@ -140,15 +140,14 @@ func holding(step int) moment {
 // riseKinds are what a rise survives. One that is denied is given up, and should
 // be.
 func riseKinds() []fault.Kind {
-	return []fault.Kind{fault.Throttle, fault.Error, fault.ErrorAfter, fault.LostReply, fault.LostRequest, fault.Delay, fault.Late}
+	return []fault.Kind{fault.Throttle, fault.Error, fault.ErrorAfter, fault.LostReply, fault.LostRequest, fault.Delay, fault.Late, fault.ExpiredToken}
 }
 
 // backKinds are what taking back survives beside throttling: everything that
 // ends.
 func backKinds() []fault.Kind {
 	return []fault.Kind{
-		fault.Error, fault.ErrorAfter, fault.LostReply, fault.LostRequest, fault.Delay, fault.Late,
-		fault.ExpiredToken, fault.AccessDenied,
+		fault.Error, fault.ErrorAfter, fault.LostReply, fault.LostRequest, fault.Delay, fault.Late, fault.ExpiredToken, fault.AccessDenied,
 	}
 }
 

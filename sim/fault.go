@@ -21,6 +21,7 @@ const (
 	ServerError
 	Throttled
 	Denied
+	SignedOut
 	ReadError
 	StaleRead
 	SlowCalls
@@ -85,7 +86,8 @@ var kindNames = [kinds]string{
 	PartialWrite:  "partial batch",
 	ServerError:   "server error",
 	Throttled:     "throttling storm",
-	Denied:        "credentials expired",
+	Denied:        "access denied",
+	SignedOut:     "credentials expired",
 	ReadError:     "read error",
 	StaleRead:     "stale read",
 	SlowCalls:     "slow calls",

@@ -193,7 +193,10 @@ func (d *driver) once(ctx context.Context, op string) error {
 	switch {
 	case d.conditions[Denied].on(d.now):
 		d.bite(Denied)
-		return d.fail(op, router.ErrDenied, errors.New("the security token included in the request is expired"), router.EffectNothing)
+		return d.fail(op, router.ErrDenied, errors.New("no policy allows it"), router.EffectNothing)
+	case d.conditions[SignedOut].on(d.now):
+		d.bite(SignedOut)
+		return d.fail(op, router.ErrSignedOut, errors.New("the security token included in the request is expired"), router.EffectNothing)
 	case d.conditions[Throttled].on(d.now) && d.noise() < 0.9:
 		d.bite(Throttled)
 		return d.fail(op, router.ErrThrottled, errors.New("rate exceeded"), router.EffectNothing)

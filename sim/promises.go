@@ -197,7 +197,7 @@ func (c *checker) misnamed(before, after engine.Status) {
 
 // calmPlan reports whether no fault of the plan changes where it ends.
 func (c *checker) calmPlan() bool {
-	return !slices.ContainsFunc(c.plan.Faults, func(f Fault) bool { return !slices.Contains(harmless, f.Kind) && !c.borne(f.Kind) })
+	return !slices.ContainsFunc(c.plan.Faults, func(f Fault) bool { return !slices.Contains(harmless, f.Kind) && !c.borne(f) })
 }
 
 // accused states that a target that has never failed a request, and never was
@@ -241,16 +241,20 @@ func (c *checker) remembered(p *process, status json.RawMessage) {
 	}
 }
 
-// borne reports whether the plan says to wait while a fault of the metrics lasts, so
-// that it changes nothing about where the migration ends.
-func (c *checker) borne(k Kind) bool {
+// borne reports whether a fault is waited for, so that it changes nothing about where
+// the migration ends: expired credentials once it has begun, and what can be seen
+// where the plan says to hold.
+func (c *checker) borne(f Fault) bool {
+	if f.Kind == SignedOut {
+		return f.Phase != "" && f.Phase != engine.Pending
+	}
 	policy := c.plan.Spec.Rollback
 	for _, do := range policy.Kinds {
 		if do == engine.UnknownRollsBack {
 			return false
 		}
 	}
-	return policy.OnUnknown != engine.UnknownRollsBack && slices.Contains([]Kind{Blind, Gap, SlowData}, k)
+	return policy.OnUnknown != engine.UnknownRollsBack && slices.Contains([]Kind{Blind, Gap, SlowData}, f.Kind)
 }
 
 // lostOrder states that every order was obeyed in the end, or refused.

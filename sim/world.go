@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -202,9 +203,12 @@ func (w *world) enter(p engine.Phase) {
 }
 
 // meetsTurn reports whether a fault that waits for a phase without delay hits the
-// very turn that enters it: what hits calls, and what ends a process between two
-// effects. An event would come after all that the turn does without time passing.
-func meetsTurn(k Kind) bool { return hitsCalls(k) || k == Kill || k == Freeze || k == Overslept }
+// very turn that enters it: what hits calls, what ends a process between two effects,
+// and rights that end between a look and a write. An event would come after all that
+// the turn does without time passing.
+func meetsTurn(k Kind) bool {
+	return hitsCalls(k) || slices.Contains([]Kind{Kill, Freeze, Overslept, Denied, SignedOut}, k)
+}
 
 // befall lets a fault begin.
 func (w *world) befall(f Fault) {
@@ -227,7 +231,7 @@ func (w *world) befall(f Fault) {
 		w.bite(f.Kind)
 		w.users.change()
 		w.at(c.until, w.users.change)
-	case Throttled, Denied, ReadError, SlowCalls, SlowSettling, StaleRead, SlowStore:
+	case Throttled, Denied, SignedOut, ReadError, SlowCalls, SlowSettling, StaleRead, SlowStore:
 		w.at(c.until, w.disturbed)
 		w.calm = max(w.calm, c.until)
 	}

@@ -33,7 +33,6 @@ func TestClassify(t *testing.T) {
 	}{
 		{api("Throttling"), router.ErrThrottled, router.EffectNothing},
 		{api("PriorRequestNotComplete"), router.ErrThrottled, router.EffectNothing},
-		{api("AccessDenied"), router.ErrDenied, router.EffectNothing},
 		{api("RuleNotFound"), router.ErrNotFound, router.EffectNothing},
 		{api("ValidationError"), router.ErrNotOwned, router.EffectNothing},
 		{api("InternalFailure"), router.ErrUnavailable, router.EffectUnknown},
@@ -46,7 +45,9 @@ func TestClassify(t *testing.T) {
 		{&net.OpError{Op: "read", Err: errors.New("reset")}, router.ErrUnavailable, router.EffectUnknown},
 		{&net.OpError{Op: "dial", Err: errors.New("refused")}, router.ErrUnavailable, router.EffectNothing},
 		{&notSentError{err: context.Canceled}, router.ErrUnavailable, router.EffectNothing},
-		{&credentialsError{errors.New("none")}, router.ErrDenied, router.EffectNothing},
+		{&credentialsError{errors.New("none")}, router.ErrSignedOut, router.EffectNothing},
+		{api("ExpiredToken"), router.ErrSignedOut, router.EffectNothing},
+		{api("AccessDenied"), router.ErrDenied, router.EffectNothing},
 		{&expiredError{last: api("Throttling")}, router.ErrExpired, router.EffectNothing},
 		{&notSentError{err: context.Canceled, last: api("Throttling")}, router.ErrUnavailable, router.EffectNothing},
 		{smithy.InvalidParamsError{}, router.ErrNotOwned, router.EffectNothing},
@@ -151,7 +152,7 @@ func TestConfigNamesMissingCredentials(t *testing.T) {
 		t.Errorf("the SDK would try %d times", n)
 	}
 	_, err := config.Credentials.Retrieve(t.Context())
-	if effect, kind := Classify(err); kind != router.ErrDenied || effect != router.EffectNothing {
+	if effect, kind := Classify(err); kind != router.ErrSignedOut || effect != router.EffectNothing {
 		t.Errorf("%v is %v, %v", err, kind, effect)
 	}
 }

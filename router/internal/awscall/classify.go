@@ -33,8 +33,8 @@ var kinds = map[string]error{
 	"SignatureDoesNotMatch":       router.ErrDenied,
 	"IncompleteSignature":         router.ErrDenied,
 	"MissingAuthenticationToken":  router.ErrDenied,
-	"ExpiredToken":                router.ErrDenied,
-	"ExpiredTokenException":       router.ErrDenied,
+	"ExpiredToken":                router.ErrSignedOut,
+	"ExpiredTokenException":       router.ErrSignedOut,
 	"OptInRequired":               router.ErrDenied,
 	"NoSuchHostedZone":            router.ErrNotFound,
 	"NoSuchChange":                router.ErrNotFound,
@@ -60,7 +60,7 @@ func Classify(err error) (effect router.Effect, kind error) {
 	case errors.As(err, &late):
 		return router.EffectNothing, router.ErrExpired
 	case errors.As(err, &nobody):
-		return router.EffectNothing, router.ErrDenied
+		return router.EffectNothing, router.ErrSignedOut
 	case errors.As(err, &unsent), neverConnected(err):
 		return router.EffectNothing, router.ErrUnavailable
 	case errors.As(err, &params):

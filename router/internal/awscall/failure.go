@@ -24,6 +24,8 @@ func WriteError(op, on string, err error) *router.Error {
 
 func advice(kind error) string {
 	switch {
+	case errors.Is(kind, router.ErrSignedOut):
+		return "renew them: those of a profile or a role are found again by themselves, those of the environment when it is started again"
 	case errors.Is(kind, router.ErrDenied):
 		return "see the driver's README for the permissions that it needs"
 	case errors.Is(kind, router.ErrExpired):
