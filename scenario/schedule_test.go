@@ -105,7 +105,7 @@ func impossibleCall(m mishap, a fault.AWS) string {
 	rise := write && m.at.phase != written
 	i := slices.IndexFunc(demoSteps(), func(s demoStep) bool { return s.share == m.at.share })
 	switch {
-	case rise && denied:
+	case rise && a.Kind == fault.AccessDenied:
 		return "a rise that is denied is given up"
 	case rise && a.Kind != fault.Throttle && a.Times > 2, a.Kind == fault.Throttle && a.Times > 8:
 		return "a rise that fails so often is given up"
