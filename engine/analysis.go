@@ -255,7 +255,7 @@ func (t *turn) tooFew() (Verdict, bool) {
 func (t *turn) comparison(a *verdict.Verdict) string {
 	w := a.Worst
 	if !slices.ContainsFunc(t.status.Evidence.Intervals, func(s Sample) bool { return s.Requests > 0 }) {
-		return "nothing speaks against the target; none of its requests was counted in " + t.spec.Gate.Window.String()
+		return "nothing speaks against the target; none of its requests is in what was counted last"
 	}
 	text := fmt.Sprintf("target fails %s of requests, source %s", verdict.Percent(t.status.Evidence.ratio(traffic.Target)), verdict.Percent(t.status.Evidence.ratio(traffic.Source)))
 	if !a.Compare {

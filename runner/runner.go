@@ -55,6 +55,7 @@ type run struct {
 	results  map[string]engine.Result // of the writes of the last turn, by route
 	wake     engine.Wake
 	entries  []store.Entry       // of the journal, not saved yet
+	earlier  []store.Entry       // those of them that are of earlier turns
 	failed   bool                // the last save did
 	tried    [][sha256.Size]byte // what was to be saved since one was known to succeed
 	obeyed   map[string]bool     // commands that this process has handed to the engine
@@ -173,9 +174,9 @@ func (r *run) goOn(ctx context.Context, why error) (bool, error) {
 	if err := r.load(ctx); err != nil {
 		return false, errors.Join(why, err)
 	}
-	// What this turn has decided was not decided: neither is it in the journal, nor
-	// has it obeyed anybody.
-	r.wake.At, r.failed, r.tried, r.entries = r.Clock.Now(), false, nil, nil
+	// What this turn has decided was not decided: it is not for the journal, where what
+	// earlier turns have done still belongs, and nobody was obeyed.
+	r.wake.At, r.failed, r.tried, r.entries = r.Clock.Now(), false, nil, r.earlier
 	clear(r.results)
 	clear(r.obeyed)
 	return true, nil
@@ -221,7 +222,7 @@ func foreign(err error) bool {
 // cannot be saved is kept and goes on in memory, with what the journal should
 // say, so that a full disk does not stop the watch over a bad target.
 func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observation, notes []engine.Note, now time.Time) error {
-	r.status = status
+	r.status, r.earlier = status, slices.Clone(r.entries)
 	r.entries = append(r.entries, entries(notes, seen, now)...)
 	r.entries = bounded(r.entries)
 	if err := r.holdLease(ctx); err != nil {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,12 +23,14 @@ type checker struct {
 	broken       error
 	steps        int
 	endedAt      time.Duration
-	unremembered bool           // something was written that the store knows nothing of, so that the next process cannot
-	acknowledged store.Revision // that somebody was told to be saved
-	agreed       time.Duration  // when an operator last agreed to what is there: resume or retry
-	started      time.Duration  // when an attempt began, with what it found
-	takingAt     time.Duration  // since when everything is being taken back; negative if it is not
-	asked        map[string]int // tries of rises, by process and intent
+	unremembered bool            // something was written that the store knows nothing of, so that the next process cannot
+	acknowledged store.Revision  // that somebody was told to be saved
+	status       json.RawMessage // of that revision
+	lines        int             // of the journal, of which somebody was told the same
+	agreed       time.Duration   // when an operator last agreed to what is there: resume or retry
+	started      time.Duration   // when an attempt began, with what it found
+	takingAt     time.Duration   // since when everything is being taken back; negative if it is not
+	asked        map[string]int  // tries of rises, by process and intent
 	promises
 }
 
@@ -326,16 +329,19 @@ func (c *checker) survived() {
 	if err == nil {
 		err = json.Unmarshal(record.Status, &status)
 	}
-	commands, lost := c.store.Commands(context.Background(), key)
+	journal, lost := c.store.Journal(context.Background(), key)
 	if err = errors.Join(err, lost); err != nil {
 		c.fail("what is saved stays saved", "%v", err)
 		return
 	}
-	if revision < c.acknowledged {
+	if revision < c.acknowledged || revision == c.acknowledged && !bytes.Equal(record.Status, c.status) {
 		c.fail("what is saved stays saved", "revision %d was saved, %d is there", c.acknowledged, revision)
 	}
+	if len(journal) < c.lines {
+		c.fail("what is saved stays saved", "%d lines of the journal were saved, %d are there", c.lines, len(journal))
+	}
 	for id := range c.obeyed {
-		c.obeyed[id] = slices.Contains(status.Consumed, id) || !slices.ContainsFunc(commands, func(o store.Command) bool { return o.ID == id })
+		c.obeyed[id] = slices.Contains(status.Consumed, id)
 	}
 	if status.Phase != c.phase {
 		c.enter(status.Phase)

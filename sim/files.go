@@ -112,7 +112,7 @@ func (t terminal) Lock(_ context.Context, at string) (unlock func(), err error) 
 }
 
 // powerCut takes the power from the machine that everything runs on. What is not
-// durable may be lost.
+// durable may be lost; where the store is not on files everything is.
 func (w *world) powerCut() {
 	w.tell("world", "power cut")
 	for len(w.running) > 0 {

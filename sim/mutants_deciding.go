@@ -104,6 +104,23 @@ func mutantsOfDeciding() []Mutant {
 			}),
 		},
 		{
+			Name: "holds for ever", Broken: "Not knowing holds, although the plan says to take back.",
+			Breaks: []string{"not knowing is dealt with as planned"},
+			Step: wanting(func(spec *engine.Spec) {
+				spec.Rollback.OnUnknown, spec.Rollback.Kinds = engine.UnknownHolds, nil
+			}),
+		},
+		{
+			Name: "deadline forgotten", Broken: "It goes on although the deadline of the plan has passed.",
+			Breaks: []string{"the deadline is the plan's"},
+			Step:   wanting(func(spec *engine.Spec) { spec.Deadline = 0 }),
+		},
+		{
+			Name: "writes over whoever it is", Broken: "What somebody else has raised is written back, although the plan says to hold.",
+			Breaks: []string{"drift is dealt with as planned"},
+			Step:   wanting(func(spec *engine.Spec) { spec.OnDrift = engine.DriftReasserts }),
+		},
+		{
 			Name: "takes back where an operator should", Broken: "It takes back by itself although the plan leaves that to an operator.",
 			Breaks: []string{"manual means an operator"},
 			Step:   wanting(func(spec *engine.Spec) { spec.Rollback.Manual = false }),

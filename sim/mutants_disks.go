@@ -20,6 +20,11 @@ func mutantsOfDisks() []Mutant {
 			Disk:   func(d disk.Disk) disk.Disk { return unflushed{d} },
 		},
 		{
+			Name: "named before it is flushed", Broken: "A record is flushed after it has got its name, but before anybody is told.",
+			Breaks: []string{"what is saved stays saved"},
+			Disk:   func(d disk.Disk) disk.Disk { return &tardy{Disk: d} },
+		},
+		{
 			Name: "saved in place", Broken: "A record is written over the one before.",
 			Breaks: []string{"what is saved stays saved", "liveness"},
 			Disk:   func(d disk.Disk) disk.Disk { return inPlace{d} },
@@ -43,6 +48,25 @@ func (d unflushed) Create(path string) (disk.File, error) {
 type lazy struct{ disk.File }
 
 func (lazy) Sync() error { return nil }
+
+// tardy flushes a file when it has its name.
+type tardy struct {
+	disk.Disk
+	newest disk.File
+}
+
+func (d *tardy) Create(path string) (disk.File, error) {
+	f, err := d.Disk.Create(path)
+	d.newest = f
+	return lazy{f}, err
+}
+
+func (d *tardy) SyncDir(path string) error {
+	if err := d.Disk.SyncDir(path); err != nil || d.newest == nil {
+		return err
+	}
+	return d.newest.Sync()
+}
 
 // inPlace writes at once where it should write beside.
 type inPlace struct{ disk.Disk }

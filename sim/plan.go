@@ -296,7 +296,7 @@ func (r *draw) detail(f *Fault) {
 	switch f.Kind {
 	case LateWrite:
 		f.Lasts = r.between(time.Second, latest)
-	case Kill:
+	case Kill, PowerCut:
 		f.Value = 1 + r.IntN(25)
 	case Freeze:
 		f.Value, f.Lasts = 1+r.IntN(25), pick(r, 3*time.Second, 14*time.Second, 20*time.Second, 2*time.Minute)

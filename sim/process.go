@@ -29,6 +29,7 @@ type process struct {
 	moment   time.Duration
 	rush     int // effects in this moment
 	dieAt    int // effect at which it is killed; 0 is never
+	cutAt    int // effect at which the power goes; 0 is never
 	freezeAt int // effect at which it is frozen for freeze; 0 is never
 	freeze   time.Duration
 
@@ -55,6 +56,11 @@ func (p *process) effect() {
 	if p.effects == p.dieAt {
 		p.bite(Kill)
 		p.kill()
+		panic(killed{})
+	}
+	if p.effects == p.cutAt {
+		p.bite(PowerCut)
+		p.powerCut()
 		panic(killed{})
 	}
 	if p.effects == p.freezeAt {

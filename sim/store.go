@@ -149,7 +149,8 @@ func (d *memory) saveFiles(ctx context.Context, prev store.Revision, next store.
 	answered = true
 	d.check.saved(d.process, next, err == nil || d.there(prev, next), err)
 	if err == nil {
-		d.check.acknowledged = revision
+		d.check.acknowledged, d.check.status = revision, next.Status
+		d.check.lines += len(entries)
 	}
 	d.effect()
 	return revision, err
@@ -162,8 +163,12 @@ func (d *memory) Append(ctx context.Context, key store.Key, entries ...store.Ent
 	if err := d.enter(ctx); err != nil {
 		return err
 	}
-	defer d.effect()
-	return d.Store.Append(ctx, key, entries...)
+	err := d.Store.Append(ctx, key, entries...)
+	if err == nil {
+		d.check.lines += len(entries)
+	}
+	d.effect()
+	return err
 }
 
 // Commands implements store.Store.

@@ -207,7 +207,7 @@ func (w *world) enter(p engine.Phase) {
 // and rights that end between a look and a write. An event would come after all that
 // the turn does without time passing.
 func meetsTurn(k Kind) bool {
-	return hitsCalls(k) || slices.Contains([]Kind{Kill, Freeze, Overslept, Denied, SignedOut}, k)
+	return hitsCalls(k) || slices.Contains([]Kind{Kill, PowerCut, Freeze, Overslept, Denied, SignedOut}, k)
 }
 
 // befall lets a fault begin.
@@ -241,10 +241,6 @@ func (w *world) befall(f Fault) {
 // is of another sort.
 func (w *world) befallProcess(f Fault) bool {
 	switch f.Kind {
-	case PowerCut:
-		w.bite(PowerCut)
-		w.powerCut()
-		return true
 	case ClockStep:
 		w.clock += time.Duration(f.Value) * time.Second
 		w.bite(ClockStep)
@@ -253,7 +249,7 @@ func (w *world) befallProcess(f Fault) bool {
 		w.bite(Second)
 		w.spawn("run", false)
 		return true
-	case Kill, Freeze, Overslept, Interrupt:
+	case Kill, Freeze, Overslept, Interrupt, PowerCut:
 	default:
 		return false
 	}
@@ -264,6 +260,8 @@ func (w *world) befallProcess(f Fault) bool {
 	switch f.Kind {
 	case Kill:
 		p.dieAt = p.effects + f.Value
+	case PowerCut:
+		p.cutAt = p.effects + f.Value
 	case Interrupt:
 		w.bite(Interrupt)
 		p.interrupt()

@@ -37,7 +37,7 @@ func (f *stateFlags) path() (string, error) {
 	if dir := os.Getenv("WATARI_STATE"); dir != "" {
 		return filepath.Abs(dir)
 	}
-	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) { // others are not valid (XDG Base Directory Specification)
 		return filepath.Join(dir, "watari"), nil
 	}
 	home, err := os.UserHomeDir()

@@ -91,21 +91,23 @@ func (s *Store) Discard(ctx context.Context, key store.Key, ids ...string) error
 		return nil
 	}
 	return s.change(ctx, "discard commands of", key, func(dir string) error {
-		waiting, removed := filepath.Join(dir, commandsName), false
+		waiting, asked := filepath.Join(dir, commandsName), false
 		for _, id := range ids {
 			name, err := commandName(id)
 			if err != nil {
 				continue // was never submitted
 			}
-			switch err := s.disk.Remove(filepath.Join(waiting, name)); {
-			case err == nil:
-				removed = true
-			case !errors.Is(err, fs.ErrNotExist):
+			if err := s.disk.Remove(filepath.Join(waiting, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return explained(err)
 			}
+			asked = true
 		}
-		if removed {
-			return explained(s.disk.SyncDir(waiting))
+		if !asked {
+			return nil
+		}
+		// Also if nothing is there any more: who removed it may have died before he did.
+		if err := s.disk.SyncDir(waiting); !errors.Is(err, fs.ErrNotExist) {
+			return explained(err)
 		}
 		return nil
 	})

@@ -19,6 +19,7 @@
 // lose them. Journal entries may have unknown fields, because lines are never
 // written again.
 //
-// What a call has answered is there after a power cut too, whoever made the files
-// and directories that it rests on, and however far he came.
+// What a call that writes has answered is there after a power cut too, whoever made
+// the files and directories that it rests on, and however far he came. What was only
+// read need not be: who decides on it saves first.
 package filestore

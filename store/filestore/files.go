@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -45,18 +46,19 @@ func (s *Store) ensureDir(dir string) error {
 
 // flushName makes durable that path is the name of what is there, once in the life
 // of the Store: who made it may have died before he did. That goes for all
-// directories above as well, but not for those that cannot be read, or are on file
-// systems that flush no directories: nobody made those for us.
+// directories above as well; of those above the Store's own, the ones that cannot be
+// read, or whose file system flushes no directories, are left as they are.
 func (s *Store) flushName(path string) error {
 	parent := filepath.Dir(path)
 	if _, done := s.flushed.Load(path); done || parent == path {
 		return nil
 	}
 	err := s.disk.SyncDir(parent)
-	switch {
-	case slices.ContainsFunc([]error{fs.ErrPermission, syscall.EROFS, syscall.EINVAL, syscall.ENOTSUP}, func(kind error) bool { return errors.Is(err, kind) }):
+	above := path == s.dir || !strings.HasPrefix(path, s.dir+string(filepath.Separator))
+	if above && slices.ContainsFunc([]error{fs.ErrPermission, syscall.EROFS, syscall.EINVAL, syscall.ENOTSUP}, func(kind error) bool { return errors.Is(err, kind) }) {
 		return nil
-	case err != nil:
+	}
+	if err != nil {
 		return explained(err)
 	}
 	if err := s.flushName(parent); err != nil {
@@ -64,4 +66,14 @@ func (s *Store) flushName(path string) error {
 	}
 	s.flushed.Store(path, true)
 	return nil
+}
+
+// forget makes nothing of what is in dir, and of dir itself, count as durable.
+func (s *Store) forget(dir string) {
+	s.flushed.Range(func(path, _ any) bool {
+		if p := path.(string); p == s.dir || p == dir || strings.HasPrefix(p, dir+string(filepath.Separator)) {
+			s.flushed.Delete(p)
+		}
+		return true
+	})
 }

@@ -55,7 +55,7 @@ func WithAlive(alive func(store.Holder) bool) Option {
 // New returns a store below dir. Nothing is read or created before the first
 // call that needs it.
 func New(dir string, options ...Option) *Store {
-	s := &Store{dir: dir, disk: disk.OS(), now: time.Now, alive: alive}
+	s := &Store{dir: filepath.Clean(dir), disk: disk.OS(), now: time.Now, alive: alive}
 	for _, set := range options {
 		set(s)
 	}
@@ -160,16 +160,13 @@ func (s *Store) change(ctx context.Context, what string, key store.Key, apply fu
 		return err
 	}
 	dir := s.path(key, "")
-	if err := errors.Join(s.ensureDir(s.dir), s.ensureDir(dir)); err != nil {
-		return fmt.Errorf("%s migration %s: %w", what, key, err)
-	}
-	path := filepath.Join(dir, lockName)
-	unlock, err := s.disk.Lock(ctx, path)
-	if errors.Is(err, disk.ErrLocked) {
-		err = fmt.Errorf("%w: it is changing the migration, or was stopped while it did (fuser %s names it)", err, path)
+	unlock, err := s.lock(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has moved it away since it was made
+		s.forget(dir)
+		unlock, err = s.lock(ctx, dir)
 	}
 	if err != nil {
-		return fmt.Errorf("%s migration %s: %w", what, key, explained(err))
+		return fmt.Errorf("%s migration %s: %w", what, key, err)
 	}
 	defer unlock()
 	err = apply(dir)
@@ -177,6 +174,18 @@ func (s *Store) change(ctx context.Context, what string, key store.Key, apply fu
 		return err // a LockedError already says all
 	}
 	return fmt.Errorf("%s migration %s: %w", what, key, err)
+}
+
+// lock takes the lock of a migration's directory, created where it is missing.
+func (s *Store) lock(ctx context.Context, dir string) (unlock func(), err error) {
+	if err := errors.Join(s.ensureDir(s.dir), s.ensureDir(dir)); err != nil {
+		return nil, err
+	}
+	unlock, err = s.disk.Lock(ctx, filepath.Join(dir, lockName))
+	if errors.Is(err, disk.ErrLocked) && errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("another process is changing it, or was stopped while it did (lslocks shows which one): %w", err)
+	}
+	return unlock, explained(err)
 }
 
 // known reports whether anything of key was ever written, without writing.

@@ -71,11 +71,17 @@ func (s *Store) appendLines(dir string, lines []byte) (undo func() error, err er
 		return nil, explained(err)
 	}
 	defer func() { err = errors.Join(err, explained(f.Close())) }()
+	size, err := f.Size()
+	if err != nil {
+		return nil, explained(err)
+	}
+	if size == 0 { // it is new, also where somebody has moved the one before away
+		s.flushed.Delete(path)
+	}
 	if err := s.flushName(path); err != nil {
 		return nil, err
 	}
-	size, err := s.repair(f, dir)
-	if err != nil {
+	if size, err = s.repair(f, dir); err != nil {
 		return nil, fmt.Errorf("repair the torn last line of %s: %w", path, err)
 	}
 	undo = func() error { return explained(s.shorten(path, size)) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ type witness struct {
 	waiting   []string // commands that were submitted
 	doubtful  []string // of which nobody knows whether they are discarded
 	discarded []string
+	refused   []string // entries that were not appended, as was said
 }
 
 type died struct{}
@@ -116,6 +118,8 @@ func (m *machine) run(first, calls int) (refused int) {
 			entry := text("appended")
 			if count(s.Append(ctx, shop, store.Entry{Kind: "effect", Text: entry})) {
 				m.told.entries = append(m.told.entries, entry)
+			} else {
+				m.told.refused = append(m.told.refused, entry)
 			}
 		case 3, 5:
 			id := fmt.Sprint(m.ops, ".", n)
@@ -123,9 +127,10 @@ func (m *machine) run(first, calls int) (refused int) {
 				m.told.waiting = append(m.told.waiting, id)
 			}
 		case 6:
-			if len(m.told.waiting) > 0 {
-				id := m.told.waiting[0]
-				m.told.waiting, m.told.doubtful = m.told.waiting[1:], append(m.told.doubtful, id)
+			if len(m.told.waiting) > 0 && len(m.told.doubtful) == 0 { // who tries again tries the same
+				m.told.waiting, m.told.doubtful = m.told.waiting[1:], m.told.waiting[:1:1]
+			}
+			if len(m.told.doubtful) > 0 {
 				if count(s.Discard(ctx, shop, m.told.doubtful...)) {
 					m.told.doubtful, m.told.discarded = nil, append(m.told.discarded, m.told.doubtful...)
 				}
@@ -187,8 +192,14 @@ func (m *machine) checkJournal(s *Store, fail func(string, ...any)) {
 	if err != nil && (!errors.Is(err, store.ErrNotFound) || len(m.told.entries) > 0) {
 		fail("journal: %v", err)
 	}
-	at := 0
+	at, times := 0, map[string]int{}
 	for _, e := range entries {
+		if times[e.Text]++; times[e.Text] > 1 && e.Kind != "note" {
+			fail("%.20q is in the journal %d times", e.Text, times[e.Text])
+		}
+		if slices.Contains(m.told.refused, e.Text) && m.room == m.full+1 { // so that it could be undone
+			fail("%.20q was refused and is in the journal", e.Text)
+		}
 		if at < len(m.told.entries) && e.Text == m.told.entries[at] {
 			at++
 		}
@@ -247,8 +258,8 @@ func TestPowerCutAfterAKill(t *testing.T) {
 		for next := range 3 * calls {
 			m := newMachine(t)
 			m.dies = n
-			m.run(0, calls)
-			m.check("killed")
+			m.run(0, calls) // nobody looks at what it leaves, which would flush it
+			m.dies = 0
 			first, count := next/3, 1+next%3
 			m.run(first, count) // a command is refused if nothing was saved
 			m.disk.PowerCut(func(int) int { return 0 })
@@ -318,5 +329,40 @@ func TestDirectoriesThatCannotBeFlushed(t *testing.T) {
 		if _, err := New("/var/lib/watari", WithDisk(d)).Save(t.Context(), shop, 0, store.Record{}); err != nil {
 			t.Errorf("%v: %v", errno, err)
 		}
+	}
+}
+
+// TestMovedAway: who moves a journal or a migration away begins a new one, which is
+// as durable.
+func TestMovedAway(t *testing.T) {
+	d := memdisk.New()
+	s := New("/var/lib/watari", WithDisk(d))
+	if _, err := s.Save(t.Context(), shop, 0, store.Record{}, store.Entry{Text: "one"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(d.Rename("/var/lib/watari/shop/journal.jsonl", "/var/lib/watari/shop/journal.old"), d.SyncDir("/var/lib/watari/shop")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(t.Context(), shop, store.Entry{Text: "two"}); err != nil {
+		t.Fatal(err)
+	}
+	d.PowerCut(func(int) int { return 0 })
+	if got := texts(t, New("/var/lib/watari", WithDisk(d))); len(got) != 1 || got[0] != ": two" {
+		t.Errorf("the journal has %q", got)
+	}
+
+	real, dir := saved(t)
+	lease, err := real.Acquire(t.Context(), shop, store.Holder{ID: "1"}, time.Minute, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir, dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := lease.Renew(t.Context()); !errors.Is(err, store.ErrLost) {
+		t.Errorf("renewing the lease of what was moved away: %v", err)
+	}
+	if err := real.Append(t.Context(), shop, store.Entry{Text: "new"}); err != nil {
+		t.Error(err)
 	}
 }

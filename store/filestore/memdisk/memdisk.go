@@ -259,8 +259,10 @@ func (d *Disk) Rename(from, to string) error {
 
 // Remove implements disk.Disk.
 func (d *Disk) Remove(at string) error {
-	if there, _ := d.Exists(at); !there {
-		_, err := d.find(at)
+	d.mu.Lock()
+	_, err := d.find(at)
+	d.mu.Unlock()
+	if err != nil { // and nothing changes
 		return failed(Remove, at, err)
 	}
 	return d.changing(Remove, at, func(dir *node, name string) error {
