@@ -75,7 +75,7 @@ func (t *turn) notAgain() (*RouteStatus, string) {
 		switch w := r.Written; {
 		case w == nil || w.ID == "":
 			return r, "nothing of ours was there that could be written again"
-		case r.Seen.Low < w.Wanted:
+		case r.Seen.Low < w.Wanted, r.Seen.is(w.Share): // who has put back what we wrote before may have taken back what we wrote since
 			return r, "it is not raised again without an operator"
 		case r.again() && (r.Want.Tries >= riseTries || t.now.Sub(r.Want.Asked) >= reassertWithin):
 			return r, "it could not be written again" + colon(r.Trouble)

@@ -455,9 +455,9 @@ func (c *checker) finally() {
 		c.fail("liveness", "nothing goes wrong any more and it does not end: %s since %s", c.phase, clock(c.endedAt))
 		return
 	}
-	const plenty = 20 // failed requests of the target: fewer are no evidence of anything
-	bad := u.TargetFails > 0.2
-	if bad && c.users.sums(c.endedAt).errors.Target >= plenty && spec.Gate.Signals && spec.Gate.MaxErrorRatio < 1 && !spec.Rollback.Manual && c.phase == engine.Complete {
+	const plenty = 20                                                                              // failed requests of the target: fewer are no evidence of anything
+	bad, seen := u.TargetFails > 0.2, max(0, c.endedAt-spec.Gate.Interval-slowest(c.plan.Signals)) // what was counted by then
+	if bad && c.users.sums(seen).errors.Target >= plenty && spec.Gate.Signals && spec.Gate.MaxErrorRatio < 1 && !spec.Rollback.Manual && c.phase == engine.Complete {
 		c.fail("a bad target is found", "it is complete on a target that fails %.0f %% of its requests", 100*u.TargetFails)
 	}
 	c.lostOrder()

@@ -276,8 +276,11 @@ func (d *driver) Settled(ctx context.Context, receipt router.Receipt) (router.Se
 func (d *driver) Write(ctx context.Context, c router.Change) (router.Receipt, error) {
 	l := d.lever
 	const op = "set weights"
-	d.check.tried(d.process, c)
-	if err := d.call(ctx, op); err != nil {
+	err := d.call(ctx, op)
+	if !errors.Is(err, router.ErrSignedOut) { // which is no try
+		d.check.tried(d.process, c)
+	}
+	if err != nil {
 		return router.Receipt{}, err
 	}
 	seen := l.version

@@ -279,6 +279,9 @@ func (r *draw) faults(p Plan) []Fault {
 		r.detail(&f)
 		if hitsMetrics(f.Kind) {
 			f.Service = r.IntN(1 + len(names(p.Signals)))
+			if r.chance(0.2) { // longer than any plan waits
+				f.Lasts = r.between(40*time.Second, 100*time.Second)
+			}
 		}
 		out = append(out, f)
 		if f.Kind == LateWrite && r.chance(0.5) { // and it is taken back while the write is under way

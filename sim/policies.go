@@ -49,7 +49,7 @@ func (c *checker) goesOn(p *process, after engine.Status) {
 	if lasted := p.wall().Sub(after.Started); rising && !drifting && spec.Deadline > 0 && !after.Started.IsZero() && lasted >= spec.Deadline && c.clock == 0 {
 		c.fail("the deadline is the plan's", "%s goes on after %s of %s", after.Phase, clock(lasted), spec.Deadline)
 	}
-	watching := after.Phase == engine.Holding || after.Phase == engine.Soaking
+	watching := (after.Phase == engine.Holding || after.Phase == engine.Soaking) && after.Evidence.Rate > 0 // else nobody knows whether it should have users
 	policy := spec.Rollback
 	holds := slices.ContainsFunc(unknowns, func(why engine.Why) bool {
 		do, has := policy.Kinds[why]
@@ -59,7 +59,7 @@ func (c *checker) goesOn(p *process, after engine.Status) {
 		return
 	}
 	unseen := c.now - max(c.sawLast(p).Target, p.began, c.thawed, c.reached)
-	if bound := policy.UnknownAfter + spec.Gate.Window + 3*spec.Gate.Interval + slowest(c.plan.Signals) + c.late() + 10*time.Second; unseen > bound {
+	if bound := policy.UnknownAfter + spec.Gate.Window + 3*spec.Gate.Interval + slowest(c.plan.Signals) + c.late() + 20*time.Second; unseen > bound {
 		c.fail("not knowing is dealt with as planned", "%s goes on, the target was seen %s ago", after.Phase, clock(unseen))
 	}
 }
@@ -72,7 +72,7 @@ var unknowns = []engine.Why{engine.NoTargetData, engine.Silent, engine.Missplit}
 // says: by an operator's word, or downwards and a few times only.
 func (c *checker) corrected(p *process, l *lever, w router.Change) {
 	known := p.knows.reading(l.index())
-	if !l.foreign || known.version != l.version || l.changed <= max(c.agreed, c.started) || w.Share == traffic.None {
+	if !l.foreign || known.version != l.version || l.changed <= max(c.agreed, c.started) || l.high() == l.agreed || w.Share == traffic.None {
 		return
 	}
 	if c.plan.Spec.OnDrift != engine.DriftReasserts {
