@@ -810,3 +810,46 @@ func TestNobodySavesOverHisSuccessor(t *testing.T) {
 		}
 	})
 }
+
+// reluctant fails the first save, and says of the second one that somebody else has
+// saved since.
+type reluctant struct {
+	store.Store
+	saves int
+}
+
+func (r *reluctant) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
+	switch r.saves++; r.saves {
+	case 1:
+		return 0, errors.New("no space left on device")
+	case 2:
+		return 0, fmt.Errorf("revision %d: %w", prev+1, store.ErrConflict)
+	}
+	return r.Store.Save(ctx, key, prev, next, entries...)
+}
+
+// TestLinesOfEarlierTurnsStay: who goes on from another's record keeps for the
+// journal what was done before, and not what was never carried out.
+func TestLinesOfEarlierTurnsStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.cfg.Store = &reluctant{Store: s.store}
+		if status, err := s.run(t); err != nil || status.Phase != engine.Complete {
+			t.Fatal(status.Phase, err)
+		}
+		journal, err := s.store.Journal(t.Context(), s.cfg.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		times := map[string]int{}
+		for _, e := range journal {
+			times[e.Text]++
+		}
+		if n := times["public: found at 0 % (eks-1-33 100, eks-1-36 0)"]; n != 1 {
+			t.Errorf("what the first turn found is there %d times: %v", n, times)
+		}
+		if n := times["Shifting: step 1 of 2, 10 %"]; n != 1 {
+			t.Errorf("the rise was decided %d times", n)
+		}
+	})
+}
