@@ -76,8 +76,8 @@ type node struct {
 	names, durableNames map[string]*node
 	renamed             []entries // since it was flushed, in order
 
-	// Of a file. Bytes are only ever added, and what is cut has no room to add to, so
-	// both may share them.
+	// Of a file. Bytes are only ever added, and what is cut is a copy, so both may share
+	// them.
 	content, durable []byte
 }
 
@@ -441,9 +441,9 @@ func (f *file) Size() (int64, error) {
 // Truncate implements disk.File.
 func (f *file) Truncate(size int64) error {
 	return f.disk.changing(Truncate, f.path, func(*node, string) error {
-		longer := max(0, int(size)-len(f.node.content))
-		kept := f.node.content[:min(int(size), len(f.node.content))]
-		f.node.content = append(kept[:len(kept):len(kept)], make([]byte, longer)...)
+		cut := make([]byte, size)
+		copy(cut, f.node.content)
+		f.node.content = cut
 		return nil
 	})
 }
