@@ -57,9 +57,14 @@ func (t *turn) absorbResult(r *RouteStatus, res *Result) bool {
 		if res.RetryAt.After(w.NextTry) {
 			w.NextTry = res.RetryAt
 		}
-		if !r.Unread { // which has said why already
-			r.Trouble = w.Share.String() + " not written yet: " + res.Err
+		if r.Unread { // which has said why already
+			break
 		}
+		text := w.Share.String() + " not written yet: " + res.Err
+		if r.Trouble == "" { // once, however long it lasts
+			t.note("write", r.Name, "%s: %s", r.Name, text)
+		}
+		r.Trouble = text
 	case Refused:
 		t.failed(r, res.Err)
 		t.note("write", r.Name, "%s: %s not written: %s", r.Name, w.Share, res.Err)

@@ -133,7 +133,7 @@ func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
 	case "denied":
 		l.denied = true
 	case "expired":
-		l.expired, l.unread = true, true
+		l.expired = true
 	case "unreadable":
 		l.unread = true
 	case "never-settles":

@@ -59,7 +59,7 @@ type lever struct {
 	loseReply      int    // do that many writes without a reply
 	loseWrite      int    // lose that many writes before they do anything
 	denied, unread bool
-	expired        bool // credentials: nothing is written or read
+	expired        bool // credentials: nothing is written
 	neverSettles   bool
 	late           traffic.Share // a write that arrives late
 	lateAt         time.Time
