@@ -418,7 +418,7 @@ func (c *checker) rises(p *process, l *lever, w router.Change) {
 	}
 	c.sighted(p, l, w)
 	i := l.index()
-	if known := p.knows.reading(i); l.foreign && known.version == l.version && l.changed > max(c.agreed, c.started) && l.high() != l.agreed {
+	if known := p.knows.reading(i); l.foreign && known.version == l.version && l.changed > max(c.agreed, c.started) && l.high() != l.agreed && !c.welcome(p, l) {
 		c.fail("intruders are not overwritten upwards", "%s is sent %s over %s's %s", l.ref.Name, w.Share, l.writer, l.describe())
 	}
 }

@@ -68,6 +68,15 @@ func (c *checker) goesOn(p *process, after engine.Status) {
 // all.
 var unknowns = []engine.Why{engine.NoTargetData, engine.Silent, engine.Missplit}
 
+// welcome reports whether a share is what was wanted, whoever wrote it while nobody
+// knew what became of our own write.
+func (c *checker) welcome(p *process, l *lever) bool {
+	d := p.knows.durable
+	return d != nil && slices.ContainsFunc(d.Routes, func(r engine.RouteStatus) bool {
+		return r.Name == l.ref.Name && r.Written != nil && r.Written.Note == "found by reading back" && r.Written.Share == l.high()
+	})
+}
+
 // corrected states that what somebody else has written is written over as the plan
 // says: by an operator's word, or downwards and a few times only.
 func (c *checker) corrected(p *process, l *lever, w router.Change) {
@@ -75,10 +84,8 @@ func (c *checker) corrected(p *process, l *lever, w router.Change) {
 	if !l.foreign || known.version != l.version || l.changed <= max(c.agreed, c.started) || l.high() == l.agreed || w.Share == traffic.None {
 		return
 	}
-	if d := p.knows.durable; d != nil && slices.ContainsFunc(d.Routes, func(r engine.RouteStatus) bool {
-		return r.Name == l.ref.Name && r.Written != nil && r.Written.Share == l.high()
-	}) {
-		return // it is what was wanted, whoever wrote it while nobody knew what became of our own write
+	if c.welcome(p, l) {
+		return
 	}
 	if c.plan.Spec.OnDrift != engine.DriftReasserts {
 		c.fail("drift is dealt with as planned", "%s is sent %s over %s's %s, and the plan holds", l.ref.Name, w.Share, l.writer, l.describe())
