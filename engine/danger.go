@@ -40,8 +40,8 @@ func (t *turn) degradedOrBlind() bool {
 }
 
 // unknownFor is how long it has not been known what should be, since this attempt
-// gave the target users. That it has none, or no data yet, is nothing while its share is still
-// on its way, or while the counts of the time since are.
+// gave the target users. That it has none, or no data yet, is nothing while its share
+// is still on its way, or while the counts of the time since are.
 func (t *turn) unknownFor(why Why) time.Duration {
 	since := t.status.BlindAt
 	if since.IsZero() {

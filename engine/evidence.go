@@ -125,8 +125,8 @@ type Sample struct {
 }
 
 // absorb adds what was counted; hold is the one that is under way, or the last. An
-// interval in which the target is not known
-// adds nothing to judge by; that it was not known is what remains of it.
+// interval in which the target is not known adds nothing to judge by; that it was not
+// known is what remains of it.
 func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time) {
 	for _, in := range counts {
 		e.Total.Source.add(in.Source)

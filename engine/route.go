@@ -120,7 +120,7 @@ func (t *turn) resolveLost(r *RouteStatus) {
 	same := seen.Low == w.Low && seen.High == w.High
 	switch {
 	case seen.is(w.Share) && (w.Doubt || w.Share == traffic.None), w.Doubt && t.roundedTo(r):
-		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: seen.High, At: t.now, Note: "found by reading back"})
+		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: seen.High, At: t.now, Note: FoundByReading})
 		t.note("write", r.Name, "%s: found at %s when read back", r.Name, seen.High)
 	case w.Share == traffic.None, same && !(w.Doubt && changed(w.Over, seen)):
 		// due again

@@ -111,6 +111,10 @@ type Wish struct {
 	Doubt   bool          `json:"doubt,omitempty"` // a try may have been carried out
 }
 
+// FoundByReading is the Note of a write whose reply was lost, and whose share was
+// there when the route was read.
+const FoundByReading = "found by reading back"
+
 // Written is a write that is known to be done. Without an ID it is the state
 // that the migration began with.
 type Written struct {

@@ -17,7 +17,7 @@ type Pace struct {
 // takes at most.
 type TriesForecast struct {
 	Rise       int           // of a write that raises the share
-	RiseWithin time.Duration // all of them with the waits between them, while the route can be read
+	RiseWithin time.Duration // all of them with the waits between them, while the route can be read and the credentials are valid
 	Manual     bool          // what follows is an operator's decision; everything is taken back otherwise
 	BackEvery  time.Duration // between two tries to take back, which go on until it is done
 	Each       time.Duration // one try

@@ -116,6 +116,11 @@ func mutantsOfDeciding() []Mutant {
 			Step:   wanting(func(spec *engine.Spec) { spec.Deadline = 0 }),
 		},
 		{
+			Name: "deadline comes early", Broken: "It gives up when half of the plan's deadline has passed.",
+			Breaks: []string{"the deadline is the plan's"},
+			Step:   wanting(func(spec *engine.Spec) { spec.Deadline /= 2 }),
+		},
+		{
 			Name: "writes over whoever it is", Broken: "What somebody else has raised is written back, although the plan says to hold.",
 			Breaks: []string{"drift is dealt with as planned"},
 			Step:   wanting(func(spec *engine.Spec) { spec.OnDrift = engine.DriftReasserts }),

@@ -73,7 +73,7 @@ var unknowns = []engine.Why{engine.NoTargetData, engine.Silent, engine.Missplit}
 func (c *checker) welcome(p *process, l *lever) bool {
 	d := p.knows.durable
 	return d != nil && slices.ContainsFunc(d.Routes, func(r engine.RouteStatus) bool {
-		return r.Name == l.ref.Name && r.Written != nil && r.Written.Note == "found by reading back" && r.Written.Share == l.high()
+		return r.Name == l.ref.Name && r.Written != nil && r.Written.Note == engine.FoundByReading && r.Written.Share == l.high()
 	})
 }
 

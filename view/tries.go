@@ -50,6 +50,6 @@ func triesLines(t plan.TriesForecast) []string {
 		back += fmt.Sprintf("; %d attempts a try when somebody else is faster", t.BackTries)
 	}
 	return []string{
-		fmt.Sprintf("a rise: up to %d times within %s, while the route can be read; then %s", t.Rise, Span(t.RiseWithin), then), back, try,
+		fmt.Sprintf("a rise: up to %d times within %s, while the route can be read and the credentials are valid; then %s", t.Rise, Span(t.RiseWithin), then), back, try,
 	}
 }

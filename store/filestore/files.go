@@ -56,7 +56,7 @@ func (s *Store) flushName(path string) error {
 	err := s.disk.SyncDir(parent)
 	above := path == s.dir || !strings.HasPrefix(path, s.dir+string(filepath.Separator))
 	if above && slices.ContainsFunc([]error{fs.ErrPermission, syscall.EROFS, syscall.EINVAL, syscall.ENOTSUP}, func(kind error) bool { return errors.Is(err, kind) }) {
-		return nil
+		err = nil
 	}
 	if err != nil {
 		return explained(err)

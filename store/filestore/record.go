@@ -49,9 +49,13 @@ func decodeRecord(b []byte) (f recordFile, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || err == nil && len(bytes.TrimSpace(b[d.InputOffset():])) > 0 {
 		err = json.Unmarshal(b, &f) // says what is wrong with the end
 	}
+	format := f.Format
+	if err != nil { // which may be because of what a newer format has
+		format = formatOf(b)
+	}
 	switch {
-	case f.Format > recordFormat || err != nil && formatOf(b) > recordFormat:
-		return f, fmt.Errorf("written by a newer watari (format %d, this one reads up to %d): go on with the newer one", max(f.Format, formatOf(b)), recordFormat)
+	case format > recordFormat:
+		return f, fmt.Errorf("written by a newer watari (format %d, this one reads up to %d): go on with the newer one", format, recordFormat)
 	case err != nil:
 		return f, damaged(err)
 	case f.Format < 1 || f.Revision < 1:
