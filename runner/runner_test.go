@@ -19,6 +19,7 @@ import (
 	"watari.dev/signal/memsignal"
 	"watari.dev/store"
 	"watari.dev/store/memstore"
+	"watari.dev/store/storetest"
 	"watari.dev/traffic"
 )
 
@@ -115,7 +116,7 @@ func TestGoodTargetGetsEverything(t *testing.T) {
 		if err != nil || status.Phase != engine.Complete || s.share() != traffic.All {
 			t.Fatalf("%s %s, share %s, %v", status.Phase, status.Reason, s.share(), err)
 		}
-		journal, err := s.store.Journal(t.Context(), s.cfg.Key)
+		journal, err := storetest.All(s.store.Journal(t.Context(), s.cfg.Key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +231,7 @@ func TestFullDiskDoesNotBlind(t *testing.T) {
 			if err != nil || status.Phase != engine.RolledBack || s.share() != traffic.None {
 				t.Fatalf("%s %s, share %s, %v", status.Phase, status.Reason, s.share(), err)
 			}
-			journal, err := s.store.Journal(t.Context(), s.cfg.Key)
+			journal, err := storetest.All(s.store.Journal(t.Context(), s.cfg.Key))
 			if err != nil || !slices.ContainsFunc(journal, func(e store.Entry) bool { return strings.Contains(e.Text, "degraded") }) {
 				t.Errorf("what happened on the full disk is not in the journal: %v", err)
 			}
@@ -634,7 +635,7 @@ func TestEveryIntervalIsInTheJournal(t *testing.T) {
 		if _, err := s.run(t); err != nil {
 			t.Fatal(err)
 		}
-		entries, err := s.store.Journal(t.Context(), s.cfg.Key)
+		entries, err := storetest.All(s.store.Journal(t.Context(), s.cfg.Key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -840,7 +841,7 @@ func TestLinesOfEarlierTurnsStay(t *testing.T) {
 		if status, err := s.run(t); err != nil || status.Phase != engine.Complete {
 			t.Fatal(status.Phase, err)
 		}
-		journal, err := s.store.Journal(t.Context(), s.cfg.Key)
+		journal, err := storetest.All(s.store.Journal(t.Context(), s.cfg.Key))
 		if err != nil {
 			t.Fatal(err)
 		}

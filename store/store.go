@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 )
 
@@ -20,6 +21,7 @@ var (
 	ErrConflict = errors.New("saved by somebody else since it was read")
 	ErrLocked   = errors.New("run by somebody else") // wrapped by *LockedError
 	ErrLost     = errors.New("lease lost")           // wrapped by *LockedError when the other holder is known
+	ErrNewer    = errors.New("written by a newer watari")
 )
 
 // Revision tells two saves apart. Zero means that nothing was saved yet.
@@ -46,6 +48,17 @@ type Entry struct {
 // Counts is the kind of the entries that hold what was counted, one for each
 // look: for those who analyse, not for those who read.
 const Counts = "counts"
+
+// LeftOut is the kind of the entries that stand for others which a store has
+// dropped to keep its journal within a bound. Their Data is a Dropped.
+const LeftOut = "left out"
+
+// Dropped says what a LeftOut entry stands for.
+type Dropped struct {
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
+	Lines int       `json:"lines"`
+}
 
 // Command is what an operator wants, handed to whoever runs the migration.
 type Command struct {
@@ -122,9 +135,13 @@ type Store interface {
 	// Append adds to the journal without touching the record. It may come before
 	// the first Save.
 	Append(ctx context.Context, key Key, entries ...Entry) error
-	// Journal returns all entries in order; ErrNotFound if nothing was saved or
-	// appended. A torn last line is repaired and reported as an entry of kind note.
-	Journal(ctx context.Context, key Key) ([]Entry, error)
+	// Journal reads all entries in order, one at a time; ErrNotFound if nothing was
+	// saved or appended. An error ends it. It takes no lock and changes nothing: who
+	// reads, however slowly, delays nobody who writes. Every entry that was
+	// acknowledged before the reading began comes once, as far as the store keeps it;
+	// of what is appended meanwhile a beginning may come. An entry that cannot be read
+	// is reported in its place as one of kind note.
+	Journal(ctx context.Context, key Key) iter.Seq2[Entry, error]
 	// List returns the keys of all migrations, sorted.
 	List(ctx context.Context) ([]Key, error)
 

@@ -28,6 +28,7 @@ import (
 	"watari.dev/plan"
 	"watari.dev/router"
 	"watari.dev/store"
+	"watari.dev/store/storetest"
 	"watari.dev/store/filestore"
 	"watari.dev/traffic"
 )
@@ -224,7 +225,7 @@ func (z *hostedZone) restore() (string, error) {
 // effects returns what the journal has of the command and of its effects.
 func (z *hostedZone) effects() (out []string) {
 	z.t.Helper()
-	entries, err := z.store.Journal(z.t.Context(), store.Key{Name: "shop"})
+	entries, err := storetest.All(z.store.Journal(z.t.Context(), store.Key{Name: "shop"}))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		z.t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func (s *Store) Submit(ctx context.Context, key store.Key, c store.Command) erro
 	if err != nil {
 		return fmt.Errorf("submit %s to migration %s: %w", c.Kind, key, err)
 	}
-	if _, _, err := s.Load(ctx, key); errors.Is(err, store.ErrNotFound) {
+	if _, _, err := s.Load(ctx, key); errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrNewer) {
 		return fmt.Errorf("submit %s: %w", c.Kind, err)
 	} // a damaged record is the runner's to report: a rollback may still be wanted
 	content, err := json.Marshal(c)
@@ -50,6 +50,9 @@ var errNoID = errors.New("it has no ID")
 func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, error) {
 	if err := ready(ctx, key); err != nil {
 		return nil, err
+	}
+	if err := s.checkFormat(s.path(key, "")); err != nil {
+		return nil, fmt.Errorf("read commands of migration %s: %w", key, err)
 	}
 	waiting := s.path(key, commandsName)
 	names, err := s.disk.ReadDir(waiting)

@@ -17,7 +17,8 @@ import (
 
 const (
 	recordName   = "record.json"
-	journalName  = "journal.jsonl"
+	journalName  = "journal"
+	legacyName   = "journal.jsonl" // of format 1: the segment before the first one
 	tornName     = "journal.torn"
 	commandsName = "commands"
 	leaseName    = "lease.json"
@@ -32,7 +33,15 @@ type Store struct {
 	now   func() time.Time
 	alive func(store.Holder, process) bool
 
+	journal Journal
+	report  func(error)
+	begin   func(task func())
+
 	flushed sync.Map // paths of which this Store has made the names durable
+	own     sync.Map // directory of a migration: what this Store has saved there last
+	active  sync.Map // directory of a migration: the number of the segment that is written
+	due     sync.Map // directories of migrations whose closed segments want to be tidied
+	tidying sync.WaitGroup
 }
 
 var _ store.Store = (*Store)(nil)
@@ -52,13 +61,27 @@ func WithAlive(alive func(store.Holder) bool) Option {
 	return func(s *Store) { s.alive = func(h store.Holder, _ process) bool { return alive(h) } }
 }
 
+// WithJournal sets how much of a journal is kept, and in which detail. Fields that are
+// zero have their default.
+func WithJournal(j Journal) Option { return func(s *Store) { s.journal = j } }
+
+// WithReport sets who is told that a journal cannot be kept within its bound, or its
+// closed segments not be tidied; each once. Nothing else is the worse for it.
+func WithReport(report func(error)) Option { return func(s *Store) { s.report = report } }
+
+// WithBackground sets how a task is begun that nobody waits for; as a goroutine
+// otherwise.
+func WithBackground(begin func(task func())) Option { return func(s *Store) { s.begin = begin } }
+
 // New returns a store below dir. Nothing is read or created before the first
 // call that needs it.
 func New(dir string, options ...Option) *Store {
-	s := &Store{dir: filepath.Clean(dir), disk: disk.OS(), now: time.Now, alive: alive}
+	s := &Store{dir: filepath.Clean(dir), disk: disk.OS(), now: time.Now, alive: alive, report: func(error) {}}
+	s.begin = func(task func()) { s.tidying.Go(task) }
 	for _, set := range options {
 		set(s)
 	}
+	s.journal = s.journal.withDefaults()
 	return s
 }
 
@@ -67,16 +90,15 @@ func (s *Store) Load(ctx context.Context, key store.Key) (store.Record, store.Re
 	if err := ready(ctx, key); err != nil {
 		return store.Record{}, 0, err
 	}
-	f, err := s.readRecord(s.path(key, recordName))
+	f, spec, err := s.whole(s.path(key, ""))
 	if err != nil {
 		return store.Record{}, 0, fmt.Errorf("load migration %s: %w", key, err)
 	}
 	if f.Revision == 0 {
 		return store.Record{}, 0, fmt.Errorf("load migration %s from %s: %w", key, s.dir, store.ErrNotFound)
 	}
-	spec, err := compacted(f.Spec)
-	status, statusErr := compacted(f.Status)
-	if err = errors.Join(err, statusErr); err != nil {
+	status, err := compacted(f.Status)
+	if err != nil {
 		return store.Record{}, 0, fmt.Errorf("load migration %s: %w", key, err)
 	}
 	return store.Record{Spec: spec, Status: status}, f.Revision, nil
@@ -86,22 +108,31 @@ func (s *Store) Load(ctx context.Context, key store.Key) (store.Record, store.Re
 // another name before the journal is touched, so that a full disk is found while
 // nothing has changed yet.
 func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
-	var saved store.Revision
 	err := s.change(ctx, "save", key, func(dir string) error {
 		path := filepath.Join(dir, recordName)
-		there, err := s.readRecord(path)
+		there, err := s.revisionIn(dir)
 		if err != nil {
 			return err
 		}
-		if there.Revision != prev {
-			return fmt.Errorf("revision %d was read, %d is there: %w", prev, there.Revision, store.ErrConflict)
+		if there.revision != prev {
+			return fmt.Errorf("revision %d was read, %d is there: %w", prev, there.revision, store.ErrConflict)
 		}
-		content, err := encodeRecord(recordFile{Format: recordFormat, Revision: prev + 1, Saved: s.now().UTC(), Spec: next.Spec, Status: next.Status})
+		record, plan, err := s.newRecord(prev, next)
+		if err != nil {
+			return err
+		}
+		content, err := encodeRecord(record)
 		if err != nil {
 			return err
 		}
 		lines, err := encodeEntries(entries)
 		if err != nil {
+			return err
+		}
+		if _, err := s.activeSegment(dir); err != nil { // refused before anything is written
+			return err
+		}
+		if err := s.keepPlan(dir, record.Plan, there.plan, plan); err != nil {
 			return err
 		}
 		replace, err := s.prepareFile(path, content)
@@ -112,16 +143,24 @@ func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, ne
 		if err != nil {
 			return errors.Join(err, replace.discard())
 		}
+		s.own.Delete(dir) // until it is certain
 		if err := replace.commit(); err != nil {
 			return errors.Join(err, undo())
 		}
-		saved = prev + 1
-		return explained(s.disk.SyncDir(dir)) // an error here: saved for those who load now, maybe not for those after a power cut
+		if err := s.disk.SyncDir(dir); err != nil { // saved for those who load now, maybe not for those after a power cut
+			return explained(err)
+		}
+		s.own.Store(dir, kept{record.Revision, record.Plan})
+		if record.Plan != there.plan {
+			s.dropPlans(dir, record.Plan)
+		}
+		return nil
 	})
 	if err != nil {
 		return 0, err
 	}
-	return saved, nil
+	s.tidySoon(key)
+	return prev + 1, nil
 }
 
 // List implements store.Store. What is not a directory with a record is not a
@@ -169,7 +208,9 @@ func (s *Store) change(ctx context.Context, what string, key store.Key, apply fu
 		return fmt.Errorf("%s migration %s: %w", what, key, err)
 	}
 	defer unlock()
-	err = apply(dir)
+	if err = s.checkFormat(dir); err == nil {
+		err = apply(dir)
+	}
 	if locked := (*store.LockedError)(nil); err == nil || errors.As(err, &locked) {
 		return err // a LockedError already says all
 	}

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"iter"
 	"path/filepath"
 
 	"watari.dev/store"
@@ -18,39 +21,79 @@ func (s *Store) Append(ctx context.Context, key store.Key, entries ...store.Entr
 	if err != nil {
 		return fmt.Errorf("append to the journal of migration %s: %w", key, err)
 	}
-	return s.change(ctx, "append to the journal of", key, func(dir string) error {
+	err = s.change(ctx, "append to the journal of", key, func(dir string) error {
 		_, err := s.appendLines(dir, lines)
 		return err
 	})
+	if err == nil {
+		s.tidySoon(key)
+	}
+	return err
 }
 
-// Journal implements store.Store. A line in the middle that is not an entry was
-// damaged by something else: a note stands in its place, and the rest is read.
-func (s *Store) Journal(ctx context.Context, key store.Key) ([]store.Entry, error) {
+// Journal implements store.Store. It neither locks nor writes: segments that are open
+// stay readable whatever becomes of their names, and one that was compressed before it
+// was opened has the same lines under its other name. A line in the middle that is not
+// an entry was damaged by something else: a note stands in its place, and the rest is
+// read.
+func (s *Store) Journal(ctx context.Context, key store.Key) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		if err := s.readJournal(ctx, key, func(e store.Entry) bool { return yield(e, nil) }); err != nil {
+			yield(store.Entry{}, fmt.Errorf("read the journal of migration %s in %s: %w", key, s.dir, err))
+		}
+	}
+}
+
+// readJournal calls yield with each entry, until it returns false.
+func (s *Store) readJournal(ctx context.Context, key store.Key, yield func(store.Entry) bool) error {
 	if err := ready(ctx, key); err != nil {
-		return nil, err
+		return err
 	}
-	var entries []store.Entry
-	notFound := fmt.Errorf("read the journal of migration %s in %s: %w", key, s.dir, store.ErrNotFound)
-	if !s.known(key) { // looking must not create it
-		return nil, notFound
+	dir := s.path(key, "")
+	if err := s.checkFormat(dir); err != nil {
+		return err
 	}
-	err := s.change(ctx, "read the journal of", key, func(dir string) error {
-		path := filepath.Join(dir, journalName)
-		if there, err := s.disk.Exists(path); err == nil && !there {
-			return s.knownRecord(dir)
+	last, err := s.lastSegment(dir)
+	if err != nil {
+		return err
+	}
+	if last < 0 {
+		return s.knownRecord(dir)
+	}
+	read, gone, more := false, 0, true
+	for n := 0; n <= last && more; n++ {
+		o, err := s.openSegment(dir, n)
+		if errors.Is(err, fs.ErrNotExist) {
+			if n > 0 {
+				gone++
+			}
+			continue
 		}
-		if _, err := s.appendLines(dir, nil); err != nil { // repairs
-			return err
-		}
-		b, err := s.disk.ReadFile(path)
 		if err != nil {
 			return explained(err)
 		}
-		entries, _ = parseJournal(b)
-		return nil
-	})
-	return entries, err
+		_, err = o.entries(n == last, func(e store.Entry) bool {
+			if gone > 0 {
+				more, gone = yield(leftOut(store.Dropped{To: e.At}, fmt.Sprintf("%d segments", gone))), 0
+			}
+			more = more && ctx.Err() == nil && yield(e)
+			return more
+		})
+		read = true
+		if err = errors.Join(err, o.close()); err != nil {
+			return explained(err)
+		}
+	}
+	if !read {
+		return s.knownRecord(dir)
+	}
+	return ctx.Err()
+}
+
+// leftOut stands for entries that were dropped.
+func leftOut(what store.Dropped, of string) store.Entry {
+	data, _ := json.Marshal(what) // times and a number always marshal
+	return store.Entry{At: what.To, Kind: store.LeftOut, Data: data, Text: of + " were dropped here to keep the journal within its bound"}
 }
 
 // knownRecord returns ErrNotFound if there is no record in dir either.
@@ -61,34 +104,132 @@ func (s *Store) knownRecord(dir string) error {
 	return nil
 }
 
+// activeSegment returns the number of the segment that is written. Closing one means
+// to begin the next, so the one that this Store knows is the last if none follows.
+func (s *Store) activeSegment(dir string) (int, error) {
+	known, has := s.active.Load(dir)
+	if has {
+		n := known.(int)
+		there, err := s.disk.Exists(plainPath(dir, n))
+		if err != nil {
+			return 0, explained(err)
+		}
+		if last, err := s.following(dir, n); err != nil || last == n && there {
+			return n, err
+		}
+	}
+	n, err := s.lastSegment(dir)
+	if err != nil {
+		return 0, err
+	}
+	if n > 0 {
+		s.due.Store(dir, true) // somebody before may have died before he had tidied
+	}
+	plain, err := s.disk.Exists(plainPath(dir, n))
+	if err != nil {
+		return 0, explained(err)
+	}
+	if n < 1 || !plain {
+		if err := s.mendLegacy(dir, n); err != nil {
+			return 0, err
+		}
+		n++
+		if n == 0 {
+			n = 1
+		}
+	}
+	if h, _, _, err := s.headingAt(dir, n); err != nil && h.newer() != nil {
+		return 0, fmt.Errorf("%s: %w; nothing was changed", plainPath(dir, n), err)
+	}
+	s.active.Store(dir, n)
+	return n, nil
+}
+
+// mendLegacy repairs the journal of format 1 before the first segment follows it.
+func (s *Store) mendLegacy(dir string, last int) error {
+	if last != 0 {
+		return nil
+	}
+	there, err := s.disk.Exists(plainPath(dir, 0))
+	if err != nil || !there {
+		return explained(err)
+	}
+	s.due.Store(dir, true)
+	f, err := s.disk.Append(plainPath(dir, 0))
+	if err != nil {
+		return explained(err)
+	}
+	_, err = s.repair(f, dir)
+	return errors.Join(err, explained(f.Close()))
+}
+
 // appendLines repairs the journal in dir if a crash tore its last line, and makes
 // lines durable at its end. The undo takes lines out again; it is for a caller
 // who still holds the lock. After an error the journal is as it was before.
 func (s *Store) appendLines(dir string, lines []byte) (undo func() error, err error) {
-	path := filepath.Join(dir, journalName)
-	f, err := s.disk.Append(path)
+	if err := s.ensureDir(filepath.Join(dir, journalName)); err != nil {
+		return nil, err
+	}
+	n, err := s.activeSegment(dir)
 	if err != nil {
-		return nil, explained(err)
+		return nil, err
+	}
+	undo, full, err := s.appendTo(dir, n, lines)
+	if !full || err != nil {
+		return undo, err
+	}
+	undo, _, err = s.appendTo(dir, n+1, lines)
+	if err == nil {
+		s.active.Store(dir, n+1)
+		s.due.Store(dir, true)
+	}
+	return undo, err
+}
+
+// appendTo is appendLines for segment n. It returns true, and appends nothing, if the
+// segment is full.
+func (s *Store) appendTo(dir string, n int, lines []byte) (undo func() error, full bool, err error) {
+	path := plainPath(dir, n)
+	f, err := s.disk.Append(path)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has moved the journal away since its directory was made
+		s.forget(filepath.Join(dir, journalName))
+		s.flushed.Delete(filepath.Join(dir, journalName))
+		if err = s.ensureDir(filepath.Join(dir, journalName)); err == nil {
+			f, err = s.disk.Append(path)
+		}
+	}
+	if err != nil {
+		return nil, false, explained(err)
 	}
 	defer func() { err = errors.Join(err, explained(f.Close())) }()
 	size, err := f.Size()
 	if err != nil {
-		return nil, explained(err)
+		return nil, false, explained(err)
 	}
 	if size == 0 { // it is new, also where somebody has moved the one before away
 		s.flushed.Delete(path)
 	}
 	if err := s.flushName(path); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if size, err = s.repair(f, dir); err != nil {
-		return nil, fmt.Errorf("repair the torn last line of %s: %w", path, err)
+		return nil, false, fmt.Errorf("repair the torn last line of %s: %w", path, err)
+	}
+	if size > 0 && size+int64(len(lines)) > s.journal.Segment {
+		return nil, true, nil
 	}
 	undo = func() error { return explained(s.shorten(path, size)) }
 	if len(lines) == 0 {
-		return undo, nil
+		return undo, false, nil
 	}
-	return undo, appendDurably(f, size, lines)
+	if size == 0 {
+		first, err := heading{}.line()
+		if err != nil {
+			return nil, false, err
+		}
+		lines = append(first, lines...)
+	}
+	return undo, false, appendDurably(f, size, lines)
 }
 
 // appendDurably writes lines at the end of f, which has size bytes; all or none
@@ -113,28 +254,23 @@ func (s *Store) shorten(path string, size int64) error {
 	return errors.Join(f.Truncate(size), f.Close())
 }
 
-// repair moves a torn last line of the journal in dir, open as f, to another file,
-// puts a note in its place and returns the size of f.
+// repair moves a torn last line of the segment that is open as f to another file in
+// dir, puts a note in its place and returns the size of f.
 func (s *Store) repair(f disk.File, dir string) (int64, error) {
 	size, err := f.Size()
 	if err != nil || size == 0 {
 		return 0, explained(err)
 	}
-	if last, err := lastByte(f, size); err != nil || last == '\n' {
+	whole, err := lastLine(f, size)
+	if err != nil || whole == size {
 		return size, err
 	}
-	b, err := s.disk.ReadFile(filepath.Join(dir, journalName))
-	if err != nil {
-		return 0, explained(err)
-	}
-	_, torn := parseJournal(b)
-	whole := int64(len(b) - len(torn))
-	if err := s.keepTorn(filepath.Join(dir, tornName), torn); err != nil {
+	if err := s.keepTorn(filepath.Join(dir, tornName), io.NewSectionReader(f, whole, min(size-whole, maxLine))); err != nil {
 		return 0, err
 	}
 	note, err := encodeEntries([]store.Entry{{
 		At: s.now().UTC(), Kind: "note",
-		Text: fmt.Sprintf("a crash cut off the journal's last line after %d bytes; nobody had been told that it was written, and it is kept in %s", len(torn), tornName),
+		Text: fmt.Sprintf("a crash cut off the journal's last line after %d bytes; nobody had been told that it was written, and it is kept in %s", size-whole, tornName),
 	}})
 	if err != nil {
 		return 0, err
@@ -142,48 +278,51 @@ func (s *Store) repair(f disk.File, dir string) (int64, error) {
 	if err := f.Truncate(whole); err != nil {
 		return 0, explained(err)
 	}
+	if whole == 0 {
+		first, err := heading{}.line()
+		if err != nil {
+			return 0, err
+		}
+		note = append(first, note...)
+	}
 	return whole + int64(len(note)), appendDurably(f, whole, note)
 }
 
-func (s *Store) keepTorn(path string, torn []byte) error {
+func (s *Store) keepTorn(path string, torn io.Reader) error {
+	b, err := io.ReadAll(torn)
+	if err != nil {
+		return explained(err)
+	}
 	f, err := s.disk.Append(path)
 	if err != nil {
 		return explained(err)
 	}
-	_, err = f.Write(append(bytes.Clone(torn), '\n'))
+	_, err = f.Write(append(b, '\n'))
 	if err == nil {
 		err = f.Sync()
 	}
 	return explained(errors.Join(err, f.Close()))
 }
 
+// encodeEntries makes a line of each entry. One that would be longer than a line may
+// be loses what its sentence was made of, and says so: it must not stop a run.
 func encodeEntries(entries []store.Entry) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	for _, entry := range entries {
+		before := out.Len()
 		if err := e.Encode(entry); err != nil { // ends with a line break and has no other
 			return nil, fmt.Errorf("write the entry %q as JSON: %w", entry.Text, err)
 		}
-	}
-	return out.Bytes(), nil
-}
-
-// parseJournal returns one entry per line, and what stands after the last line
-// break. For a line that is not an entry it returns a note that says so.
-func parseJournal(b []byte) (entries []store.Entry, torn []byte) {
-	for number := 1; ; number++ {
-		line, rest, whole := bytes.Cut(b, []byte{'\n'})
-		if !whole {
-			return entries, b
-		}
-		var entry store.Entry
-		if err := json.Unmarshal(line, &entry); err != nil {
-			entry = store.Entry{Kind: "note", Text: fmt.Sprintf("line %d of the journal is damaged and left out: %v", number, err)}
-			if len(entries) > 0 {
-				entry.At = entries[len(entries)-1].At
+		if long := out.Len() - before; long > maxLine {
+			out.Truncate(before)
+			entry.Text = fmt.Sprintf("%.1000s (its data are left out: %d bytes are more than a line holds)", entry.Text, long)
+			entry.Data = nil
+			if err := e.Encode(entry); err != nil {
+				return nil, fmt.Errorf("write the entry %q as JSON: %w", entry.Text, err)
 			}
 		}
-		entries, b = append(entries, entry), rest
 	}
+	return out.Bytes(), nil
 }

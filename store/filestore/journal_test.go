@@ -3,6 +3,7 @@ package filestore
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,11 +11,12 @@ import (
 	"time"
 
 	"watari.dev/store"
+	"watari.dev/store/storetest"
 )
 
 func texts(t *testing.T, s *Store) (out []string) {
 	t.Helper()
-	entries, err := s.Journal(t.Context(), shop)
+	entries, err := storetest.All(s.Journal(t.Context(), shop))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,14 +29,13 @@ func texts(t *testing.T, s *Store) (out []string) {
 func TestTornLineIsRepairedAndSaid(t *testing.T) {
 	const torn = `{"at":"2026-01-01T00:00:00Z","kind":"eff`
 	repairs := map[string]func(*Store) error{
-		"by reading":   func(s *Store) error { _, err := s.Journal(t.Context(), shop); return err },
 		"by appending": func(s *Store) error { return s.Append(t.Context(), shop) },
 		"by saving":    func(s *Store) error { _, err := s.Save(t.Context(), shop, 1, store.Record{}); return err },
 	}
 	for name, repair := range repairs {
 		t.Run(name, func(t *testing.T) {
 			s, dir := saved(t)
-			path := filepath.Join(dir, journalName)
+			path := plainPath(dir, 1)
 			for _, content := range []string{torn, torn[:7], "\x00\x00"} {
 				f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 				if err != nil {
@@ -77,21 +78,21 @@ func TestDamagedLineIsSaidInItsPlace(t *testing.T) {
 	if err := s.Append(t.Context(), shop, store.Entry{Kind: "effect", Text: "second"}, store.Entry{Kind: "effect", Text: "third"}); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, journalName)
+	path := plainPath(dir, 1)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, path, strings.Replace(string(b), `"second"`, `"sec`+"\x00", 1))
 	got := texts(t, s)
-	if len(got) != 3 || got[0] != "decision: first" || !strings.HasPrefix(got[1], "note: line 2 of the journal is damaged") || got[2] != "effect: third" {
+	if len(got) != 3 || got[0] != "decision: first" || !strings.HasPrefix(got[1], "note: line 2 of 00000001.jsonl is damaged") || got[2] != "effect: third" {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestUndoTakesLinesOutAgain(t *testing.T) {
 	s, dir := saved(t)
-	path := filepath.Join(dir, journalName)
+	path := plainPath(dir, 1)
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -120,23 +121,32 @@ func FuzzJournal(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range [][]byte{nil, whole, whole[:9], []byte("\n\n"), []byte("{}\nnull\n[]\n{"), append([]byte("x\n"), whole...)} {
+	first, err := heading{}.line()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range [][]byte{nil, whole, whole[:9], []byte("\n\n"), []byte("{}\nnull\n[]\n{"), append([]byte("x\n"), whole...), append(first, whole...), first[:20]} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		entries, torn := parseJournal(b)
-		if len(entries) != bytes.Count(b, []byte("\n")) || bytes.Contains(torn, []byte("\n")) || !bytes.HasSuffix(b, torn) {
-			t.Fatalf("%q: %d entries and %q", b, len(entries), torn)
+	read := func(t *testing.T, b []byte) (out []store.Entry) {
+		o := &opened{lines: newLines("fuzzed", bytes.NewReader(b))}
+		_, err := o.entries(true, func(e store.Entry) bool { out = append(out, e); return true })
+		if err != nil && !errors.Is(err, store.ErrNewer) {
+			t.Fatalf("%q: %v", b, err)
 		}
+		return out
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		entries := read(t, b)
 		again, err := encodeEntries(entries)
 		if err != nil {
 			t.Fatalf("%q was read as what cannot be written: %v", b, err)
 		}
 		// What is whole stays whole, whatever a crash appends to it.
-		back, tornBack := parseJournal(append(bytes.Clone(again), torn...))
-		once, err := encodeEntries(back)
-		if err != nil || !bytes.Equal(once, again) || !bytes.Equal(tornBack, torn) {
-			t.Fatalf("%q became %q and %q, %v", b, once, tornBack, err)
+		torn := b[bytes.LastIndexByte(b, '\n')+1:]
+		once, err := encodeEntries(read(t, append(bytes.Clone(again), torn...)))
+		if err != nil || !bytes.Equal(once, again) {
+			t.Fatalf("%q became %q, %v", b, once, err)
 		}
 	})
 }

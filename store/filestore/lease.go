@@ -72,6 +72,9 @@ func (s *Store) Holder(ctx context.Context, key store.Key) (store.Holder, time.T
 	if err := ready(ctx, key); err != nil {
 		return store.Holder{}, time.Time{}, false, err
 	}
+	if err := s.checkFormat(s.path(key, "")); err != nil {
+		return store.Holder{}, time.Time{}, false, fmt.Errorf("read the lease of migration %s: %w", key, err)
+	}
 	there, err := s.readLease(s.path(key, leaseName))
 	if err != nil || there.Token == "" || !s.now().Before(there.Expires) {
 		return store.Holder{}, time.Time{}, false, err

@@ -15,6 +15,7 @@ import (
 
 	"watari.dev/store"
 	"watari.dev/store/filestore/memdisk"
+	"watari.dev/store/storetest"
 )
 
 // machine is a disk with one process after the other on it, each of which dies, or
@@ -188,7 +189,7 @@ func (m *machine) check(when string) {
 
 func (m *machine) checkJournal(s *Store, fail func(string, ...any)) {
 	m.t.Helper()
-	entries, err := s.Journal(m.t.Context(), shop)
+	entries, err := storetest.All(s.Journal(m.t.Context(), shop))
 	if err != nil && (!errors.Is(err, store.ErrNotFound) || len(m.told.entries) > 0) {
 		fail("journal: %v", err)
 	}
@@ -340,7 +341,7 @@ func TestMovedAway(t *testing.T) {
 	if _, err := s.Save(t.Context(), shop, 0, store.Record{}, store.Entry{Text: "one"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(d.Rename("/var/lib/watari/shop/journal.jsonl", "/var/lib/watari/shop/journal.old"), d.SyncDir("/var/lib/watari/shop")); err != nil {
+	if err := errors.Join(d.Rename("/var/lib/watari/shop/journal/00000001.jsonl", "/var/lib/watari/shop/journal/old"), d.SyncDir("/var/lib/watari/shop/journal")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Append(t.Context(), shop, store.Entry{Text: "two"}); err != nil {

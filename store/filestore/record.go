@@ -2,31 +2,33 @@ package filestore
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"watari.dev/store"
 	"watari.dev/store/filestore/disk"
 )
 
-// recordFormat is raised whenever recordFile gets, loses or reinterprets a field.
-const recordFormat = 1
-
+// recordFile is record.json. Its head stands first, in every format. What the first
+// format had as Spec is a file of its own now, because it hardly ever changes.
 type recordFile struct {
-	Format   int             `json:"format"`
+	head
 	Revision store.Revision  `json:"revision"`
 	Saved    time.Time       `json:"saved"` // for people who read the file
-	Spec     json.RawMessage `json:"spec"`
+	Plan     string          `json:"plan,omitempty"`
+	Spec     json.RawMessage `json:"spec,omitempty"` // format 1 only
 	Status   json.RawMessage `json:"status"`
 }
 
-// readRecord returns the record at path, with its indentation; revision 0 if there
-// is no such file.
+// readRecord returns the record at path; revision 0 if there is no such file.
 func (s *Store) readRecord(path string) (recordFile, error) {
 	b, err := s.disk.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -49,29 +51,21 @@ func decodeRecord(b []byte) (f recordFile, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || err == nil && len(bytes.TrimSpace(b[d.InputOffset():])) > 0 {
 		err = json.Unmarshal(b, &f) // says what is wrong with the end
 	}
-	format := f.Format
+	h := f.head
 	if err != nil { // which may be because of what a newer format has
-		format = formatOf(b)
+		h = headOf(b)
 	}
-	switch {
-	case format > recordFormat:
-		return f, fmt.Errorf("written by a newer watari (format %d, this one reads up to %d): go on with the newer one", format, recordFormat)
+	switch newer := h.newer(); {
+	case newer != nil:
+		return f, newer
 	case err != nil:
 		return f, damaged(err)
 	case f.Format < 1 || f.Revision < 1:
 		return f, damaged(fmt.Errorf("format %d, revision %d", f.Format, f.Revision))
+	case f.Format > 1 && filepath.Base(f.Plan) != f.Plan:
+		return f, damaged(fmt.Errorf("its plan is in %q", f.Plan))
 	}
 	return f, nil
-}
-
-// formatOf returns the format of a record that cannot be read as one of ours; 0 if
-// it has none.
-func formatOf(b []byte) int {
-	var head struct{ Format int }
-	if json.Unmarshal(b, &head) != nil {
-		return 0
-	}
-	return head.Format
 }
 
 func damaged(why error) error {
@@ -79,10 +73,10 @@ func damaged(why error) error {
 		"put a copy back, or move its directory away to forget the migration and start again from the weights as they are", why)
 }
 
-// compacted takes the file's indentation out of raw again.
+// compacted takes white space out of raw; null if it is empty.
 func compacted(raw json.RawMessage) (json.RawMessage, error) {
 	if len(raw) == 0 {
-		return raw, nil
+		return json.RawMessage("null"), nil
 	}
 	var out bytes.Buffer
 	err := json.Compact(&out, raw)
@@ -93,11 +87,118 @@ func encodeRecord(f recordFile) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
 	if err := e.Encode(f); err != nil {
 		return nil, fmt.Errorf("write the record as JSON: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// newRecord returns what follows revision prev, and the plan that it names.
+func (s *Store) newRecord(prev store.Revision, next store.Record) (f recordFile, plan []byte, err error) {
+	f = recordFile{head: head{format, needs}, Revision: prev + 1, Saved: s.now().UTC()}
+	if f.Status, err = compacted(next.Status); err != nil {
+		return f, nil, fmt.Errorf("write the status as JSON: %w", err)
+	}
+	if plan, err = compacted(next.Spec); err != nil {
+		return f, nil, fmt.Errorf("write the plan as JSON: %w", err)
+	}
+	f.Plan = planName(plan)
+	return f, plan, nil
+}
+
+const planPrefix = "plan-"
+
+// planName names the file of a plan by what it contains, so that a plan is written
+// once, and a record finds its own plan or none.
+func planName(plan []byte) string {
+	sum := sha256.Sum256(plan)
+	return planPrefix + hex.EncodeToString(sum[:8]) + ".json"
+}
+
+// keepPlan makes the plan that a record names durable, unless the record there names
+// it already.
+func (s *Store) keepPlan(dir, name, there string, plan []byte) error {
+	if name == there {
+		return nil
+	}
+	return s.replaceFile(filepath.Join(dir, name), append(bytes.Clone(plan), '\n'))
+}
+
+// dropPlans removes the plans that the record does not name any more. What stays is
+// in nobody's way.
+func (s *Store) dropPlans(dir, name string) {
+	names, _ := s.disk.ReadDir(dir)
+	for _, other := range names {
+		if strings.HasPrefix(other, planPrefix) && other != name {
+			_ = s.disk.Remove(filepath.Join(dir, other))
+		}
+	}
+}
+
+// errNoPlan says that the file which a record names is not there.
+var errNoPlan = errors.New("its plan is missing")
+
+// specOf returns the plan of a record.
+func (s *Store) specOf(dir string, f recordFile) (json.RawMessage, error) {
+	if f.Format == 1 {
+		return compacted(f.Spec)
+	}
+	path := filepath.Join(dir, f.Plan)
+	b, err := s.disk.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", path, damaged(errNoPlan))
+	}
+	if err != nil {
+		return nil, explained(err)
+	}
+	plan := bytes.TrimSuffix(b, []byte{'\n'})
+	if planName(plan) != f.Plan {
+		return nil, fmt.Errorf("%s: %w; nothing was changed", path, damaged(errors.New("its plan is not what was written")))
+	}
+	return plan, nil
+}
+
+// whole reads the record in dir with its plan, which somebody may replace meanwhile.
+func (s *Store) whole(dir string) (f recordFile, spec json.RawMessage, err error) {
+	for before := ""; ; before = f.Plan {
+		f, err = s.readRecord(filepath.Join(dir, recordName))
+		if err != nil || f.Revision == 0 {
+			return f, nil, err
+		}
+		spec, err = s.specOf(dir, f)
+		if !errors.Is(err, errNoPlan) || f.Plan == before {
+			return f, spec, err
+		}
+	}
+}
+
+// kept is the record that this Store has saved last, so that it need not read all of
+// it again to know that nobody else has saved since.
+type kept struct {
+	revision store.Revision
+	plan     string
+}
+
+// revisionIn returns the revision and the plan's name of the record in dir.
+func (s *Store) revisionIn(dir string) (kept, error) {
+	path := filepath.Join(dir, recordName)
+	if own, is := s.own.Load(dir); is {
+		f, err := s.disk.Open(path)
+		if err == nil {
+			b, _ := io.ReadAll(io.LimitReader(f, headBytes))
+			_ = f.Close() // it was only read
+			if bytes.HasPrefix(b, beginning(own.(kept).revision)) {
+				return own.(kept), nil
+			}
+		}
+	}
+	f, err := s.readRecord(path)
+	return kept{f.Revision, f.Plan}, err
+}
+
+// beginning is how the record of a revision begins.
+func beginning(r store.Revision) []byte {
+	return fmt.Appendf(nil, `{"format":%d,"needs":"%s","revision":%d,`, format, needs, r)
 }
 
 // prepared is a new version of a file, durable under another name.

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -148,17 +149,27 @@ func (s *Store) Append(ctx context.Context, key store.Key, entries ...store.Entr
 }
 
 // Journal implements store.Store.
-func (s *Store) Journal(ctx context.Context, key store.Key) ([]store.Entry, error) {
-	var entries []store.Entry
-	err := s.read(ctx, key, func(m *migration) error {
-		if m == nil || m.revision == 0 && len(m.journal) == 0 {
-			return store.ErrNotFound
+func (s *Store) Journal(ctx context.Context, key store.Key) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		var entries []store.Entry
+		err := s.read(ctx, key, func(m *migration) error {
+			if m == nil || m.revision == 0 && len(m.journal) == 0 {
+				return store.ErrNotFound
+			}
+			entries = m.journal // entries are only ever added
+			return nil
+		})
+		if err != nil {
+			yield(store.Entry{}, err)
+			return
 		}
-		var err error
-		entries, err = loadedEntries(m.journal)
-		return err
-	})
-	return entries, err
+		for _, e := range entries {
+			e, err := loadedEntry(e)
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // List implements store.Store.
@@ -311,12 +322,11 @@ func keptEntries(entries []store.Entry) ([]store.Entry, error) {
 	return out, nil
 }
 
-// loadedEntries returns entries as a reader of a file would get them.
-func loadedEntries(entries []store.Entry) ([]store.Entry, error) {
-	b, err := json.Marshal(entries)
+// loadedEntry returns an entry as a reader of a file would get it.
+func loadedEntry(e store.Entry) (out store.Entry, err error) {
+	b, err := json.Marshal(e)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	var out []store.Entry
 	return out, json.Unmarshal(b, &out)
 }

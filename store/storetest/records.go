@@ -18,7 +18,7 @@ func testNotFound(t *testing.T, s Subject) {
 	ctx := t.Context()
 	_, _, err := s.Store.Load(ctx, shop)
 	wantError(t, "load", err, store.ErrNotFound)
-	_, err = s.Store.Journal(ctx, shop)
+	_, err = All(s.Store.Journal(ctx, shop))
 	wantError(t, "journal", err, store.ErrNotFound)
 	if commands, err := s.Store.Commands(ctx, shop); err != nil || len(commands) != 0 {
 		t.Errorf("commands: %v, %v", commands, err)
@@ -37,7 +37,7 @@ func testBadNames(t *testing.T, s Subject) {
 		key := store.Key{Name: name}
 		_, _, loadErr := s.Store.Load(ctx, key)
 		_, saveErr := s.Store.Save(ctx, key, 0, numbered(1))
-		_, journalErr := s.Store.Journal(ctx, key)
+		_, journalErr := All(s.Store.Journal(ctx, key))
 		_, commandsErr := s.Store.Commands(ctx, key)
 		_, leaseErr := s.Store.Acquire(ctx, key, holder(s.Clock, "a"), time.Minute, false)
 		_, _, _, holderErr := s.Store.Holder(ctx, key)
@@ -136,7 +136,7 @@ func testManyWriters(t *testing.T, s Subject) {
 		revision = store.Revision(next.Load())
 		wantRecord(t, s.Store, shop, numbered(int(winner.Load())), revision)
 	}
-	entries, err := s.Store.Journal(t.Context(), shop)
+	entries, err := All(s.Store.Journal(t.Context(), shop))
 	if err != nil || len(entries) != rounds {
 		t.Errorf("%d entries, %v; want those of the %d winners", len(entries), err, rounds)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"testing"
 	"time"
@@ -64,6 +65,9 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 		{"the journal keeps the order", testJournal},
 		{"a refused save leaves no entry", testRefusedSaveLeavesNoEntry},
 		{"many append at once", testManyAppend},
+		{"who reads delays nobody", testPausedReader},
+		{"a journal is read while it is written", testReadWhileWritten},
+		{"a journal that is read in part", testReadInPart},
 		{"migrations are listed", testList},
 		{"migrations do not mix", testSeparate},
 		{"commands wait until discarded", testCommands},
@@ -83,6 +87,17 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, subject(t)) })
 	}
+}
+
+// All collects a journal, up to its end or its error.
+func All(journal iter.Seq2[store.Entry, error]) (out []store.Entry, err error) {
+	for e, err := range journal {
+		if err != nil {
+			return out, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
 }
 
 var shop = store.Key{Name: "shop"}
@@ -128,7 +143,7 @@ func wantRecord(t *testing.T, s store.Store, key store.Key, want store.Record, a
 
 func wantTexts(t *testing.T, s store.Store, key store.Key, want ...string) {
 	t.Helper()
-	entries, err := s.Journal(t.Context(), key)
+	entries, err := All(s.Journal(t.Context(), key))
 	if err != nil {
 		t.Fatalf("journal of %s: %v", key, err)
 	}

@@ -24,6 +24,9 @@ var ErrLocked = errors.New("another process has the lock")
 type Disk interface {
 	// ReadFile returns what the file at path contains.
 	ReadFile(path string) ([]byte, error)
+	// Open opens the file at path for reading from its beginning. What is open stays
+	// readable when the file is renamed over or removed.
+	Open(path string) (Reader, error)
 	// ReadDir returns the names in a directory, sorted.
 	ReadDir(path string) ([]string, error)
 	// Exists reports whether something is at path. An error is neither.
@@ -48,8 +51,17 @@ type Disk interface {
 
 	// Lock waits until nobody else has the lock of the file at path, which is
 	// created where it is missing; ErrLocked, with why the wait ended, if somebody
-	// has it for too long. The lock of a process that has died is free.
+	// has it for too long. The lock of a process that has died is free. With a ctx
+	// that is done it is tried once.
 	Lock(ctx context.Context, path string) (unlock func(), err error)
+}
+
+// Reader is a file that is open for reading. It is used by one goroutine.
+type Reader interface {
+	io.Reader
+	io.Closer
+
+	Size() (int64, error)
 }
 
 // File is an open file. It is used by one goroutine.

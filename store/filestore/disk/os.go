@@ -22,6 +22,14 @@ type system struct{}
 
 func (system) ReadFile(path string) ([]byte, error) { return os.ReadFile(path) }
 
+func (system) Open(path string) (Reader, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return file{f}, nil
+}
+
 func (system) ReadDir(path string) ([]string, error) {
 	files, err := os.ReadDir(path)
 	names := make([]string, 0, len(files))

@@ -153,6 +153,17 @@ func (d *Disk) ReadFile(at string) ([]byte, error) {
 	return bytes.Clone(n.content), nil
 }
 
+// Open implements disk.Disk.
+func (d *Disk) Open(at string) (disk.Reader, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.fileAt(at)
+	if err != nil {
+		return nil, failed("open", at, err)
+	}
+	return &reader{file: file{d, n, at}}, nil
+}
+
 // ReadDir implements disk.Disk.
 func (d *Disk) ReadDir(at string) ([]string, error) {
 	d.mu.Lock()
@@ -458,3 +469,16 @@ func (f *file) Sync() error {
 
 // Close implements disk.File.
 func (f *file) Close() error { return nil }
+
+// reader is a file that is open for reading.
+type reader struct {
+	file
+	at int64
+}
+
+// Read implements disk.Reader.
+func (r *reader) Read(b []byte) (int, error) {
+	n, err := r.ReadAt(b, r.at)
+	r.at += int64(n)
+	return n, err
+}
