@@ -180,7 +180,7 @@ type lines struct {
 }
 
 func newLines(of string, from io.Reader) *lines {
-	return &lines{of: filepath.Base(of), from: bufio.NewReaderSize(from, 1<<15)}
+	return &lines{of: filepath.Base(of), from: bufio.NewReaderSize(from, 1<<13)}
 }
 
 // line is one of them, without its line break. Its bytes are good until the next one

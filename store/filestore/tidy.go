@@ -284,7 +284,7 @@ var packers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 // pour writes the lines of segment n to f, at the level of h; at is when something
 // other than counts was written.
 func (s *Store) pour(f disk.File, dir string, n int, h heading, at []time.Time) error {
-	buffer := bufio.NewWriterSize(f, 1<<16)
+	buffer := bufio.NewWriterSize(f, 1<<14)
 	z := packers.Get().(*gzip.Writer)
 	defer packers.Put(z)
 	z.Reset(buffer)
