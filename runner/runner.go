@@ -40,6 +40,9 @@ func Run(ctx context.Context, cfg Config) (engine.Status, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop() // before what is being looked at is waited for
 	err = r.loop(ctx)
+	if err != nil && ctx.Err() != nil {
+		r.saveRest(ctx)
+	}
 	return r.status, err
 }
 
@@ -58,6 +61,8 @@ type run struct {
 	earlier  []store.Entry       // those of them that are of earlier turns
 	failed   bool                // the last save did
 	tried    [][sha256.Size]byte // what was to be saved since one was known to succeed
+	saved    engine.Status       // as it was saved last, or loaded
+	savedAt  time.Time           // when it was
 	obeyed   map[string]bool     // commands that this process has handed to the engine
 	looking  looks
 }
@@ -77,6 +82,7 @@ func (r *run) load(ctx context.Context) error {
 		return fmt.Errorf("read the remembered status of %s: %w", r.Key, err)
 	}
 	r.status, r.revision = status.TakenOver(r.Clock.Now()), revision
+	r.saved, r.savedAt = r.status, time.Time{} // its first turn is saved
 	return nil
 }
 
@@ -146,7 +152,7 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 			r.wake, more = in, true
 		}
 	}
-	unsaved := r.save(context.WithoutCancel(ctx), status, seen, turn.Notes, now)
+	unsaved := r.remember(context.WithoutCancel(ctx), status, seen, decided{now: now, notes: turn.Notes, writes: writes, ends: !more})
 	if unsaved != nil {
 		if foreign(unsaved) {
 			return r.goOn(ctx, unsaved)
@@ -215,90 +221,6 @@ func (e *UnsavedError) Unwrap() error { return e.Err }
 // the levers. Every other one is trouble with the store alone.
 func foreign(err error) bool {
 	return errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrLost) || errors.Is(err, store.ErrLocked)
-}
-
-// save renews the lease if it must and remembers the status with the decisions
-// that led to it. Only then are commands gone that it has consumed. A status that
-// cannot be saved is kept and goes on in memory, with what the journal should
-// say, so that a full disk does not stop the watch over a bad target.
-func (r *run) save(ctx context.Context, status engine.Status, seen engine.Observation, notes []engine.Note, now time.Time) error {
-	r.status, r.earlier = status, slices.Clone(r.entries)
-	r.entries = append(r.entries, entries(notes, seen, now)...)
-	r.entries = bounded(r.entries)
-	if err := r.holdLease(ctx); err != nil {
-		r.failed = r.failed || !foreign(err)
-		return err
-	}
-	blob, err := r.Codec.Encode(status)
-	if err != nil {
-		return fmt.Errorf("remember the status of %s: %w", r.Key, err)
-	}
-	record := store.Record{Spec: r.Record, Status: blob}
-	revision, err := r.Store.Save(ctx, r.Key, r.revision, record, r.entries...)
-	if errors.Is(err, store.ErrConflict) && r.failed {
-		revision, err = r.saveAgain(ctx, record)
-	}
-	if err != nil {
-		r.failed, r.tried = true, append(r.tried, sha256.Sum256(blob))
-		return fmt.Errorf("save migration %s: %w", r.Key, err)
-	}
-	r.revision, r.entries, r.failed, r.tried = revision, nil, false, nil
-	r.discard(ctx, seen.Commands)
-	return nil
-}
-
-// keepEntries bounds the journal lines that wait for a store that does not take
-// them.
-const keepEntries = 1000
-
-// bounded keeps the newest lines, and of those that nobody reads fewer.
-func bounded(entries []store.Entry) []store.Entry {
-	if len(entries) <= keepEntries {
-		return entries
-	}
-	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return e.Kind == store.Counts })
-	return entries[max(0, len(entries)-keepEntries):]
-}
-
-// saveAgain saves after an earlier save was said to have failed and had not: what
-// is there must be what it was to save. Anything else is somebody else's, who has
-// taken over while this process was suspended.
-func (r *run) saveAgain(ctx context.Context, record store.Record) (store.Revision, error) {
-	there, revision, err := r.Store.Load(ctx, r.Key)
-	if err != nil {
-		return 0, err
-	}
-	if !slices.Contains(r.tried, sha256.Sum256(there.Status)) {
-		return 0, fmt.Errorf("revision %d is not what this process has saved: %w", revision, store.ErrConflict)
-	}
-	return r.Store.Save(ctx, r.Key, revision, record, r.entries...)
-}
-
-// discard removes consumed commands. One that stays is ignored by its ID, and
-// removed later.
-func (r *run) discard(ctx context.Context, commands []engine.Command) {
-	ids := make([]string, 0, len(commands))
-	for _, c := range commands {
-		ids = append(ids, c.ID)
-	}
-	if len(ids) == 0 {
-		return
-	}
-	if err := r.Store.Discard(ctx, r.Key, ids...); err != nil {
-		r.Log.Warn("consumed commands cannot be removed yet", "err", err)
-	}
-}
-
-// holdLease renews the lease when less than two thirds of it remain. Without it
-// nothing rises.
-func (r *run) holdLease(ctx context.Context) error {
-	if left(r.Clock.Now(), r.lease.Expires()) > r.Lease*2/3 {
-		return nil
-	}
-	if err := r.lease.Renew(ctx); err != nil {
-		return fmt.Errorf("renew the lease of migration %s: %w", r.Key, err)
-	}
-	return nil
 }
 
 // sleep waits until the engine wants to wake, an operator speaks, or ctx is
