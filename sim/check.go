@@ -26,7 +26,8 @@ type checker struct {
 	unremembered bool            // something was written that the store knows nothing of, so that the next process cannot
 	acknowledged store.Revision  // that somebody was told to be saved
 	status       json.RawMessage // of that revision
-	lines        int             // of the journal, of which somebody was told the same
+	lines        int             // of the journal, of which somebody was told the same; without those of counts
+	requests     int64           // that those of counts add up to
 	agreed       time.Duration   // when an operator last agreed to what is there: resume or retry
 	started      time.Duration   // when an attempt began, with what it found
 	takingAt     time.Duration   // since when everything is being taken back; negative if it is not
@@ -329,7 +330,7 @@ func (c *checker) survived() {
 	if err == nil {
 		err = json.Unmarshal(record.Status, &status)
 	}
-	journal, lost := c.store.Journal(context.Background(), key)
+	lines, requests, lost := tallied(c.store)
 	if err = errors.Join(err, lost); err != nil {
 		c.fail("what is saved stays saved", "%v", err)
 		return
@@ -337,8 +338,11 @@ func (c *checker) survived() {
 	if revision < c.acknowledged || revision == c.acknowledged && !bytes.Equal(record.Status, c.status) {
 		c.fail("what is saved stays saved", "revision %d was saved, %d is there", c.acknowledged, revision)
 	}
-	if len(journal) < c.lines {
-		c.fail("what is saved stays saved", "%d lines of the journal were saved, %d are there", c.lines, len(journal))
+	if lines < c.lines {
+		c.fail("what is saved stays saved", "%d lines of the journal were saved, %d are there", c.lines, lines)
+	}
+	if requests < c.requests {
+		c.fail("what is saved stays saved", "%d counted requests were saved, %d are there", c.requests, requests)
 	}
 	for id := range c.obeyed {
 		c.obeyed[id] = slices.Contains(status.Consumed, id)

@@ -3,11 +3,16 @@ package sim
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
+	"strings"
 	"syscall"
 	"time"
 
+	"watari.dev/engine"
+	"watari.dev/runner"
 	"watari.dev/store"
 	"watari.dev/store/filestore"
 	"watari.dev/store/filestore/disk"
@@ -24,9 +29,65 @@ func (p Plan) files() bool { return p.Seed%onFiles == 0 }
 
 const stateDir = "/var/lib/watari"
 
-// openFiles returns the store on files as a process reaches it.
-func (w *world) openFiles(d disk.Disk, wall func() time.Time) store.Store {
-	return filestore.New(stateDir, filestore.WithDisk(d), filestore.WithClock(wall), filestore.WithAlive(w.holds))
+// openFiles returns the store on files as a process reaches it. begin is handed what
+// the store does when nobody waits for it.
+func (w *world) openFiles(d disk.Disk, wall func() time.Time, begin func(task func())) store.Store {
+	return filestore.New(stateDir, filestore.WithDisk(d), filestore.WithClock(wall), filestore.WithAlive(w.holds),
+		filestore.WithBackground(begin), filestore.WithJournal(smallJournal))
+}
+
+// smallJournal closes a segment every few lines, and merges what is older than some
+// seconds, so that a run sees often what happens once in hours otherwise.
+var smallJournal = filestore.Journal{
+	Segment: 8 << 10, Detail: 20 * time.Second, Unit: 5 * time.Second, Around: 2 * time.Second, Merge: runner.MergeCounts,
+}
+
+// tallied returns how many lines of a journal are not counts, and how many requests
+// the counts add up to.
+func tallied(s store.Store) (lines int, requests int64, err error) {
+	for e, err := range s.Journal(context.Background(), key) {
+		if errors.Is(err, store.ErrNotFound) {
+			return 0, 0, nil
+		}
+		if err != nil {
+			return lines, requests, err
+		}
+		if e.Kind != store.Counts {
+			lines++
+			continue
+		}
+		n, err := requestsIn(e)
+		if err != nil {
+			return lines, requests, err
+		}
+		requests += n
+	}
+	return lines, requests, nil
+}
+
+// requestsIn returns how many requests an entry has counted.
+func requestsIn(e store.Entry) (n int64, err error) {
+	var data struct{ Intervals []engine.Interval }
+	if err := json.Unmarshal(e.Data, &data); err != nil {
+		return 0, fmt.Errorf("counts of %s: %w", e.At, err)
+	}
+	for _, in := range data.Intervals {
+		source, _ := in.Source.Get()
+		target, _ := in.Target.Get()
+		n += source.Requests + target.Requests
+	}
+	return n, nil
+}
+
+// wrote is told which entries somebody was told to be in the journal.
+func (c *checker) wrote(entries []store.Entry) {
+	for _, e := range entries {
+		if e.Kind != store.Counts {
+			c.lines++
+		} else if n, err := requestsIn(e); err == nil {
+			c.requests += n
+		}
+	}
 }
 
 // machine is the disk as one process reaches it, which can die or be frozen before
@@ -61,7 +122,7 @@ func (m *machine) before(op memdisk.Op, at string) error {
 		p.bite(m.fails)
 		m.fails = kinds
 		return syscall.EIO
-	case m.fails == TornJournal && op == memdisk.WriteRest && name == "journal.jsonl":
+	case m.fails == TornJournal && op == memdisk.WriteRest && strings.HasSuffix(name, ".jsonl"):
 		p.bite(TornJournal)
 		m.fails = kinds
 		p.kill()

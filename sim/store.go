@@ -22,19 +22,31 @@ type memory struct {
 	*process
 	store.Store
 	machine *machine // nil where the store is not on files
+	later   []func() // what the store wants to do when nobody waits for it
+}
+
+// rest does it, in steps between which the process may die or be frozen.
+func (d *memory) rest() {
+	for len(d.later) > 0 {
+		task := d.later[0]
+		d.later = d.later[1:]
+		task()
+	}
 }
 
 // opened returns the store as a process reaches it.
 func (p *process) opened() *memory {
 	if p.platter == nil {
-		return &memory{p, p.store, nil}
+		return &memory{process: p, Store: p.store}
 	}
 	m := p.newMachine(p)
 	var d disk.Disk = m
 	if p.brk != nil {
 		d = p.brk.Disk(m)
 	}
-	return &memory{p, p.openFiles(d, p.wall), m}
+	out := &memory{process: p, machine: m}
+	out.Store = p.openFiles(d, p.wall, func(task func()) { out.later = append(out.later, task) })
+	return out
 }
 
 var errUnreadable = errors.New("input/output error")
@@ -43,7 +55,7 @@ var errUnreadable = errors.New("input/output error")
 func (w *world) newStore() store.Store {
 	if w.brk == nil && w.plan.files() || w.brk != nil && w.brk.Disk != nil {
 		w.platter = memdisk.New()
-		return w.openFiles(terminal{w.platter}, func() time.Time { return w.caller.wall() })
+		return w.openFiles(terminal{w.platter}, func() time.Time { return w.caller.wall() }, func(task func()) { task() })
 	}
 	return memstore.New(
 		memstore.WithClock(func() time.Time { return w.caller.wall() }),
@@ -150,9 +162,10 @@ func (d *memory) saveFiles(ctx context.Context, prev store.Revision, next store.
 	d.check.saved(d.process, next, err == nil || d.there(prev, next), err)
 	if err == nil {
 		d.check.acknowledged, d.check.status = revision, next.Status
-		d.check.lines += len(entries)
+		d.check.wrote(entries)
 	}
 	d.effect()
+	d.rest()
 	return revision, err
 }
 
@@ -165,9 +178,10 @@ func (d *memory) Append(ctx context.Context, key store.Key, entries ...store.Ent
 	}
 	err := d.Store.Append(ctx, key, entries...)
 	if err == nil {
-		d.check.lines += len(entries)
+		d.check.wrote(entries)
 	}
 	d.effect()
+	d.rest()
 	return err
 }
 
