@@ -210,7 +210,7 @@ type Span struct {
 
 // SourceOf returns what the source of a recording answered, where it is known.
 func SourceOf(r Recording) (out []Span) {
-	for _, t := range r.Turns {
+	for t := range r.all() {
 		one := Span{To: t.At}
 		for _, in := range t.Intervals {
 			if c, known := in.Source.Get(); known {

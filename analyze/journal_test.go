@@ -3,6 +3,8 @@ package analyze
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -169,7 +171,7 @@ func TestJournalReplaysToTheSameBit(t *testing.T) {
 			}
 			l.turn()
 		}
-		attempts, err := Journal("shop", l.journal, l.spec.Gate.Analysis.Services)
+		attempts, err := Journal("shop", journalOf(l.journal...), l.spec.Gate.Analysis.Services)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +197,7 @@ func TestJournalReplaysToTheSameBit(t *testing.T) {
 }
 
 func TestJournalWithoutCounts(t *testing.T) {
-	_, err := Journal("shop", []store.Entry{{At: dawn, Kind: "decision", Text: "Shifting: step 1 of 4, 5 %"}}, nil)
+	_, err := Journal("shop", journalOf(store.Entry{At: dawn, Kind: "decision", Text: "Shifting: step 1 of 4, 5 %"}), nil)
 	if !errors.Is(err, ErrNoCounts) || !strings.Contains(err.Error(), "watari analyze --prometheus") {
 		t.Errorf("%v", err)
 	}
@@ -208,15 +210,96 @@ func TestJournalSaysWhatItLeavesOut(t *testing.T) {
 	}
 	known := `{"service":"web","to":"2026-05-04T14:00:01Z","from":{"source":"2026-05-04T14:00:00Z","target":"2026-05-04T14:00:00Z"},
 		"source":{"value":{"requests":9},"state":"known"},"target":{"value":{"requests":1},"state":"known"}}`
-	got, err := Journal("shop", []store.Entry{
+	got, err := Journal("shop", journalOf(
 		entry(`{"intervals":[` + known + `]}`), entry(`{"intervals":3}`), entry(strings.ReplaceAll(`{"intervals":[`+known+`]}`, "web", "cron")),
-		{At: dawn, Kind: "note", Text: "a torn line was repaired"},
-	}, []verdict.Service{{Name: "web"}})
-	if err != nil || len(got) != 1 || len(got[0].Turns) != 1 {
+		store.Entry{At: dawn, Kind: "note", Text: "a torn line was repaired"},
+	), []verdict.Service{{Name: "web"}})
+	if err != nil || len(got) != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
+	held, err := got[0].InMemory()
+	if err != nil || len(held.Turns) != 1 {
+		t.Fatalf("%+v, %v", held, err)
+	}
 	want := []LeftOut{{"entries with counts that cannot be read", 1}, {`intervals of service "cron", which the plan does not judge`, 1}, {"damaged lines of the journal", 1}}
-	if !slices.Equal(got[0].LeftOut, want) {
-		t.Errorf("%+v", got[0].LeftOut)
+	if !slices.Equal(held.LeftOut, want) {
+		t.Errorf("%+v", held.LeftOut)
+	}
+}
+
+// journalOf is a journal that can be read again and again.
+func journalOf(entries ...store.Entry) func() iter.Seq2[store.Entry, error] {
+	return func() iter.Seq2[store.Entry, error] {
+		return func(yield func(store.Entry, error) bool) {
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// TestMergedCountsAreTold: what was merged or dropped is analysed as it is, and said.
+func TestMergedCountsAreTold(t *testing.T) {
+	look := func(from, to int, n int64, merged string) store.Entry {
+		at := func(s int) string { return dawn.Add(time.Duration(s) * time.Second).Format(time.RFC3339) }
+		return store.Entry{At: dawn.Add(time.Duration(to) * time.Second), Kind: store.Counts, Data: json.RawMessage(fmt.Sprintf(`{"intervals":[{"to":%q,"from":{"source":%q,"target":%q},
+			"source":{"value":{"requests":%d},"state":"known"},"target":{"value":{"requests":%d},"state":"known"}}]%s}`, at(to), at(from), at(from), n, n, merged))}
+	}
+	entries := []store.Entry{
+		{At: dawn, Kind: store.LeftOut, Data: json.RawMessage(`{"from":"2026-05-04T12:00:00Z","to":"2026-05-04T13:00:00Z","lines":3600}`)},
+		look(0, 60, 600, `,"merged":60`), look(60, 100, 400, `,"merged":40`), look(100, 101, 10, ""), look(101, 102, 10, ""),
+	}
+	attempts, err := Journal("shop", journalOf(entries...), nil)
+	if err != nil || len(attempts) != 1 {
+		t.Fatalf("%+v, %v", attempts, err)
+	}
+	r := Replay(attempts[0], attempts[0].Settings(verdict.Config{}))
+	if r.Requests.Source != 1020 || r.Intervals != 4 || attempts[0].Err() != nil {
+		t.Errorf("%d requests in %d intervals, %v", r.Requests.Source, r.Intervals, attempts[0].Err())
+	}
+	var out strings.Builder
+	Write(&out, r)
+	for _, want := range []string{
+		"detail     12:00:00 to 13:00:00: the counts were dropped to keep the journal within its bound",
+		"14:00:00 to 14:01:40: counts away from any decision are merged, into intervals of up to 1m",
+		"otherwise: as it was counted",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestJournalThatCannotBeReadToItsEnd: half of a journal is no answer.
+func TestJournalThatCannotBeReadToItsEnd(t *testing.T) {
+	gone := errors.New("input/output error")
+	l := newLife(verdict.Config{Services: []verdict.Service{{}}}.WithDefaults(), 1)
+	for range 60 {
+		l.turn()
+	}
+	reads := 0
+	entries := func() iter.Seq2[store.Entry, error] {
+		return func(yield func(store.Entry, error) bool) {
+			reads++
+			for i, e := range l.journal {
+				if reads > 1 && i == len(l.journal)/2 {
+					yield(store.Entry{}, gone)
+					return
+				}
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+	attempts, err := Journal("shop", entries, l.spec.Gate.Analysis.Services)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Replay(attempts[0], attempts[0].Settings(*l.spec.Gate.Analysis))
+	if !errors.Is(attempts[0].Err(), gone) {
+		t.Errorf("%v", attempts[0].Err())
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"watari.dev/traffic"
 	"watari.dev/verdict"
 )
 
@@ -12,9 +11,12 @@ import (
 type Recording struct {
 	Name     string    // what it is of, for sentences: a migration, a file, a server
 	Services []Service // Interval.Service is an index into it
-	Turns    []Turn    // by time
+	Turns    []Turn    // by time; empty where they are read from a journal, each time that they are wanted
 	Marks    []Mark    // by time
 	LeftOut  []LeftOut // what is not in Turns, and why
+	Coarse   []Coarse  // what is there in less detail than it was counted, by time
+
+	stream *turns
 }
 
 // Service is one stream of counts of a recording.
@@ -61,31 +63,27 @@ func (r *Recording) began() {
 		return
 	}
 	for _, turn := range r.Turns {
-		for _, in := range turn.Intervals {
-			if in.Intended > traffic.None || in.Target.State == traffic.Known && in.Target.Value.Requests > 0 {
-				at := in.From.Target
-				if at.IsZero() {
-					at = in.To
-				}
-				r.Marks = append([]Mark{{At: at, Kind: Began}}, r.Marks...)
-				return
-			}
+		if at := firstUse(turn); !at.IsZero() {
+			r.Marks = append([]Mark{{At: at, Kind: Began}}, r.Marks...)
+			return
 		}
 	}
 }
 
 // leave counts something that is left out.
-func (r *Recording) leave(why string, n int) {
+func (r *Recording) leave(why string, n int) { r.LeftOut = leaving(r.LeftOut, why, n) }
+
+func leaving(out []LeftOut, why string, n int) []LeftOut {
 	if n <= 0 {
-		return
+		return out
 	}
-	for i := range r.LeftOut {
-		if r.LeftOut[i].Why == why {
-			r.LeftOut[i].Count += n
-			return
+	for i := range out {
+		if out[i].Why == why {
+			out[i].Count += n
+			return out
 		}
 	}
-	r.LeftOut = append(r.LeftOut, LeftOut{why, n})
+	return append(out, LeftOut{why, n})
 }
 
 // Settings returns cfg with the services and metrics of the recording in place of

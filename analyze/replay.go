@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"watari.dev/traffic"
@@ -18,6 +19,7 @@ type Result struct {
 	NotKnown  traffic.BySide[int]   `json:"notKnown"` // intervals in which a side was not known
 	Missed    verdict.Missed        `json:"missed"`   // known, and no evidence all the same; all services together
 	LeftOut   []LeftOut             `json:"leftOut,omitempty"`
+	Coarse    []Coarse              `json:"coarse,omitempty"` // where counts are in less detail than they were counted
 
 	Rollbacks []Rollback `json:"rollbacks,omitempty"` // more than one only if an operator went on
 	Nearest   Moment     `json:"nearest"`             // when the evidence against the target was strongest
@@ -100,13 +102,18 @@ type Point struct {
 const mostLooks = 1200
 
 // Replay asks cfg, which must fit the recording (see Settings), what it would have
-// said at each moment.
+// said at each moment. Where the turns are read from a journal, Err of the recording
+// says whether all of them were.
 func Replay(r Recording, cfg verdict.Config) Result {
 	w := newWalk(r, cfg)
-	for i := range r.Turns {
-		w.turn(&r.Turns[i])
+	for t := range r.all() {
+		w.turn(t)
 	}
-	return w.result()
+	out := w.result()
+	if r.stream != nil {
+		out.LeftOut = slices.Concat(r.stream.left, r.LeftOut)
+	}
+	return out
 }
 
 // walk is a replay under way. It looks at everything only every few turns; where
@@ -140,18 +147,17 @@ type sum struct {
 
 func newWalk(r Recording, cfg verdict.Config) *walk {
 	t := verdict.Prepare(cfg)
-	w := &walk{test: t, state: t.New(), marks: r.Marks, sums: map[int]*sum{}, every: 1 + len(r.Turns)/mostLooks, step: -1}
+	n, from, to := r.size()
+	w := &walk{test: t, state: t.New(), marks: r.Marks, sums: map[int]*sum{}, every: 1 + n/mostLooks, step: -1}
 	w.before = w.state.Clone()
 	w.out = Result{
 		Name: r.Name, LeftOut: r.LeftOut, Threshold: -math.Log(cfg.Alpha), Config: cfg,
-		Nearest: Moment{LogE: math.Inf(-1)}, Points: make([]Point, 0, min(len(r.Turns), 2*mostLooks)),
+		Nearest: Moment{LogE: math.Inf(-1)}, Points: make([]Point, 0, min(n, 2*mostLooks)),
+		From: from, To: to, Coarse: r.Coarse,
 	}
 	w.point.LogE = math.Inf(-1)
 	for _, s := range r.Services {
 		w.out.Services = append(w.out.Services, s.Name)
-	}
-	if len(r.Turns) > 0 {
-		w.out.From, w.out.To = firstOf(r.Turns[0]), r.Turns[len(r.Turns)-1].At
 	}
 	return w
 }

@@ -33,7 +33,25 @@ func Write(w io.Writer, r Result) {
 	writeLags(w, r)
 	writeList(w, "split", splits(r, short))
 	writeList(w, "not used", notUsed(r))
+	writeList(w, "detail", detail(r, short))
 	fmt.Fprintf(w, "\n  settings   %s\n", settings(r))
+}
+
+// detail says of which time the counts are there in less detail than they were
+// counted.
+func detail(r Result, clock func(time.Time) string) (out []string) {
+	for _, c := range r.Coarse {
+		span := clock(c.From) + " to " + clock(c.To)
+		if c.Unit == 0 {
+			out = append(out, fmt.Sprintf("%s: the counts were dropped to keep the journal within its bound", span))
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s: counts away from any decision are merged, into intervals of up to %s", span, view.Span(c.Unit)))
+	}
+	if len(out) > 0 {
+		out = append(out, "otherwise: as it was counted")
+	}
+	return out
 }
 
 // outcome is the answer to the question that was asked.

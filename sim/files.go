@@ -32,8 +32,12 @@ const stateDir = "/var/lib/watari"
 // openFiles returns the store on files as a process reaches it. begin is handed what
 // the store does when nobody waits for it.
 func (w *world) openFiles(d disk.Disk, wall func() time.Time, begin func(task func())) store.Store {
+	journal := smallJournal
+	if w.brk != nil && w.brk.Journal != nil {
+		journal = w.brk.Journal(journal)
+	}
 	return filestore.New(stateDir, filestore.WithDisk(d), filestore.WithClock(wall), filestore.WithAlive(w.holds),
-		filestore.WithBackground(begin), filestore.WithJournal(smallJournal))
+		filestore.WithBackground(begin), filestore.WithJournal(journal))
 }
 
 // smallJournal closes a segment every few lines, and merges what is older than some
@@ -63,6 +67,22 @@ func tallied(s store.Store) (lines int, requests int64, err error) {
 		requests += n
 	}
 	return lines, requests, nil
+}
+
+// tally states that what the journal was told to keep is in it, whatever became of its
+// segments.
+func (c *checker) tally() {
+	lines, requests, err := tallied(c.store)
+	if err != nil {
+		c.fail("what is saved stays saved", "the journal: %v", err)
+		return
+	}
+	if lines < c.lines {
+		c.fail("what is saved stays saved", "%d lines of the journal were saved, %d are there", c.lines, lines)
+	}
+	if requests < c.requests {
+		c.fail("what is saved stays saved", "%d counted requests were saved, %d are there", c.requests, requests)
+	}
 }
 
 // requestsIn returns how many requests an entry has counted.

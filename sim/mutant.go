@@ -9,6 +9,7 @@ import (
 	"watari.dev/engine"
 	"watari.dev/router"
 	"watari.dev/runner"
+	"watari.dev/store/filestore"
 	"watari.dev/store/filestore/disk"
 )
 
@@ -24,6 +25,8 @@ type Mutant struct {
 	Driver func(*process, router.Driver) router.Driver // wraps one lever as one process reaches it
 	Config func(*process, *runner.Config)              // changes what one process runs with
 	Disk   func(disk.Disk) disk.Disk                   // wraps the disk as one process reaches it; the store is on files then
+	// Journal changes how processes keep their journals; the store is on files then.
+	Journal func(filestore.Journal) filestore.Journal
 }
 
 // Mutants lists them in a fixed order. Each breaks something that the others do

@@ -9,6 +9,7 @@ import (
 	"watari.dev/engine"
 	"watari.dev/runner"
 	"watari.dev/store"
+	"watari.dev/store/filestore"
 )
 
 // mutantsOfStores remember badly, or share badly.
@@ -23,6 +24,24 @@ func mutantsOfStores() []Mutant {
 			Name: "saved when the phase changes", Broken: "To spare the disk, only another phase is saved.",
 			Breaks: []string{"saved before applied"},
 			Config: storing(func(_ *process, s store.Store) store.Store { return &sparing{Store: s} }),
+		},
+		{
+			Name: "saves before a rise too seldom", Broken: "To spare the disk, what was saved less than five seconds ago is not saved again.",
+			Breaks: []string{"saved before applied"},
+			Config: storing(func(p *process, s store.Store) store.Store { return &seldom{Store: s, process: p} }),
+		},
+		{
+			Name: "holds are not saved", Broken: "To spare the disk, nothing is saved while a share is held.",
+			Breaks: []string{"little is lost with a process"},
+			Config: storing(func(p *process, s store.Store) store.Store { return &still{Store: s, process: p} }),
+		},
+		{
+			Name: "counts lost at rotation", Broken: "Of counts that are merged when a segment of the journal is closed the last ones stay.",
+			Breaks: []string{"what is saved stays saved"},
+			Journal: func(j filestore.Journal) filestore.Journal {
+				j.Merge = func(counts []store.Entry) []store.Entry { return counts[len(counts)-1:] }
+				return j
+			},
 		},
 		{
 			Name: "failed saves ignored", Broken: "That the status could not be saved stops no rise.",
@@ -110,6 +129,40 @@ func (s *sparing) Save(ctx context.Context, key store.Key, prev store.Revision, 
 		s.phase = status.Phase
 	}
 	return revision, err
+}
+
+// seldom saves every five seconds.
+type seldom struct {
+	store.Store
+	process *process
+	at      time.Duration
+}
+
+func (s *seldom) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
+	if prev > 0 && s.at > 0 && s.process.now-s.at < 5*time.Second {
+		return prev, nil
+	}
+	revision, err := s.Store.Save(ctx, key, prev, next, entries...)
+	if err == nil {
+		s.at = s.process.now
+	}
+	return revision, err
+}
+
+// still saves nothing while a share is held that was held before.
+type still struct {
+	store.Store
+	process *process
+	last    engine.Phase
+}
+
+func (s *still) Save(ctx context.Context, key store.Key, prev store.Revision, next store.Record, entries ...store.Entry) (store.Revision, error) {
+	phase := s.process.knows.decided.Phase
+	if prev > 0 && phase == s.last && (phase == engine.Holding || phase == engine.Soaking) {
+		return prev, nil
+	}
+	s.last = phase
+	return s.Store.Save(ctx, key, prev, next, entries...)
 }
 
 // sure never says that a save has failed.

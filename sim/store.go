@@ -41,7 +41,7 @@ func (p *process) opened() *memory {
 	}
 	m := p.newMachine(p)
 	var d disk.Disk = m
-	if p.brk != nil {
+	if p.brk != nil && p.brk.Disk != nil {
 		d = p.brk.Disk(m)
 	}
 	out := &memory{process: p, machine: m}
@@ -53,7 +53,7 @@ var errUnreadable = errors.New("input/output error")
 
 // newStore returns the store that all processes share, as an operator reaches it.
 func (w *world) newStore() store.Store {
-	if w.brk == nil && w.plan.files() || w.brk != nil && w.brk.Disk != nil {
+	if w.brk == nil && w.plan.files() || w.brk != nil && (w.brk.Disk != nil || w.brk.Journal != nil) {
 		w.platter = memdisk.New()
 		return w.openFiles(terminal{w.platter}, func() time.Time { return w.caller.wall() }, func(task func()) { task() })
 	}

@@ -141,6 +141,9 @@ func (f *analyzeFlags) loadFile(cmd *cobra.Command) (*plan.Plan, error) {
 // replay says what the verdict would have been.
 func (f *analyzeFlags) replay(cmd *cobra.Command, in counted, cfg verdict.Config) error {
 	r := analyze.Replay(in.recording, in.recording.Settings(cfg))
+	if err := in.recording.Err(); err != nil {
+		return err
+	}
 	if f.plot != "" {
 		if err := writePlot(f.plot, r); err != nil {
 			return err
@@ -189,7 +192,16 @@ const seed = 20
 
 // calibrate compares the source with itself.
 func (f *analyzeFlags) calibrate(cmd *cobra.Command, r analyze.Recording, cfg verdict.Config, file *plan.Plan) error {
+	if f.halves {
+		var err error
+		if r, err = r.InMemory(); err != nil {
+			return err
+		}
+	}
 	spans, sides := analyze.SourceOf(r), r
+	if err := r.Err(); err != nil {
+		return err
+	}
 	if !f.halves {
 		share, err := f.shareOf(file)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strings"
 	"time"
@@ -66,11 +67,8 @@ func (f *analyzeFlags) readJournal(cmd *cobra.Command, name string) (counted, er
 	if err != nil {
 		return counted{}, err
 	}
-	entries, err := s.Journal(cmd.Context(), key)
-	if err != nil {
-		return counted{}, err
-	}
 	cfg := analysisOf(p)
+	entries := func() iter.Seq2[store.Entry, error] { return s.Journal(cmd.Context(), key) }
 	attempts, err := analyze.Journal(name, entries, cfg.Services)
 	if err != nil {
 		return counted{}, err

@@ -28,8 +28,8 @@ import (
 	"watari.dev/plan"
 	"watari.dev/router"
 	"watari.dev/store"
-	"watari.dev/store/storetest"
 	"watari.dev/store/filestore"
+	"watari.dev/store/storetest"
 	"watari.dev/traffic"
 )
 
