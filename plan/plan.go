@@ -14,7 +14,8 @@ import (
 // Plan is a migration, resolved and complete. It is what the store keeps as a
 // migration's spec: a rollback needs nothing else.
 type Plan struct {
-	Version      int                         `json:"version"` // of this format
+	Version      int                         `json:"version"`         // of this format
+	Needs        string                      `json:"needs,omitempty"` // the first version of watari that reads it
 	Spec         engine.Spec                 `json:"spec"`
 	Levers       []Lever                     `json:"levers"`
 	Signals      []Signal                    `json:"signals,omitempty"`
@@ -24,6 +25,9 @@ type Plan struct {
 // formatVersion changes when an older watari could misread a stored plan. Plans
 // of version 1 have thresholds and no analysis; they are read as they were meant.
 const formatVersion = 2
+
+// needs is the first version of watari that reads formatVersion.
+const needs = "v0.1.0"
 
 // Lever is one route with how its data plane is reached.
 type Lever struct {
@@ -109,12 +113,23 @@ type Kubernetes struct {
 // Decode reads a stored plan. A plan written by a newer watari is refused rather
 // than misread.
 func Decode(data json.RawMessage) (Plan, error) {
+	var head struct { // what a newer one has besides may be of other types
+		Version int
+		Needs   string
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return Plan{}, fmt.Errorf("read the stored plan: %w", err)
+	}
+	if head.Version < 1 || head.Version > formatVersion {
+		use := "use the version that wrote it"
+		if head.Needs != "" {
+			use = "it needs watari " + head.Needs + " or later"
+		}
+		return Plan{}, fmt.Errorf("read the stored plan: it has format %d and this watari reads up to %d; %s; nothing was changed", head.Version, formatVersion, use)
+	}
 	var p Plan
 	if err := json.Unmarshal(data, &p); err != nil {
 		return Plan{}, fmt.Errorf("read the stored plan: %w", err)
-	}
-	if p.Version < 1 || p.Version > formatVersion {
-		return Plan{}, fmt.Errorf("read the stored plan: it has format %d and this watari reads up to %d; use the version that wrote it", p.Version, formatVersion)
 	}
 	return p, nil
 }

@@ -15,7 +15,7 @@ const evaluateEvery = time.Second
 // Resolve turns a valid, defaulted migration of a bundle into a plan. The bounds
 // of its routes are not known before Bind.
 func Resolve(bundle *v1alpha1.Bundle, m *v1alpha1.Migration) Plan {
-	p := Plan{Version: formatVersion}
+	p := Plan{Version: formatVersion, Needs: needs}
 	p.Environments.Source = environment(bundle.Environment(m.Namespace, m.Spec.Source))
 	p.Environments.Target = environment(bundle.Environment(m.Namespace, m.Spec.Target))
 	p.Spec = spec(m)

@@ -57,7 +57,7 @@ func TestEverythingIsResolved(t *testing.T) {
 	}
 	webGroups := bySide(elb+"targetgroup/web-1-33/73e2d6bc24d8a067", elb+"targetgroup/web-1-36/73e2d6bc24d8a067")
 	want := Plan{
-		Version: 2,
+		Version: 2, Needs: needs,
 		Spec: engine.Spec{
 			Name: "shop-to-1-36", Source: "eks-1-33", Target: "eks-1-36",
 			Routes: []engine.RouteSpec{{Name: "public"}, {Name: "fallback"}, {Name: "partners"}, {Name: "partners-v6"}, {Name: "status"}},

@@ -74,7 +74,8 @@ func TestOtherFormatsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ text, says string }{
-		{strings.Replace(string(stored), `"version":2`, `"version":3`, 1), "it has format 3 and this watari reads up to 2; use the version that wrote it"},
+		{strings.Replace(string(stored), `"version":2`, `"version":3`, 1), "it has format 3 and this watari reads up to 2; it needs watari v0.1.0 or later; nothing was changed"},
+		{`{"version":3,"spec":"elsewhere"}`, "it has format 3 and this watari reads up to 2; use the version that wrote it"},
 		{`{}`, "it has format 0"},
 		{`null`, "it has format 0"},
 		{`{"version":1`, "read the stored plan: unexpected end"},

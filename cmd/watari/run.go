@@ -21,6 +21,7 @@ func newRun(state *stateFlags) *cobra.Command {
 	var file fileFlags
 	var output string
 	var takeOver bool
+	var journal journalFlags
 	cmd := &cobra.Command{
 		Use:     "run -f FILE",
 		GroupID: "migrate",
@@ -38,11 +39,14 @@ Exit code 0: complete. 3: taken back. 4: ended before anything was changed.
 			if err := knownOutput(output); err != nil {
 				return err
 			}
+			if err := journal.check(); err != nil {
+				return err
+			}
 			p, err := file.load(cmd)
 			if err != nil {
 				return err
 			}
-			s, err := state.open()
+			s, err := state.open(journal.options(func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "watari: %v\n", err) })...)
 			if err != nil {
 				return err
 			}
@@ -50,6 +54,7 @@ Exit code 0: complete. 3: taken back. 4: ended before anything was changed.
 		},
 	}
 	file.register(cmd)
+	journal.register(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text: a live view on a terminal, plain lines elsewhere; json: one event a line")
 	cmd.Flags().BoolVar(&takeOver, "take-over", false, "take the migration from a process of this host that is dead, without waiting for its lease to end")
 	return cmd

@@ -22,12 +22,14 @@ func (f *stateFlags) register(root *cobra.Command) {
 	root.PersistentFlags().StringVar(&f.dir, "state", "", "directory that remembers migrations (default $WATARI_STATE, then $XDG_STATE_HOME/watari, then ~/.local/state/watari)")
 }
 
-func (f *stateFlags) open() (*filestore.Store, error) {
+// open returns the store, whose journals are left as they are unless options say
+// otherwise.
+func (f *stateFlags) open(options ...filestore.Option) (*filestore.Store, error) {
 	dir, err := f.path()
 	if err != nil {
 		return nil, err
 	}
-	return filestore.New(dir), nil
+	return filestore.New(dir, append([]filestore.Option{untouched()}, options...)...), nil
 }
 
 func (f *stateFlags) path() (string, error) {
