@@ -27,17 +27,17 @@ type countsData struct {
 func MergeCounts(entries []store.Entry) []store.Entry {
 	var out []store.Entry
 	var open []look
-	close := func() { out, open = append(out, merged(open)...), nil }
+	flush := func() { out, open = append(out, merged(open)...), nil }
 	for _, e := range entries {
 		var data countsData
 		if e.Kind != store.Counts || json.Unmarshal(e.Data, &data) != nil || len(data.Intervals) == 0 {
-			close()
+			flush()
 			out = append(out, e)
 			continue
 		}
 		open = append(open, look{e, data})
 	}
-	close()
+	flush()
 	return out
 }
 
