@@ -51,9 +51,13 @@ const Counts = "counts"
 type Command struct {
 	ID   string    `json:"id"`   // unique; a command is consumed once
 	Kind string    `json:"kind"` // pause, resume, approve, rollback, retry
-	By   string    `json:"by"`   // user@host
+	By   string    `json:"by"`   // user@host, as the command itself says: information only
 	At   time.Time `json:"at"`
 	Note string    `json:"note,omitempty"`
+
+	// Author is who gave it, as the store has seen when it read it: on files the owner
+	// of the command's file. It is not part of what is submitted.
+	Author string `json:"-"`
 }
 
 // Compare orders commands by age, those of one instant by ID.
@@ -133,8 +137,9 @@ type Store interface {
 	// first one stays. It needs no lease.
 	Submit(ctx context.Context, key Key, c Command) error
 	// Commands returns those not yet discarded, oldest first (At, then ID); none
-	// for a migration that is not remembered. Commands that cannot be read are an
-	// error beside those that can: a damaged one must not hide a rollback.
+	// for a migration that is not remembered. Each has its Author. Commands that cannot
+	// be read, and those of authors who are not trusted, are an error beside the others:
+	// a damaged or foreign one must not hide a rollback.
 	Commands(ctx context.Context, key Key) ([]Command, error)
 	// Discard removes commands that a saved status has consumed. An ID that is
 	// not there is no error.

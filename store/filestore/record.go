@@ -28,7 +28,7 @@ type recordFile struct {
 // readRecord returns the record at path, with its indentation; revision 0 if there
 // is no such file.
 func (s *Store) readRecord(path string) (recordFile, error) {
-	b, err := s.disk.ReadFile(path)
+	b, err := s.readBounded(path, mostRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return recordFile{}, nil
 	}

@@ -79,6 +79,8 @@ type node struct {
 	// Of a file. Bytes are only ever added, and what is cut is a copy, so both may share
 	// them.
 	content, durable []byte
+
+	foreign string // why it is refused; empty for what is ours
 }
 
 // entries are names that change at once; nil is a name that goes.
@@ -103,24 +105,34 @@ func apply(names map[string]*node, e entries) {
 	}
 }
 
-// find returns what is at a path, or why nothing is.
+// find returns what is at a path, or why nothing is. What is refused is returned with
+// why it is.
 func (d *platter) find(at string) (*node, error) {
-	n := d.root
-	for name := range strings.SplitSeq(strings.Trim(path.Clean(at), "/"), "/") {
-		switch {
-		case name == "":
-			continue
-		case !n.isDir():
+	n, rest := d.root, strings.Trim(path.Clean(at), "/")
+	for rest != "" {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		if !n.isDir() {
 			return nil, syscall.ENOTDIR
 		}
 		if n = n.names[name]; n == nil {
 			return nil, syscall.ENOENT
+		}
+		if n.foreign != "" {
+			err := &disk.RefusedError{Path: strings.TrimSuffix(path.Clean(at), "/"+rest), Why: n.foreign, Do: "look at it and remove it"}
+			if rest != "" {
+				n = nil
+			}
+			return n, err
 		}
 	}
 	return n, nil
 }
 
 func failed(op Op, at string, why error) error {
+	if refused := (*disk.RefusedError)(nil); errors.As(why, &refused) {
+		return refused // already says all
+	}
 	return &fs.PathError{Op: string(op), Path: at, Err: why}
 }
 
@@ -153,6 +165,24 @@ func (d *Disk) ReadFile(at string) ([]byte, error) {
 	return bytes.Clone(n.content), nil
 }
 
+// ReadBounded implements disk.Disk.
+func (d *Disk) ReadBounded(at string, most int64) ([]byte, error) {
+	b, err := d.ReadFile(at)
+	if err == nil && int64(len(b)) > most {
+		return nil, &disk.RefusedError{Path: at, Why: fmt.Sprintf("it has more than %d bytes", most), Do: "look at it and move it away", Err: syscall.EFBIG}
+	}
+	return b, err
+}
+
+// Owner is whose everything is that is not foreign.
+var Owner = disk.Author{UID: 1001, Name: "anna"}
+
+// ReadSigned implements disk.Disk.
+func (d *Disk) ReadSigned(at string, most int64) ([]byte, disk.Author, error) {
+	b, err := d.ReadBounded(at, most)
+	return b, Owner, err
+}
+
 // ReadDir implements disk.Disk.
 func (d *Disk) ReadDir(at string) ([]string, error) {
 	d.mu.Lock()
@@ -169,7 +199,7 @@ func (d *Disk) Exists(at string) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, err := d.find(at)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && n == nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, failed("stat", at, err)
 	}
 	return n != nil, nil
@@ -224,16 +254,17 @@ func (d *Disk) Create(at string) (disk.File, error) { return d.open(at, true) }
 func (d *Disk) open(at string, empty bool) (disk.File, error) {
 	f := &file{disk: d, path: at}
 	err := d.changing(Open, at, func(dir *node, name string) error {
-		if f.node = dir.names[name]; f.node == nil {
-			f.node = &node{}
-			dir.change(entries{name: f.node})
+		there, err := d.fileAt(at)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err != nil && empty && there != nil && !there.isDir():
+			there = &node{}
+			dir.change(entries{name: there})
+		case err != nil:
+			return err
+		case empty:
+			there.content = nil
 		}
-		if f.node.isDir() {
-			return syscall.EISDIR
-		}
-		if empty {
-			f.node.content = nil
-		}
+		f.node = there
 		return nil
 	})
 	if err != nil {
@@ -245,9 +276,9 @@ func (d *Disk) open(at string, empty bool) (disk.File, error) {
 // Rename implements disk.Disk.
 func (d *Disk) Rename(from, to string) error {
 	return d.changing(Rename, to, func(dir *node, name string) error {
-		n, err := d.fileAt(from)
+		n, err := d.find(from)
 		switch {
-		case err != nil:
+		case n == nil:
 			return err
 		case path.Dir(from) != path.Dir(to):
 			return syscall.EXDEV
@@ -260,13 +291,14 @@ func (d *Disk) Rename(from, to string) error {
 // Remove implements disk.Disk.
 func (d *Disk) Remove(at string) error {
 	d.mu.Lock()
-	_, err := d.find(at)
+	n, err := d.find(at)
 	d.mu.Unlock()
-	if err != nil { // and nothing changes
+	if n == nil { // and nothing changes
 		return failed(Remove, at, err)
 	}
 	return d.changing(Remove, at, func(dir *node, name string) error {
-		if _, err := d.fileAt(at); err != nil {
+		if there := dir.names[name]; there == nil || there.isDir() {
+			_, err := d.fileAt(at)
 			return err
 		}
 		dir.change(entries{name: nil})

@@ -21,7 +21,8 @@ import (
 // TestLikeTheOperatingSystems does the same to both disks, which must say the same.
 func TestLikeTheOperatingSystems(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		real, memory, root := disk.OS(), memdisk.New(), t.TempDir()
+		root := t.TempDir()
+		real, memory := disk.OS(root), memdisk.New()
 		if err := memory.Mkdir("/root"); err != nil {
 			r.Fatal(err)
 		}
