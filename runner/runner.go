@@ -59,6 +59,7 @@ type run struct {
 	failed   bool                // the last save did
 	tried    [][sha256.Size]byte // what was to be saved since one was known to succeed
 	obeyed   map[string]bool     // commands that this process has handed to the engine
+	refused  map[string]bool     // what it has told of commands that cannot be read
 	looking  looks
 }
 

@@ -60,6 +60,29 @@ type Command struct {
 	Author string `json:"-"`
 }
 
+// Signed names who gave a command: its author, and what it says itself where that is
+// something else.
+func (c Command) Signed() string {
+	switch {
+	case c.Author == "" || c.Author == c.By:
+		return c.By
+	case c.By == "":
+		return c.Author
+	default:
+		return fmt.Sprintf("%s, says by: %.100s", c.Author, c.By)
+	}
+}
+
+// RefusedError says why one command is not obeyed: nobody is trusted for saying who
+// they are.
+type RefusedError struct{ Err error }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
 // Compare orders commands by age, those of one instant by ID.
 func (c Command) Compare(d Command) int {
 	return cmp.Or(c.At.Compare(d.At), cmp.Compare(c.ID, d.ID))
@@ -138,8 +161,9 @@ type Store interface {
 	Submit(ctx context.Context, key Key, c Command) error
 	// Commands returns those not yet discarded, oldest first (At, then ID); none
 	// for a migration that is not remembered. Each has its Author. Commands that cannot
-	// be read, and those of authors who are not trusted, are an error beside the others:
-	// a damaged or foreign one must not hide a rollback.
+	// be read, and those of authors who are not trusted, are errors beside the others,
+	// joined (errors.Join), a *RefusedError each: a damaged or foreign one must not hide
+	// a rollback.
 	Commands(ctx context.Context, key Key) ([]Command, error)
 	// Discard removes commands that a saved status has consumed. An ID that is
 	// not there is no error.

@@ -115,7 +115,11 @@ func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, e
 	waiting := s.path(key, commandsName)
 	names, err := fresh(func() ([]string, error) { return s.disk.ReadDir(waiting) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read commands of migration %s: %w", key, explained(err))
+		err = fmt.Errorf("read commands of migration %s: %w", key, explained(err))
+		if refused(err) {
+			err = &store.RefusedError{Err: err}
+		}
+		return nil, err
 	}
 	var commands []store.Command
 	var errs []error
@@ -128,12 +132,12 @@ func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, e
 		case err == nil:
 			commands = append(commands, c)
 		case !errors.Is(err, fs.ErrNotExist): // else discarded meanwhile
-			errs = append(errs, fmt.Errorf("read commands of migration %s: %w", key, err))
+			errs = append(errs, &store.RefusedError{Err: fmt.Errorf("read commands of migration %s: %w", key, err)})
 		}
 	}
 	slices.SortFunc(commands, store.Command.Compare)
-	if more := len(errs) - mostRefusals; more > 0 {
-		errs = append(errs[:mostRefusals], fmt.Errorf("and %d more in %s", more, waiting))
+	if len(errs) > mostRefusals {
+		errs = append(errs[:mostRefusals], &store.RefusedError{Err: fmt.Errorf("and more in %s", waiting)})
 	}
 	return commands, errors.Join(errs...)
 }

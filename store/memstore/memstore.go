@@ -219,7 +219,7 @@ func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, e
 	slices.SortFunc(refused, store.Command.Compare)
 	errs := []error{err}
 	for _, c := range refused {
-		errs = append(errs, fmt.Errorf("read commands of migration %s: %s is refused: it is by %s, who is not trusted", key, c.ID, c.Author))
+		errs = append(errs, &store.RefusedError{Err: fmt.Errorf("read commands of migration %s: %s is refused: it is by %s, who is not trusted", key, c.ID, c.Author)})
 	}
 	return commands, errors.Join(errs...)
 }
