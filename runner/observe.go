@@ -59,11 +59,9 @@ func (r *run) uncounted(err error) (out []engine.Interval) {
 // to stop watching.
 func (r *run) commands(ctx context.Context) (out []engine.Command) {
 	commands, err := r.Store.Commands(ctx, r.Key)
-	if err != nil {
-		r.Log.Warn("commands cannot be read, trying again", "err", err)
-	}
+	r.refuse(err)
 	for _, c := range commands {
-		out = append(out, engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.By, At: c.At})
+		out = append(out, engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.Signed(), At: c.At})
 	}
 	return append(out, r.Orders...)
 }

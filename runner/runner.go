@@ -64,6 +64,7 @@ type run struct {
 	saved    engine.Status       // as it was saved last, or loaded
 	savedAt  time.Time           // when it was
 	obeyed   map[string]bool     // commands that this process has handed to the engine
+	refused  map[string]bool     // what it has told of commands that cannot be read
 	looking  looks
 }
 

@@ -75,6 +75,7 @@ const (
 	Reapply
 	Fight
 	Touch
+	ForeignFile
 
 	kinds // how many there are
 )
@@ -131,6 +132,7 @@ var kindNames = [kinds]string{
 	Reapply:       "intruder writes the original back",
 	Fight:         "intruder writes again and again",
 	Touch:         "intruder touches the route",
+	ForeignFile:   "foreign file",
 }
 
 // String names the kind.
@@ -176,7 +178,7 @@ func CanMeet(k Kind, p engine.Phase) bool {
 		return writes
 	case Blind, Gap, Swallow, Resets, Skew, SlowData: // nobody asks while taking back
 		return !p.Ended() && p != engine.RollingBack
-	case OrderRollback, RollbackHere, OrderTwice, OrderPause, OrderResume, OrderApprove, OrderRetry, Raise, Lower, Reapply, Touch:
+	case OrderRollback, RollbackHere, OrderTwice, OrderPause, OrderResume, OrderApprove, OrderRetry, Raise, Lower, Reapply, Touch, ForeignFile:
 		return true
 	default:
 		return !p.Ended()

@@ -202,6 +202,7 @@ func (w *world) powerCut() {
 	if w.platter == nil {
 		return
 	}
+	w.putAllBack() // who gives the power back looks at the machine
 	w.platter.PowerCut(w.dice.IntN)
 	w.check.survived()
 }
@@ -214,7 +215,6 @@ func (w *world) there(prev store.Revision, next store.Record) bool {
 
 // recount is told that there may be fewer commands.
 func (w *world) recount() {
-	if left, err := w.store.Commands(context.Background(), key); err == nil {
-		w.waiting = len(left)
-	}
+	left, _ := w.store.Commands(context.Background(), key) // but for those of strangers
+	w.waiting = len(left)
 }

@@ -143,6 +143,7 @@ func (w *world) submit(kind, id string) error {
 	w.tell("operator", kind)
 	w.record(beat{verb: engine.Verb(kind)})
 	w.check.submitted = append(w.check.submitted, id)
+	w.check.hears(id, w.now)
 	w.waiting++
 	w.at(w.now+time.Second, w.supervise)
 	return nil
@@ -182,6 +183,9 @@ func (w *world) befallPeople(f Fault) bool {
 		l.past[len(l.past)-1].owned, l.past[len(l.past)-1].writer = true, "a controller"
 	case Fight:
 		w.fight(f, w.now+f.Lasts)
+	case ForeignFile:
+		w.befallForeign(f) // which bites where it finds a store
+		return true
 	default:
 		return false
 	}

@@ -284,6 +284,9 @@ func (r *draw) faults(p Plan) []Fault {
 			}
 		}
 		out = append(out, f)
+		if f.Kind == ForeignFile && r.chance(0.5) { // and an operator wants it back beside it
+			out = append(out, Fault{Kind: OrderRollback, Phase: f.Phase, Nth: f.Nth, After: f.After + r.between(0, 4*time.Second)})
+		}
 		if f.Kind == LateWrite && r.chance(0.5) { // and it is taken back while the write is under way
 			out = append(out, Fault{Kind: OrderRollback, Phase: engine.Shifting, Nth: 1 + r.IntN(2), After: r.between(0, 4*time.Second)})
 		}
@@ -317,6 +320,8 @@ func (r *draw) detail(f *Fault) {
 		f.Value, f.Lasts = pick(r, -40, 40), r.between(3*time.Second, 40*time.Second)
 	case OrderTwice:
 		f.Value = r.IntN(1 << 16)
+	case ForeignFile:
+		f.Value, f.Lasts = r.IntN(foreignValues), r.between(time.Second, 40*time.Second)
 	default:
 		if f.Times == 0 {
 			f.Lasts = r.between(time.Second, 40*time.Second)

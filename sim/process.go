@@ -243,6 +243,9 @@ func (w *world) spawn(kind string, blind bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	w.running = append(w.running, p)
+	if len(w.running) == 1 {
+		w.check.idle = w.now
+	}
 	w.tell(p.name, "starts")
 	w.begin(p, func() {
 		defer cancel()

@@ -242,11 +242,14 @@ func (c *checker) remembered(p *process, status json.RawMessage) {
 }
 
 // borne reports whether a fault is waited for, so that it changes nothing about where
-// the migration ends: expired credentials once it has begun, and what can be seen
+// the migration ends: a stranger's command, expired credentials once it has begun, and what can be seen
 // where the plan says to hold.
 func (c *checker) borne(f Fault) bool {
 	if f.Kind == SignedOut {
 		return f.Phase != "" && f.Phase != engine.Pending
+	}
+	if f.Kind == ForeignFile && (c.platter == nil || f.Value < asForeignFile) {
+		return true // a command that nobody obeys
 	}
 	policy := c.plan.Spec.Rollback
 	for _, do := range policy.Kinds {

@@ -86,6 +86,7 @@ func mustMeet(t *testing.T, c *Coverage) {
 		{"a signal that does not say what is", before, []Kind{Blind, Gap, Swallow, Resets, Skew, SlowData}},
 		{"an operator", always, []Kind{OrderPause, OrderResume, OrderApprove, OrderRollback, OrderRetry, OrderTwice, RollbackHere}},
 		{"an intruder", always, []Kind{Raise, Lower, Reapply, Fight, Touch}},
+		{"a stranger", always, []Kind{ForeignFile}},
 	} {
 		for _, p := range sort.phases {
 			if met(c, sort.kinds, p) == 0 {

@@ -60,6 +60,7 @@ func (w *world) newStore() store.Store {
 	return memstore.New(
 		memstore.WithClock(func() time.Time { return w.caller.wall() }),
 		memstore.WithAlive(w.holds),
+		memstore.WithTrust(trusted),
 		memstore.WithFaults(func(op memstore.Op, _ store.Key) memstore.Fault { return w.storeFault(op) }),
 	)
 }
@@ -192,7 +193,7 @@ func (d *memory) Commands(ctx context.Context, key store.Key) ([]store.Command, 
 		d.bite(Unreadable)
 		return nil, errUnreadable
 	}
-	if d.waiting == 0 {
+	if d.waiting == 0 && len(d.foreign.orders) == 0 {
 		return nil, nil
 	}
 	return d.Store.Commands(ctx, key)

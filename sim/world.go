@@ -26,6 +26,7 @@ type world struct {
 	dice    *rand.Rand
 	brk     *Mutant // nil: nothing is broken
 	odd     any     // what a mutant keeps between processes
+	foreign foreign
 	levers  []*lever
 	bucket  *bucket
 	users   *users
@@ -96,7 +97,11 @@ func (w *world) bite(k Kind) {
 	if w.met != nil {
 		w.met.add(k, w.phase)
 	}
-	if k != DiskFull && k != Unreadable && k != SaveBefore && k != SaveAfter { // taking back needs no store
+	switch k {
+	case DiskFull, Unreadable, SaveBefore, SaveAfter: // taking back needs no store
+		w.check.trouble = w.now
+	case ForeignFile: // which is no trouble for whoever does not trust it
+	default:
 		w.disturbed()
 	}
 	if w.tracing {
@@ -168,6 +173,7 @@ func (w *world) play() error {
 func (w *world) heal() {
 	w.healed = true
 	w.conditions, w.armed = [kinds]condition{}, nil
+	w.putAllBack()
 	w.disturbed()
 	w.users.change()
 	w.tell("world", "everything is healed")

@@ -64,10 +64,37 @@ type Dropped struct {
 type Command struct {
 	ID   string    `json:"id"`   // unique; a command is consumed once
 	Kind string    `json:"kind"` // pause, resume, approve, rollback, retry
-	By   string    `json:"by"`   // user@host
+	By   string    `json:"by"`   // user@host, as the command itself says: information only
 	At   time.Time `json:"at"`
 	Note string    `json:"note,omitempty"`
+
+	// Author is who gave it, as the store has seen when it read it: on files the owner
+	// of the command's file. It is not part of what is submitted.
+	Author string `json:"-"`
 }
+
+// Signed names who gave a command: its author, and what it says itself where that is
+// something else.
+func (c Command) Signed() string {
+	switch {
+	case c.Author == "" || c.Author == c.By:
+		return c.By
+	case c.By == "":
+		return c.Author
+	default:
+		return fmt.Sprintf("%s, says by: %.100s", c.Author, c.By)
+	}
+}
+
+// RefusedError says why one command is not obeyed: nobody is trusted for saying who
+// they are.
+type RefusedError struct{ Err error }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Compare orders commands by age, those of one instant by ID.
 func (c Command) Compare(d Command) int {
@@ -150,8 +177,10 @@ type Store interface {
 	// first one stays. It needs no lease.
 	Submit(ctx context.Context, key Key, c Command) error
 	// Commands returns those not yet discarded, oldest first (At, then ID); none
-	// for a migration that is not remembered. Commands that cannot be read are an
-	// error beside those that can: a damaged one must not hide a rollback.
+	// for a migration that is not remembered. Each has its Author. Commands that cannot
+	// be read, and those of authors who are not trusted, are errors beside the others,
+	// joined (errors.Join), a *RefusedError each: a damaged or foreign one must not hide
+	// a rollback.
 	Commands(ctx context.Context, key Key) ([]Command, error)
 	// Discard removes commands that a saved status has consumed. An ID that is
 	// not there is no error.

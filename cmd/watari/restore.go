@@ -111,7 +111,7 @@ func refuseOrdered(ctx context.Context, s store.Store, key store.Key) error {
 	}
 	for _, c := range commands {
 		if c.Kind == string(engine.TakeBack) {
-			return fmt.Errorf("restore %s: %s asked to take it back and that is not done yet; nothing was changed; do it: watari rollback %s", key, c.By, key)
+			return fmt.Errorf("restore %s: %s asked to take it back and that is not done yet; nothing was changed; do it: watari rollback %s", key, c.Signed(), key)
 		}
 	}
 	return nil

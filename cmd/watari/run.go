@@ -125,8 +125,9 @@ func remembered(ctx context.Context, s store.Store, key store.Key, p plan.Plan) 
 	return status, sameMigration(running, p)
 }
 
-// ordered reports whether an operator's command waits for a run.
+// ordered reports whether an operator's command waits for a run. One that cannot be
+// read hides no other.
 func ordered(ctx context.Context, s store.Store, key store.Key) bool {
-	commands, err := s.Commands(ctx, key)
-	return err == nil && len(commands) > 0
+	commands, _ := s.Commands(ctx, key)
+	return len(commands) > 0
 }

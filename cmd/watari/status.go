@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,12 +40,11 @@ func newStatus(state *stateFlags) *cobra.Command {
 			if len(keys) == 0 && output == "text" {
 				fmt.Fprintln(cmd.OutOrStdout(), "No migration is remembered here. Begin one: watari run -f FILE")
 			}
+			var errs []error // one that cannot be read hides no other
 			for _, key := range keys {
-				if err := showStatus(cmd, s, key, output); err != nil {
-					return err
-				}
+				errs = append(errs, showStatus(cmd, s, key, output))
 			}
-			return nil
+			return errors.Join(errs...)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
@@ -58,8 +58,8 @@ func showStatus(cmd *cobra.Command, s store.Store, key store.Key, output string)
 		return err
 	}
 	who, _, held, err := s.Holder(ctx, key)
-	if err != nil {
-		return err
+	if _, refused := s.Commands(ctx, key); refused != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), refused)
 	}
 	var holder *store.Holder
 	if held {
@@ -68,14 +68,14 @@ func showStatus(cmd *cobra.Command, s store.Store, key store.Key, output string)
 	if output == "json" {
 		enc := json.NewEncoder(cmd.OutOrStdout())
 		enc.SetIndent("", "  ")
-		return enc.Encode(struct {
+		return errors.Join(err, enc.Encode(struct {
 			Spec   engine.Spec   `json:"spec"`
 			Status engine.Status `json:"status"`
 			Holder *store.Holder `json:"holder"`
-		}{p.Spec, status, holder})
+		}{p.Spec, status, holder}))
 	}
 	view.Status(cmd.OutOrStdout(), p.Spec, status, holder, time.Now())
-	return nil
+	return err // what is remembered is shown, whether or not it is known who runs it
 }
 
 // recall reads the plan and the status of a remembered migration.

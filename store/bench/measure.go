@@ -71,7 +71,7 @@ func Measure(o Options, size Size) (r Result, err error) {
 		return r, err
 	}
 	c := &clock{now: dawn}
-	meter := &meter{Disk: disk.OS(), flush: o.Flush}
+	meter := &meter{Disk: disk.OS(dir), flush: o.Flush}
 	open := func(detail time.Duration) *filestore.Store {
 		return filestore.New(dir, filestore.WithDisk(meter), filestore.WithClock(c.Now), filestore.WithBackground(func(task func()) { task() }),
 			filestore.WithReport(func(e error) { err = errors.Join(err, e) }),

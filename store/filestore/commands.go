@@ -1,7 +1,6 @@
 package filestore
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,11 +12,13 @@ import (
 	"strings"
 
 	"watari.dev/store"
+	"watari.dev/store/filestore/disk"
 )
 
 const commandSuffix = ".json"
 
-// Submit implements store.Store.
+// Submit implements store.Store. It takes no lock: whoever has the lock, or has put
+// something in its place, keeps no rollback from being asked for.
 func (s *Store) Submit(ctx context.Context, key store.Key, c store.Command) error {
 	name, err := commandName(c.ID)
 	if err != nil {
@@ -27,24 +28,84 @@ func (s *Store) Submit(ctx context.Context, key store.Key, c store.Command) erro
 		return fmt.Errorf("submit %s: %w", c.Kind, err)
 	} // a damaged record is the runner's to report: a rollback may still be wanted
 	content, err := json.Marshal(c)
+	if err == nil {
+		err = ready(ctx, key)
+	}
 	if err != nil {
 		return fmt.Errorf("submit %s to migration %s: %w", c.Kind, key, err)
 	}
-	return s.change(ctx, "submit "+c.Kind+" to", key, func(dir string) error {
-		waiting := filepath.Join(dir, commandsName)
-		if err := s.ensureDir(waiting); err != nil {
+	dir := s.path(key, "")
+	err = s.place(dir, name, append(content, '\n'))
+	if errors.Is(err, fs.ErrNotExist) { // somebody has moved it away since it was made
+		s.forget(dir)
+		err = s.place(dir, name, append(content, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("submit %s to migration %s: %w", c.Kind, key, err)
+	}
+	return nil
+}
+
+// place puts a command where commands wait. What is there and is no directory of ours
+// is moved aside: it must not keep a rollback from being asked for.
+func (s *Store) place(dir, name string, content []byte) error {
+	waiting := filepath.Join(dir, commandsName)
+	for _, path := range []string{s.dir, dir, waiting} {
+		if err := s.ensureDir(path); err != nil {
 			return err
 		}
-		path := filepath.Join(waiting, name)
-		if there, err := s.disk.Exists(path); err == nil && there {
-			return explained(s.disk.SyncDir(waiting)) // who submitted it may have died before he did
+	}
+	err := s.placeIn(waiting, name, content)
+	var r *disk.RefusedError
+	if !errors.As(err, &r) || r.Path != waiting {
+		return err
+	}
+	if err := s.moveAside(waiting); err != nil {
+		return errors.Join(r, err)
+	}
+	s.forget(dir)
+	if err := s.ensureDir(waiting); err != nil {
+		return err
+	}
+	return s.placeIn(waiting, name, content)
+}
+
+func (s *Store) placeIn(waiting, name string, content []byte) error {
+	path := filepath.Join(waiting, name)
+	there, err := s.disk.Exists(path)
+	if err != nil {
+		return explained(err)
+	}
+	if there {
+		if _, err := s.readCommand(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err // somebody else's file has the name
 		}
-		return s.replaceFile(path, append(content, '\n'))
-	})
+		return explained(s.disk.SyncDir(waiting)) // who submitted it may have died before he did
+	}
+	return s.replaceFile(path, content)
+}
+
+// mostAside bounds how often something was put in the place of commands.
+const mostAside = 100
+
+// moveAside gives what is at path another name beside it, and changes nothing else
+// of it.
+func (s *Store) moveAside(path string) error {
+	for n := 1; n <= mostAside; n++ {
+		free := fmt.Sprintf("%s.refused-%d", path, n)
+		if there, err := s.disk.Exists(free); err != nil || there {
+			continue
+		}
+		return explained(s.disk.Rename(path, free))
+	}
+	return fmt.Errorf("move %s aside: %d are there already; look at them and remove them", path, mostAside)
 }
 
 // errNoID is what is wrong with a file that is JSON and says not whose it is.
 var errNoID = errors.New("it has no ID")
+
+// mostRefusals bounds how many files are named that are no commands.
+const mostRefusals = 10
 
 // Commands implements store.Store. It neither locks nor writes.
 func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, error) {
@@ -55,9 +116,13 @@ func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, e
 		return nil, fmt.Errorf("read commands of migration %s: %w", key, err)
 	}
 	waiting := s.path(key, commandsName)
-	names, err := s.disk.ReadDir(waiting)
+	names, err := fresh(func() ([]string, error) { return s.disk.ReadDir(waiting) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read commands of migration %s: %w", key, explained(err))
+		err = fmt.Errorf("read commands of migration %s: %w", key, explained(err))
+		if refused(err) {
+			err = &store.RefusedError{Err: err}
+		}
+		return nil, err
 	}
 	var commands []store.Command
 	var errs []error
@@ -65,24 +130,41 @@ func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, e
 		if !strings.HasSuffix(name, commandSuffix) {
 			continue
 		}
-		path := filepath.Join(waiting, name)
-		b, err := s.disk.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // discarded meanwhile
+		c, err := s.readCommand(filepath.Join(waiting, name))
+		switch {
+		case err == nil:
+			commands = append(commands, c)
+		case !errors.Is(err, fs.ErrNotExist): // else discarded meanwhile
+			errs = append(errs, &store.RefusedError{Err: fmt.Errorf("read commands of migration %s: %w", key, err)})
 		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("read commands of migration %s: %w", key, explained(err)))
-			continue
-		}
-		var c store.Command
-		if err := json.Unmarshal(b, &c); err != nil || c.ID == "" {
-			errs = append(errs, fmt.Errorf("read commands of migration %s: %s is not a command: remove it and give the command again: %w", key, path, cmp.Or(err, errNoID)))
-			continue
-		}
-		commands = append(commands, c)
 	}
 	slices.SortFunc(commands, store.Command.Compare)
+	if len(errs) > mostRefusals {
+		errs = append(errs[:mostRefusals], &store.RefusedError{Err: fmt.Errorf("and more in %s", waiting)})
+	}
 	return commands, errors.Join(errs...)
+}
+
+// readCommand returns the command in a file. Its author is the file's owner, whatever
+// it says, and its file has the name of its ID, so that none is taken for another.
+func (s *Store) readCommand(path string) (store.Command, error) {
+	file, err := s.readSigned(path, mostCommand)
+	if err != nil {
+		return store.Command{}, explained(err)
+	}
+	var c store.Command
+	err = json.Unmarshal(file.content, &c)
+	if err == nil && c.ID == "" {
+		err = errNoID
+	}
+	if err != nil {
+		return store.Command{}, fmt.Errorf("%s is not a command: remove it and give the command again: %w", path, err)
+	}
+	if name, err := commandName(c.ID); err != nil || name != filepath.Base(path) {
+		return store.Command{}, fmt.Errorf("%s is refused: it says that it is the command %.60q, which has a file of another name; look at it and remove it", path, c.ID)
+	}
+	c.Author = file.author.String()
+	return c, nil
 }
 
 // Discard implements store.Store.

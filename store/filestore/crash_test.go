@@ -27,7 +27,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	roles := map[string]func(*Store) error{"save": saveForEver, "hold": holdForEver, "fight": fight, "fill": fillTheDisk}
+	roles := map[string]func(*Store) error{"save": saveForEver, "hold": holdForEver, "fight": fight, "fill": fillTheDisk, "act": act}
 	if role := roles[os.Getenv(roleVariable)]; role != nil {
 		if err := role(New(os.Getenv(dirVariable))); err != nil {
 			fmt.Println(err)

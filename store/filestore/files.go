@@ -17,8 +17,12 @@ func explained(err error) error {
 		return nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
 		return fmt.Errorf("%w; nothing was changed, make room and run again", err)
+	case refused(err):
+		return err // already says what to do
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w; run as the user who owns it", err)
+		return fmt.Errorf("%w; run as the user who owns it, or have the directory shared with a group that you are in", err)
+	case errors.Is(err, syscall.ESTALE):
+		return fmt.Errorf("%w; the file server does not know it any more: look whether it is mounted, then run again", err)
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w; choose a directory that can be written", err)
 	default:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"watari.dev/store"
@@ -76,7 +77,7 @@ func WithBackground(begin func(task func())) Option { return func(s *Store) { s.
 // New returns a store below dir. Nothing is read or created before the first
 // call that needs it.
 func New(dir string, options ...Option) *Store {
-	s := &Store{dir: filepath.Clean(dir), disk: disk.OS(), now: time.Now, alive: alive, report: func(error) {}}
+	s := &Store{dir: filepath.Clean(dir), disk: disk.OS(dir), now: time.Now, alive: alive, report: func(error) {}}
 	s.begin = func(task func()) { s.tidying.Go(task) }
 	for _, set := range options {
 		set(s)
@@ -164,7 +165,7 @@ func (s *Store) Save(ctx context.Context, key store.Key, prev store.Revision, ne
 }
 
 // List implements store.Store. What is not a directory with a record is not a
-// migration.
+// migration; one whose directory is refused is listed, so that it is not overlooked.
 func (s *Store) List(ctx context.Context) ([]store.Key, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -182,7 +183,8 @@ func (s *Store) List(ctx context.Context) ([]store.Key, error) {
 		if key.Validate() != nil {
 			continue
 		}
-		if there, err := s.disk.Exists(s.path(key, recordName)); err == nil && there {
+		there, err := s.disk.Exists(s.path(key, recordName))
+		if there || refused(err) && !errors.Is(err, syscall.ENOTDIR) { // who asks for it is told why it is refused
 			keys = append(keys, key)
 		}
 	}
@@ -223,6 +225,9 @@ func (s *Store) lock(ctx context.Context, dir string) (unlock func(), err error)
 		return nil, err
 	}
 	unlock, err = s.disk.Lock(ctx, filepath.Join(dir, lockName))
+	if withoutLocks(err) {
+		return nil, fmt.Errorf("%w; %s", err, adviceOnLocks)
+	}
 	if errors.Is(err, disk.ErrLocked) && errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("another process is changing it, or was stopped while it did (lslocks shows which one): %w", err)
 	}

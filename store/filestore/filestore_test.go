@@ -21,8 +21,10 @@ func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Subject {
 		dir, clock := filepath.Join(t.TempDir(), "state", "watari"), storetest.NewClock()
 		var dead sync.Map
-		open := func(*testing.T) store.Store {
-			return New(dir, WithClock(clock.Now), WithAlive(func(h store.Holder) bool { _, gone := dead.Load(h.ID); return !gone }))
+		open := func(t *testing.T) store.Store {
+			s := New(dir, WithClock(clock.Now), WithAlive(func(h store.Holder) bool { _, gone := dead.Load(h.ID); return !gone }))
+			t.Cleanup(s.Wait)
+			return s
 		}
 		return storetest.Subject{Store: open(t), Clock: clock, Reopen: open, Bury: func(h store.Holder) { dead.Store(h.ID, true) }}
 	})

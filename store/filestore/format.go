@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 
 	"watari.dev/store"
@@ -44,25 +43,29 @@ func (h head) newer() error {
 const headBytes = 1024
 
 // checkFormat refuses a directory whose record was written by a newer watari, before
-// anything is changed in it. It reads the beginning of the record only, and leaves
-// what is wrong with the rest to who reads that.
+// anything is changed in it. It reads the beginning of the record only. What else is
+// wrong with it is left to who reads it: a command must reach whoever runs the
+// migration although the record is damaged, or not ours.
 func (s *Store) checkFormat(dir string) error {
 	path := filepath.Join(dir, recordName)
-	f, err := s.disk.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	b, err := s.readHead(path)
 	if err != nil {
-		return explained(err)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, headBytes))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return explained(err)
+		return nil //nolint:nilerr // see above
 	}
 	if err := headOf(b).newer(); err != nil {
 		return fmt.Errorf("%s: %w; nothing was changed", path, err)
 	}
 	return nil
+}
+
+// readHead returns the beginning of the file at path.
+func (s *Store) readHead(path string) ([]byte, error) {
+	f, err := s.open(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, headBytes))
+	return b, errors.Join(err, f.Close())
 }
 
 // headOf reads the head of a JSON object of which b is the beginning; zero if there

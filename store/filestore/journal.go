@@ -159,7 +159,9 @@ func (s *Store) mendLegacy(dir string, last int) error {
 	if err != nil {
 		return explained(err)
 	}
-	_, err = s.repair(f, dir)
+	if _, err = sizeOf(f, plainPath(dir, 0), 0); err == nil {
+		_, err = s.repair(f, dir)
+	}
 	return errors.Join(err, explained(f.Close()))
 }
 
@@ -202,9 +204,9 @@ func (s *Store) appendTo(dir string, n int, lines []byte) (undo func() error, fu
 		return nil, false, explained(err)
 	}
 	defer func() { err = errors.Join(err, explained(f.Close())) }()
-	size, err := f.Size()
+	size, err := sizeOf(f, path, n)
 	if err != nil {
-		return nil, false, explained(err)
+		return nil, false, err
 	}
 	if size == 0 { // it is new, also where somebody has moved the one before away
 		s.flushed.Delete(path)

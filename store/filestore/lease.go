@@ -121,7 +121,7 @@ func (l *lease) Release(ctx context.Context) error {
 		if err != nil || there.Token != l.token {
 			return err
 		}
-		if err := l.store.disk.Remove(path); err != nil {
+		if err := l.store.disk.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // NFS says so of what it removes a second time
 			return explained(err)
 		}
 		return explained(l.store.disk.SyncDir(dir))
@@ -134,7 +134,7 @@ func (s *Store) lockedBy(key store.Key, there leaseFile, kind error) error {
 
 // readLease returns the lease at path; an empty token if there is none.
 func (s *Store) readLease(path string) (leaseFile, error) {
-	b, err := s.disk.ReadFile(path)
+	b, err := s.readBounded(path, mostLease)
 	if errors.Is(err, fs.ErrNotExist) {
 		return leaseFile{}, nil
 	}

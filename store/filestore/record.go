@@ -30,7 +30,7 @@ type recordFile struct {
 
 // readRecord returns the record at path; revision 0 if there is no such file.
 func (s *Store) readRecord(path string) (recordFile, error) {
-	b, err := s.disk.ReadFile(path)
+	b, err := s.readBounded(path, mostRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return recordFile{}, nil
 	}
@@ -144,7 +144,7 @@ func (s *Store) specOf(dir string, f recordFile) (json.RawMessage, error) {
 		return compacted(f.Spec)
 	}
 	path := filepath.Join(dir, f.Plan)
-	b, err := s.disk.ReadFile(path)
+	b, err := s.readBounded(path, mostRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", path, damaged(errNoPlan))
 	}
@@ -183,13 +183,9 @@ type kept struct {
 func (s *Store) revisionIn(dir string) (kept, error) {
 	path := filepath.Join(dir, recordName)
 	if own, is := s.own.Load(dir); is {
-		f, err := s.disk.Open(path)
-		if err == nil {
-			b, _ := io.ReadAll(io.LimitReader(f, headBytes))
-			_ = f.Close() // it was only read
-			if bytes.HasPrefix(b, beginning(own.(kept).revision)) {
-				return own.(kept), nil
-			}
+		b, err := s.readHead(path)
+		if err == nil && bytes.HasPrefix(b, beginning(own.(kept).revision)) {
+			return own.(kept), nil
 		}
 	}
 	f, err := s.readRecord(path)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"watari.dev/store"
@@ -138,20 +139,43 @@ type opened struct {
 	close  func() error
 }
 
+// mostSegment bounds segment n, unpacked: what is written to one ends at some
+// megabytes, and a journal of format 1 grew for as long as its migration ran.
+func mostSegment(n int) int64 {
+	if n == 0 {
+		return 16 << 30
+	}
+	return 1 << 30
+}
+
+// sizeOf returns the size of segment n, open as f; an error where none ever gets that
+// long.
+func sizeOf(f interface{ Size() (int64, error) }, path string, n int) (int64, error) {
+	size, err := f.Size()
+	if err == nil && size > mostSegment(n) {
+		err = &disk.RefusedError{Path: path, Why: fmt.Sprintf("it has more than %d bytes, which no journal ever has", mostSegment(n)), Do: "look at it and move it away", Err: syscall.EFBIG}
+	}
+	return size, explained(err)
+}
+
 // openSegment opens segment n, compressed or not: who compresses it removes the plain
 // file when the other one is there. fs.ErrNotExist if it was dropped.
 func (s *Store) openSegment(dir string, n int) (*opened, error) {
-	f, err := s.disk.Open(plainPath(dir, n))
+	f, err := s.open(plainPath(dir, n))
 	packed := errors.Is(err, fs.ErrNotExist)
 	if packed {
-		f, err = s.disk.Open(packedPath(dir, n))
+		f, err = s.open(packedPath(dir, n))
 	}
 	if err != nil {
 		return nil, err
 	}
-	size, err := f.Size()
+	path := plainPath(dir, n)
+	if packed {
+		path = packedPath(dir, n)
+	}
+	size, err := sizeOf(f, path, n)
 	if err != nil {
-		return nil, errors.Join(explained(err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	o := &opened{packed: packed, size: size, close: f.Close}
 	if !packed {
@@ -163,7 +187,7 @@ func (s *Store) openSegment(dir string, n int) (*opened, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", packedPath(dir, n), err), f.Close())
 	}
-	o.lines = newLines(packedPath(dir, n), z)
+	o.lines = newLines(packedPath(dir, n), io.LimitReader(z, mostSegment(n)))
 	return o, nil
 }
 

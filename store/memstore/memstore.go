@@ -48,9 +48,10 @@ var ErrInjected = errors.New("injected fault")
 
 // Store is the store. Its methods may be called from several goroutines.
 type Store struct {
-	now   func() time.Time
-	alive func(store.Holder) bool
-	fault func(Op, store.Key) Fault
+	now    func() time.Time
+	alive  func(store.Holder) bool
+	fault  func(Op, store.Key) Fault
+	trusts func(author string) bool
 
 	mu         sync.Mutex
 	migrations map[store.Key]*migration
@@ -81,12 +82,17 @@ func WithAlive(alive func(store.Holder) bool) Option { return func(s *Store) { s
 // called with the store locked and must not call it.
 func WithFaults(decide func(Op, store.Key) Fault) Option { return func(s *Store) { s.fault = decide } }
 
+// WithTrust sets whose commands count, as other stores find out by themselves. An
+// author is who the command says that it is by. Without it everybody is trusted.
+func WithTrust(trusts func(author string) bool) Option { return func(s *Store) { s.trusts = trusts } }
+
 // New returns an empty store.
 func New(options ...Option) *Store {
 	s := &Store{
 		now:        time.Now,
 		alive:      func(store.Holder) bool { return true },
 		fault:      func(Op, store.Key) Fault { return None },
+		trusts:     func(string) bool { return true },
 		migrations: map[store.Key]*migration{},
 	}
 	for _, set := range options {
@@ -207,17 +213,26 @@ func (s *Store) Submit(ctx context.Context, key store.Key, c store.Command) erro
 
 // Commands implements store.Store.
 func (s *Store) Commands(ctx context.Context, key store.Key) ([]store.Command, error) {
-	var commands []store.Command
+	var commands, refused []store.Command
 	err := s.read(ctx, key, func(m *migration) error {
 		if m != nil {
 			for _, c := range m.commands {
+				if c.Author = c.By; !s.trusts(c.Author) {
+					refused = append(refused, c)
+					continue
+				}
 				commands = append(commands, c)
 			}
 		}
 		return nil
 	})
 	slices.SortFunc(commands, store.Command.Compare)
-	return commands, err
+	slices.SortFunc(refused, store.Command.Compare)
+	errs := []error{err}
+	for _, c := range refused {
+		errs = append(errs, &store.RefusedError{Err: fmt.Errorf("read commands of migration %s: %s is refused: it is by %s, who is not trusted", key, c.ID, c.Author)})
+	}
+	return commands, errors.Join(errs...)
 }
 
 // Discard implements store.Store.

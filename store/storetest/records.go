@@ -215,7 +215,7 @@ func testReopen(t *testing.T, s Subject) {
 	later := s.Reopen(t)
 	wantRecord(t, later, shop, numbered(2), revision)
 	wantTexts(t, later, shop, "first", "second")
-	if got, err := later.Commands(ctx, shop); err != nil || len(got) != 1 || got[0] != command {
+	if got, err := later.Commands(ctx, shop); err != nil || len(got) != 1 || unsigned(got[0]) != command {
 		t.Errorf("commands: %v, %v", got, err)
 	}
 	_, err := later.Acquire(ctx, shop, holder(s.Clock, "second run"), time.Minute, false)

@@ -3,6 +3,14 @@
 // until it is flushed: what a file contains by File.Sync, that a name stands for it
 // by Disk.SyncDir of its directory (fsync(2)). What was not may be there after a
 // power cut, or be missing, or be there in a part. It knows nothing of stores.
+//
+// OS does not trust what it finds. Below the state directory it opens plain files with
+// one name only, and directories, and nothing on the way to them may be a symbolic
+// link. They must belong to the user who runs the process, to root, or to who became
+// root by sudo, and nobody else may be able to write to them. A state directory with
+// setgid that its group may write to is shared: what has its group counts as well.
+// Everything else is a *RefusedError, before anything waits for it, is read, or is
+// changed.
 package disk
 
 import (
@@ -27,22 +35,30 @@ type Disk interface {
 	// Open opens the file at path for reading from its beginning. What is open stays
 	// readable when the file is renamed over or removed.
 	Open(path string) (Reader, error)
+	// ReadBounded is ReadFile of a file that has no more than most bytes; a
+	// *RefusedError if it has.
+	ReadBounded(path string, most int64) ([]byte, error)
+	// ReadSigned is ReadBounded of a file whose author counts: in a shared directory
+	// who is known not to be in its group any more is refused.
+	ReadSigned(path string, most int64) ([]byte, Author, error)
 	// ReadDir returns the names in a directory, sorted.
 	ReadDir(path string) ([]string, error)
 	// Exists reports whether something is at path. An error is neither.
 	Exists(path string) (bool, error)
 
-	// Mkdir creates a directory that nobody but its owner may enter, whatever the
-	// umask; fs.ErrExist if something is there, fs.ErrNotExist if its parent is
+	// Mkdir creates a directory that nobody but its owner may enter, or the group that
+	// it is shared with, whatever the umask; fs.ErrExist if something is there, fs.ErrNotExist if its parent is
 	// missing.
 	Mkdir(path string) error
 	// Append opens the file at path to write at its end; an empty one is created
-	// where it is missing. Nobody but its owner may read or write it.
+	// where it is missing. Nobody but its owner, or the group that it is shared with,
+	// may read or write it.
 	Append(path string) (File, error)
-	// Create is Append to a file that was made empty before.
+	// Create is Append to a new, empty file. What had its name before, and is no
+	// directory, loses it.
 	Create(path string) (File, error)
-	// Rename gives a file another name in its directory, at once: whoever looks
-	// finds the file that had the name before, or this one.
+	// Rename gives a file or a directory another name in its directory, at once:
+	// whoever looks finds what had the name before, or this one.
 	Rename(from, to string) error
 	// Remove removes a file.
 	Remove(path string) error

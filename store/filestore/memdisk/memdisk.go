@@ -44,7 +44,8 @@ const (
 // Disk is the disk, as one process reaches it. Its methods may be called from several
 // goroutines.
 type Disk struct {
-	before func(op Op, path string) error
+	before   func(op Op, path string) error
+	trusting bool // nothing is refused
 	*platter
 }
 
@@ -59,7 +60,7 @@ var _ disk.Disk = (*Disk)(nil)
 
 // New returns a disk that is empty but for its root, "/".
 func New() *Disk {
-	return &Disk{func(Op, string) error { return nil }, &platter{root: newDir(), locks: map[string]chan struct{}{}}}
+	return &Disk{func(Op, string) error { return nil }, false, &platter{root: newDir(), locks: map[string]chan struct{}{}}}
 }
 
 // WithFaults returns the same disk as a process reaches it for which things go wrong:
@@ -67,7 +68,7 @@ func New() *Disk {
 // anything locked, so it may end the goroutine, or never return, as a process does
 // that dies there.
 func (d *Disk) WithFaults(decide func(op Op, path string) error) *Disk {
-	return &Disk{decide, d.platter}
+	return &Disk{decide, d.trusting, d.platter}
 }
 
 // node is a file or a directory.
@@ -79,6 +80,8 @@ type node struct {
 	// Of a file. Bytes are only ever added, and what is cut is a copy, so both may share
 	// them.
 	content, durable []byte
+
+	foreign string // why it is refused; empty for what is ours
 }
 
 // entries are names that change at once; nil is a name that goes.
@@ -103,29 +106,39 @@ func apply(names map[string]*node, e entries) {
 	}
 }
 
-// find returns what is at a path, or why nothing is.
-func (d *platter) find(at string) (*node, error) {
-	n := d.root
-	for name := range strings.SplitSeq(strings.Trim(path.Clean(at), "/"), "/") {
-		switch {
-		case name == "":
-			continue
-		case !n.isDir():
+// find returns what is at a path, or why nothing is. What is refused is returned with
+// why it is.
+func (d *Disk) find(at string) (*node, error) {
+	n, rest := d.root, strings.Trim(path.Clean(at), "/")
+	for rest != "" {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		if !n.isDir() {
 			return nil, syscall.ENOTDIR
 		}
 		if n = n.names[name]; n == nil {
 			return nil, syscall.ENOENT
+		}
+		if n.foreign != "" && !d.trusting {
+			err := &disk.RefusedError{Path: strings.TrimSuffix(path.Clean(at), "/"+rest), Why: n.foreign, Do: "look at it and remove it"}
+			if rest != "" {
+				n = nil
+			}
+			return n, err
 		}
 	}
 	return n, nil
 }
 
 func failed(op Op, at string, why error) error {
+	if refused := (*disk.RefusedError)(nil); errors.As(why, &refused) {
+		return refused // already says all
+	}
 	return &fs.PathError{Op: string(op), Path: at, Err: why}
 }
 
 // dirAt returns the directory at a path.
-func (d *platter) dirAt(at string) (*node, error) {
+func (d *Disk) dirAt(at string) (*node, error) {
 	n, err := d.find(at)
 	if err == nil && !n.isDir() {
 		err = syscall.ENOTDIR
@@ -134,7 +147,7 @@ func (d *platter) dirAt(at string) (*node, error) {
 }
 
 // fileAt returns the file at a path.
-func (d *platter) fileAt(at string) (*node, error) {
+func (d *Disk) fileAt(at string) (*node, error) {
 	n, err := d.find(at)
 	if err == nil && n.isDir() {
 		err = syscall.EISDIR
@@ -164,6 +177,24 @@ func (d *Disk) Open(at string) (disk.Reader, error) {
 	return &reader{file: file{d, n, at}}, nil
 }
 
+// ReadBounded implements disk.Disk.
+func (d *Disk) ReadBounded(at string, most int64) ([]byte, error) {
+	b, err := d.ReadFile(at)
+	if err == nil && int64(len(b)) > most {
+		return nil, &disk.RefusedError{Path: at, Why: fmt.Sprintf("it has more than %d bytes", most), Do: "look at it and move it away", Err: syscall.EFBIG}
+	}
+	return b, err
+}
+
+// Owner is whose everything is that is not foreign.
+var Owner = disk.Author{UID: 1001, Name: "anna"}
+
+// ReadSigned implements disk.Disk.
+func (d *Disk) ReadSigned(at string, most int64) ([]byte, disk.Author, error) {
+	b, err := d.ReadBounded(at, most)
+	return b, Owner, err
+}
+
 // ReadDir implements disk.Disk.
 func (d *Disk) ReadDir(at string) ([]string, error) {
 	d.mu.Lock()
@@ -180,7 +211,7 @@ func (d *Disk) Exists(at string) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, err := d.find(at)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && n == nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, failed("stat", at, err)
 	}
 	return n != nil, nil
@@ -235,16 +266,17 @@ func (d *Disk) Create(at string) (disk.File, error) { return d.open(at, true) }
 func (d *Disk) open(at string, empty bool) (disk.File, error) {
 	f := &file{disk: d, path: at}
 	err := d.changing(Open, at, func(dir *node, name string) error {
-		if f.node = dir.names[name]; f.node == nil {
-			f.node = &node{}
-			dir.change(entries{name: f.node})
+		there, err := d.fileAt(at)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err != nil && empty && there != nil && !there.isDir():
+			there = &node{}
+			dir.change(entries{name: there})
+		case err != nil:
+			return err
+		case empty:
+			there.content = nil
 		}
-		if f.node.isDir() {
-			return syscall.EISDIR
-		}
-		if empty {
-			f.node.content = nil
-		}
+		f.node = there
 		return nil
 	})
 	if err != nil {
@@ -256,9 +288,9 @@ func (d *Disk) open(at string, empty bool) (disk.File, error) {
 // Rename implements disk.Disk.
 func (d *Disk) Rename(from, to string) error {
 	return d.changing(Rename, to, func(dir *node, name string) error {
-		n, err := d.fileAt(from)
+		n, err := d.find(from)
 		switch {
-		case err != nil:
+		case n == nil:
 			return err
 		case path.Dir(from) != path.Dir(to):
 			return syscall.EXDEV
@@ -271,13 +303,14 @@ func (d *Disk) Rename(from, to string) error {
 // Remove implements disk.Disk.
 func (d *Disk) Remove(at string) error {
 	d.mu.Lock()
-	_, err := d.find(at)
+	n, err := d.find(at)
 	d.mu.Unlock()
-	if err != nil { // and nothing changes
+	if n == nil { // and nothing changes
 		return failed(Remove, at, err)
 	}
 	return d.changing(Remove, at, func(dir *node, name string) error {
-		if _, err := d.fileAt(at); err != nil {
+		if there := dir.names[name]; there == nil || there.isDir() {
+			_, err := d.fileAt(at)
 			return err
 		}
 		dir.change(entries{name: nil})

@@ -21,7 +21,8 @@ import (
 // TestLikeTheOperatingSystems does the same to both disks, which must say the same.
 func TestLikeTheOperatingSystems(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		real, memory, root := disk.OS(), memdisk.New(), t.TempDir()
+		root := t.TempDir()
+		real, memory := disk.OS(root), memdisk.New()
 		if err := memory.Mkdir("/root"); err != nil {
 			r.Fatal(err)
 		}
@@ -331,5 +332,67 @@ func TestLockIsHadByOne(t *testing.T) {
 	again() // of a process that is no more
 	if _, busy, _ := d.TryLock("/lock"); busy == nil {
 		t.Error("the dead give back what is not theirs")
+	}
+}
+
+// TestPlanted: what is not ours is refused by its name, whatever is wanted of it, and
+// what was there before can come back.
+func TestPlanted(t *testing.T) {
+	d, f := try(t, memdisk.New())
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, err := d.ReadFile("/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo, err := d.Plant("/f", "it is mallory's", []byte("evil"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, readErr := d.ReadFile("/f")
+	_, signedErr := func() ([]byte, error) { b, _, err := d.ReadSigned("/f", 9); return b, err }()
+	_, appendErr := d.Append("/f")
+	_, dirErr := d.ReadDir("/f")
+	_, lockErr := d.Lock(t.Context(), "/f")
+	_, belowErr := d.ReadFile("/f/below")
+	for i, err := range []error{readErr, signedErr, appendErr, dirErr, lockErr, belowErr} {
+		var refused *disk.RefusedError
+		if !errors.As(err, &refused) || refused.Path != "/f" || refused.Why != "it is mallory's" {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if there, err := d.Exists("/f"); err != nil || !there {
+		t.Errorf("%v, %v", there, err)
+	}
+	if there, err := d.Exists("/f/below"); err == nil {
+		t.Errorf("what is below it: %v", there)
+	}
+	d.PowerCut(func(int) int { return 0 })
+	if b, err := d.Trusting().ReadFile("/f"); err != nil || string(b) != "evil" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if !undo() {
+		t.Error("it was changed")
+	}
+	if b, err := d.ReadFile("/f"); err != nil || string(b) != string(before) {
+		t.Errorf("%q, %v", b, err)
+	}
+	if undo, err = d.Plant("/f", "it is mallory's", []byte("evil")); err != nil {
+		t.Fatal(err)
+	}
+	evil, err := d.Trusting().Append("/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := evil.Write([]byte("er")); err != nil || undo() {
+		t.Errorf("that it was changed is not seen: %v", err)
+	}
+	f, err = d.Create("/f") // a new file under the name
+	if _, plantErr := d.Plant("/nowhere/f", "", nil); err != nil || plantErr == nil {
+		t.Errorf("%v, %v", err, plantErr)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
 	}
 }
