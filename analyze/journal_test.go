@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"watari.dev/engine"
+	"watari.dev/runner"
 	"watari.dev/store"
 	"watari.dev/traffic"
 	"watari.dev/verdict"
@@ -211,7 +212,7 @@ func TestJournalSaysWhatItLeavesOut(t *testing.T) {
 	known := `{"service":"web","to":"2026-05-04T14:00:01Z","from":{"source":"2026-05-04T14:00:00Z","target":"2026-05-04T14:00:00Z"},
 		"source":{"value":{"requests":9},"state":"known"},"target":{"value":{"requests":1},"state":"known"}}`
 	got, err := Journal("shop", journalOf(
-		entry(`{"intervals":[` + known + `]}`), entry(`{"intervals":3}`), entry(strings.ReplaceAll(`{"intervals":[`+known+`]}`, "web", "cron")),
+		entry(`{"intervals":[`+known+`]}`), entry(`{"intervals":3}`), entry(strings.ReplaceAll(`{"intervals":[`+known+`]}`, "web", "cron")),
 		store.Entry{At: dawn, Kind: "note", Text: "a torn line was repaired"},
 	), []verdict.Service{{Name: "web"}})
 	if err != nil || len(got) != 1 {
@@ -301,5 +302,53 @@ func TestJournalThatCannotBeReadToItsEnd(t *testing.T) {
 	Replay(attempts[0], attempts[0].Settings(*l.spec.Gate.Analysis))
 	if !errors.Is(attempts[0].Err(), gone) {
 		t.Errorf("%v", attempts[0].Err())
+	}
+}
+
+// TestMergedJournalLosesNoRequest analyses a journal as it was written and as it is
+// kept when it is old: totals, steps and what failed in each are the same.
+func TestMergedJournalLosesNoRequest(t *testing.T) {
+	cfg := verdict.Config{Services: []verdict.Service{{}}}.WithDefaults()
+	l := newLife(cfg, 3)
+	for range 400 {
+		l.turn()
+	}
+	var old, open []store.Entry
+	for _, e := range l.journal {
+		if n := len(open); n > 0 && (e.Kind != store.Counts || !open[n-1].At.Truncate(time.Minute).Equal(e.At.Truncate(time.Minute))) {
+			old, open = append(old, runner.MergeCounts(open)...), nil
+		}
+		if e.Kind == store.Counts {
+			open = append(open, e)
+		} else {
+			old = append(old, e)
+		}
+	}
+	old = append(old, runner.MergeCounts(open)...)
+	if len(old) > len(l.journal)/3 {
+		t.Fatalf("%d entries became %d", len(l.journal), len(old))
+	}
+	replayed := func(entries []store.Entry) Result {
+		attempts, err := Journal("shop", journalOf(entries...), cfg.Services)
+		if err != nil || len(attempts) != 1 {
+			t.Fatalf("%d attempts, %v", len(attempts), err)
+		}
+		r := Replay(attempts[0], attempts[0].Settings(cfg))
+		if err := attempts[0].Err(); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	whole, merged := replayed(l.journal), replayed(old)
+	if whole.Requests != merged.Requests || !whole.From.Equal(merged.From) || !whole.To.Equal(merged.To) || whole.Degraded() != merged.Degraded() || len(whole.Steps) != len(merged.Steps) {
+		t.Errorf("%+v of %s to %s in %d steps became %+v of %s to %s in %d", whole.Requests, whole.From, whole.To, len(whole.Steps), merged.Requests, merged.From, merged.To, len(merged.Steps))
+	}
+	for i, s := range whole.Steps {
+		if m := merged.Steps[i]; s.Errors != m.Errors || s.Share != m.Share || !s.From.Equal(m.From) || !s.To.Equal(m.To) || s.P99 != m.P99 {
+			t.Errorf("step %d: %+v became %+v", i+1, s, m)
+		}
+	}
+	if len(merged.Coarse) == 0 || len(whole.Coarse) > 0 {
+		t.Errorf("said to be merged: %+v, and of the whole one %+v", merged.Coarse, whole.Coarse)
 	}
 }

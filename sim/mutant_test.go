@@ -110,7 +110,7 @@ func TestMutantsSayWhatIsBroken(t *testing.T) {
 			t.Errorf("mutant %q does not say what is broken (%q), or which invariants it breaks", m.Name, m.Broken)
 		}
 		hooks := 0
-		for _, is := range []bool{m.Step != nil, m.Driver != nil, m.Config != nil, m.Disk != nil} {
+		for _, is := range []bool{m.Step != nil, m.Driver != nil, m.Config != nil, m.Disk != nil, m.Journal != nil} {
 			if is {
 				hooks++
 			}

@@ -21,8 +21,9 @@ func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Subject {
 		dir, clock := filepath.Join(t.TempDir(), "state", "watari"), storetest.NewClock()
 		var dead sync.Map
-		open := func(t *testing.T) store.Store {
-			s := New(dir, WithClock(clock.Now), WithAlive(func(h store.Holder) bool { _, gone := dead.Load(h.ID); return !gone }))
+		open := func(t *testing.T) store.Store { // segments are so small that they are closed and compressed all the time
+			s := New(dir, WithClock(clock.Now), WithAlive(func(h store.Holder) bool { _, gone := dead.Load(h.ID); return !gone }),
+				WithJournal(Journal{Segment: 3000}), WithReport(func(err error) { t.Error(err) }))
 			t.Cleanup(s.Wait)
 			return s
 		}

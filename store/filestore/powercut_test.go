@@ -343,7 +343,7 @@ func TestPowerCutWhileTheFirstFormatBecomesTheSecond(t *testing.T) {
 
 func TestPowerCutAfterAKill(t *testing.T) {
 	for n := 1; n <= operations(t); n++ {
-		for next := range 3 * calls {
+		for next := n % 3; next < 3*calls; next += 3 { // at each operation another third of them
 			m := newMachine(t)
 			m.dies = n
 			m.run(0, calls) // nobody looks at what it leaves, which would flush it
@@ -387,7 +387,7 @@ func TestFullDiskAnywhere(t *testing.T) {
 	ops := operations(t)
 	for n := 1; n <= ops; n++ {
 		for _, length := range []int{1, 4, ops} {
-			for _, choose := range choices(n, 1) {
+			for _, choose := range choices(n, 1)[n%3:][:1] {
 				m := newMachine(t)
 				m.full, m.room = n, n+length
 				refused := m.run(0, calls)

@@ -172,11 +172,11 @@ func TestOldCountsAreMergedAwayFromDecisions(t *testing.T) {
 }
 
 func TestBoundIsKeptAndDecisionsStayLongest(t *testing.T) {
-	const bound = 40_000
+	const bound = 25_000
 	now := noon
 	s, dir := settled(t, Journal{Segment: 3000, Bound: bound, Merge: sum}, func() time.Time { return now }, inMemory())
 	decisions := 0
-	for n := range 10_000 {
+	for n := range 5_000 {
 		now = now.Add(time.Second)
 		e := counted(now, n)
 		e.Text = fmt.Sprintf("%x", n*7919) // so that it compresses badly
