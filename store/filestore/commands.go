@@ -174,18 +174,19 @@ func (s *Store) Discard(ctx context.Context, key store.Key, ids ...string) error
 	}
 	return s.change(ctx, "discard commands of", key, func(dir string) error {
 		waiting, asked := filepath.Join(dir, commandsName), false
+		var errs []error // what cannot be removed keeps no other
 		for _, id := range ids {
 			name, err := commandName(id)
 			if err != nil {
 				continue // was never submitted
 			}
 			if err := s.disk.Remove(filepath.Join(waiting, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return explained(err)
+				errs = append(errs, explained(err))
 			}
 			asked = true
 		}
-		if !asked {
-			return nil
+		if !asked || len(errs) > 0 {
+			return errors.Join(errs...)
 		}
 		// Also if nothing is there any more: who removed it may have died before he did.
 		if err := s.disk.SyncDir(waiting); !errors.Is(err, fs.ErrNotExist) {

@@ -285,3 +285,64 @@ func TestAPrivateDirectoryBecomesShared(t *testing.T) {
 	wantSaid(t, as(t, dir, state, ben, sre, "save:second lease:ben append:two submit:by-ben commands"), "by-anna by uid 59101\nby-ben by uid 59102\n")
 	wantModes(t, state, fs.ModeDir|fs.ModeSetgid|0o770, 0o660, -1, sre)
 }
+
+// TestStateBelowTheWorkingDirectory: a relative path is one from where we are.
+func TestStateBelowTheWorkingDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := New("state")
+	if _, err := s.Save(t.Context(), shop, 0, store.Record{}, store.Entry{Text: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := New("./state").List(t.Context()); err != nil || len(keys) != 1 {
+		t.Errorf("%v, %v", keys, err)
+	}
+}
+
+// TestACommandIsKeptUnderItsOwnName: one that says that it is another would be
+// discarded in its place.
+func TestACommandIsKeptUnderItsOwnName(t *testing.T) {
+	s, dir := saved(t)
+	if err := s.Submit(t.Context(), shop, store.Command{ID: "real", Kind: "rollback"}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, commandsName, "other.json")
+	write(t, path, `{"id":"real","kind":"pause","at":"2020-01-01T00:00:00Z"}`)
+	commands, err := s.Commands(t.Context(), shop)
+	if len(commands) != 1 || commands[0].Kind != "rollback" || err == nil || !strings.Contains(err.Error(), path+" is refused") {
+		t.Errorf("%+v, %v", commands, err)
+	}
+	var refused *store.RefusedError
+	if !errors.As(err, &refused) {
+		t.Errorf("%v is not a refusal", err)
+	}
+}
+
+// TestManyBadCommandsAreNamedInBounds, and hide nothing.
+func TestManyBadCommandsAreNamedInBounds(t *testing.T) {
+	s, dir := saved(t)
+	if err := s.Submit(t.Context(), shop, store.Command{ID: "real", Kind: "rollback"}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 100 {
+		write(t, filepath.Join(dir, commandsName, fmt.Sprintf("bad-%d.json", n)), "{")
+	}
+	commands, err := s.Commands(t.Context(), shop)
+	if len(commands) != 1 || err == nil || len(err.Error()) > 4000 || !strings.Contains(err.Error(), "and more in "+filepath.Join(dir, commandsName)) {
+		t.Errorf("%+v, %v", commands, err)
+	}
+}
+
+// TestSubmittingNeedsNoLock: whoever was stopped while they had it keeps nobody from
+// asking for a rollback.
+func TestSubmittingNeedsNoLock(t *testing.T) {
+	s, dir := saved(t)
+	unlock, err := s.disk.Lock(t.Context(), filepath.Join(dir, lockName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	within(t, "submit", func() { err = s.Submit(t.Context(), shop, store.Command{ID: "1", Kind: "rollback"}) })
+	if err != nil {
+		t.Error(err)
+	}
+}

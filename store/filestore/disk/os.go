@@ -123,7 +123,7 @@ func (s *system) Exists(path string) (bool, error) {
 }
 
 func (s *system) Mkdir(path string) error {
-	if path == s.root {
+	if names, below := s.below(path); below && len(names) == 0 {
 		if err := s.checkAbove(nil); err != nil {
 			return err
 		}
@@ -236,7 +236,9 @@ func (s *system) Lock(ctx context.Context, path string) (unlock func(), err erro
 // below returns the names on the way from the state directory to a path; false if it
 // is not at or below it.
 func (s *system) below(path string) ([]string, bool) {
-	path = filepath.Clean(path)
+	if abs, err := filepath.Abs(path); err == nil { // else it is as good as it was
+		path = abs
+	}
 	if path == s.root {
 		return nil, true
 	}

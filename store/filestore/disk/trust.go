@@ -83,7 +83,7 @@ func (p policy) refuseRoot(path string, t thing) *RefusedError {
 // another says what to do about a state directory of somebody else.
 func (p policy) another(path string, t thing) string {
 	if p.self.uid == 0 {
-		return fmt.Sprintf("run as its owner (sudo -u '#%d' watari), or name another directory with --state", t.uid)
+		return fmt.Sprintf("run as its owner (sudo -u '#%d' watari), give it to root (chown -R root %s), or name another directory with --state", t.uid, path)
 	}
 	return "name another directory with --state, or have it shared with a group that you are in: chmod 2770 " + path
 }
