@@ -155,10 +155,10 @@ func (s *Store) readCommand(path string) (store.Command, error) {
 		err = errNoID
 	}
 	if err != nil {
-		return store.Command{}, fmt.Errorf("%s is not a command: remove it and give the command again: %w", path, err)
+		return store.Command{}, fmt.Errorf("%s is not a command: remove it and give the command again: %w", disk.Shown(path), err)
 	}
 	if name, err := commandName(c.ID); err != nil || name != filepath.Base(path) {
-		return store.Command{}, fmt.Errorf("%s is refused: it says that it is the command %.60q, which has a file of another name; look at it and remove it", path, c.ID)
+		return store.Command{}, fmt.Errorf("%s is refused: it says that it is the command %.60q, which has a file of another name; look at it and remove it", disk.Shown(path), c.ID)
 	}
 	c.Author = file.author.String()
 	return c, nil

@@ -346,3 +346,38 @@ func TestSubmittingNeedsNoLock(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestARefusedMigrationIsListed, so that nobody takes it for one that is not there.
+func TestARefusedMigrationIsListed(t *testing.T) {
+	s, dir := saved(t)
+	away := filepath.Join(t.TempDir(), "away")
+	if err := errors.Join(os.Rename(dir, away), os.Symlink(away, dir)); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := s.List(t.Context()); err != nil || len(keys) != 1 {
+		t.Errorf("%v, %v", keys, err)
+	}
+	if _, _, err := s.Load(t.Context(), shop); err == nil || !strings.Contains(err.Error(), dir+" is refused: it is a symbolic link") {
+		t.Error(err)
+	}
+}
+
+// TestNamesOfFilesAreShownAsTheyAre, not as what a terminal would make of them.
+func TestNamesOfFilesAreShownAsTheyAre(t *testing.T) {
+	s, dir := saved(t)
+	if err := s.Submit(t.Context(), shop, store.Command{ID: "1", Kind: "pause"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"\x1b[2Jcomplete\n.json", "\x1b[2J.json"} {
+		write(t, filepath.Join(dir, commandsName, name), "{")
+	}
+	loose := filepath.Join(dir, commandsName, "\x1b[31m.json")
+	write(t, loose, "{}")
+	if err := errors.Join(syscall.Mkfifo(filepath.Join(dir, commandsName, "\x1b[1m.json"), 0o600), os.Chmod(loose, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	commands, err := s.Commands(t.Context(), shop)
+	if len(commands) != 1 || err == nil || strings.Contains(err.Error(), "\x1b") || strings.Count(err.Error(), `\x1b[`) < 4 {
+		t.Errorf("%v, %q", commands, err)
+	}
+}
