@@ -82,7 +82,14 @@ func (s *Store) placeIn(waiting, name string, content []byte) error {
 		}
 		return explained(s.disk.SyncDir(waiting)) // who submitted it may have died before he did
 	}
-	return s.replaceFile(path, content)
+	p, err := s.prepare(path, content, s.disk.CreateSigned)
+	if err == nil {
+		err = p.commit()
+	}
+	if err != nil {
+		return err
+	}
+	return explained(s.disk.SyncDir(waiting))
 }
 
 // mostAside bounds how often something was put in the place of commands.

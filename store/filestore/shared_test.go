@@ -55,6 +55,16 @@ func act(s *Store) error {
 			err = s.Submit(ctx, shop, store.Command{ID: id, Kind: "rollback", By: "root@somewhere", At: time.Now()})
 		case "discard":
 			err = s.Discard(ctx, shop, id)
+		case "forge": // writes into the file of a command
+			path := filepath.Join(s.dir, "shop", commandsName, id+".json")
+			var f *os.File
+			if f, err = os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+				err = f.Close()
+			}
+		case "swap": // puts a file in its place that belongs to another one and that every member may write
+			dir := filepath.Join(s.dir, "shop")
+			path := filepath.Join(dir, commandsName, id+".json")
+			err = errors.Join(os.Rename(path, filepath.Join(dir, "away")), os.WriteFile(path, []byte(`{"id":"`+id+`","kind":"rollback"}`), 0o600), os.Chmod(path, 0o660))
 		case "commands":
 			var commands []store.Command
 			commands, err = s.Commands(ctx, shop)
@@ -158,6 +168,17 @@ func TestSharedDirectory(t *testing.T) {
 	wantSaid(t, as(t, dir, state, ben, sre, "discard:by-anna commands"), "by-ben by uid 59102\n")
 	wantModes(t, state, fs.ModeDir|fs.ModeSetgid|0o770, 0o660, -1, sre)
 
+	// Members may remove a command, but not put words into another one's mouth.
+	wantSaid(t, as(t, dir, state, ben, sre, "forge:by-ben"))
+	wantSaid(t, as(t, dir, state, anna, sre, "forge:by-ben"), "forge: ", "permission denied")
+	wantSaid(t, as(t, dir, state, anna, sre, "swap:by-ben"))
+	got = as(t, dir, state, anna, sre, "commands")
+	wantSaid(t, got, "by-ben.json is refused: others than uid 59101 may write to it", "give the command again")
+	if strings.Contains(got, "by-ben by") {
+		t.Errorf("a file that every member may write has an author: %s", got)
+	}
+	wantSaid(t, as(t, dir, state, ben, sre, "discard:by-ben submit:by-ben"))
+
 	// Who is in another group cannot even look.
 	wantSaid(t, as(t, dir, state, mallory, others, "submit:by-mallory"), "submit: ", "permission denied", "a group that you are in")
 
@@ -204,8 +225,11 @@ func wantModes(t *testing.T, state string, dirs, files fs.FileMode, uid, gid int
 		}
 		n++
 		want, st := files, info.Sys().(*syscall.Stat_t)
-		if d.IsDir() {
+		switch {
+		case d.IsDir():
 			want = dirs
+		case filepath.Base(filepath.Dir(path)) == commandsName && files == 0o660:
+			want = 0o640
 		}
 		if info.Mode() != want || int(st.Gid) != gid || uid >= 0 && int(st.Uid) != uid {
 			t.Errorf("%s is %s, of %d:%d; want %s, of %d:%d", path, info.Mode(), st.Uid, st.Gid, want, uid, gid)
@@ -278,7 +302,7 @@ func TestAPrivateDirectoryBecomesShared(t *testing.T) {
 	dir := town(t)
 	state := made(t, dir, anna, others, 0o700)
 	wantSaid(t, as(t, dir, state, anna, others, "save:first lease:anna submit:by-anna"))
-	script := `chgrp -R 59200 "$0" && find "$0" -type d -exec chmod 2770 {} + && find "$0" -type f -exec chmod 660 {} +`
+	script := `chgrp -R 59200 "$0" && find "$0" -type d -exec chmod 2770 {} + && find "$0" -type f -exec chmod 660 {} + && find "$0" -path '*/commands/*' -exec chmod 640 {} +`
 	if out, err := exec.CommandContext(t.Context(), "sh", "-c", script, state).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
