@@ -23,7 +23,7 @@ func TestScriptsOfTheSimulation(t *testing.T) {
 	}
 	var s sim.Simulator
 	defer s.Close()
-	seeds, same := 60, 0
+	seeds, same := 150, 0 // enough for each kind of line, however the seeds are drawn
 	words := map[string]int{}
 	for seed := range seeds {
 		plan := sim.Draw(uint64(seed))

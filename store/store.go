@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"time"
 )
 
@@ -76,13 +77,17 @@ type Command struct {
 // Signed names who gave a command: its author, and what it says itself where that is
 // something else.
 func (c Command) Signed() string {
+	says := fmt.Sprintf("%.100s", c.By)
+	if quoted := strconv.Quote(says); quoted != `"`+says+`"` { // nobody writes such a name
+		says = quoted
+	}
 	switch {
 	case c.Author == "" || c.Author == c.By:
-		return c.By
+		return says
 	case c.By == "":
 		return c.Author
 	default:
-		return fmt.Sprintf("%s, says by: %.100s", c.Author, c.By)
+		return c.Author + ", says by: " + says
 	}
 }
 

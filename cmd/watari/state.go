@@ -19,7 +19,7 @@ import (
 type stateFlags struct{ dir string }
 
 func (f *stateFlags) register(root *cobra.Command) {
-	root.PersistentFlags().StringVar(&f.dir, "state", "", "directory that remembers migrations (default $WATARI_STATE, then $XDG_STATE_HOME/watari, then ~/.local/state/watari)")
+	root.PersistentFlags().StringVar(&f.dir, "state", "", "directory that remembers migrations (default $WATARI_STATE, then $XDG_STATE_HOME/watari, then ~/.local/state/watari); yours alone, or shared with a group if it is setgid and writable by it")
 }
 
 // open returns the store, whose journals are left as they are unless options say

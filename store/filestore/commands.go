@@ -82,7 +82,14 @@ func (s *Store) placeIn(waiting, name string, content []byte) error {
 		}
 		return explained(s.disk.SyncDir(waiting)) // who submitted it may have died before he did
 	}
-	return s.replaceFile(path, content)
+	p, err := s.prepare(path, content, s.disk.CreateSigned)
+	if err == nil {
+		err = p.commit()
+	}
+	if err != nil {
+		return err
+	}
+	return explained(s.disk.SyncDir(waiting))
 }
 
 // mostAside bounds how often something was put in the place of commands.
@@ -158,10 +165,10 @@ func (s *Store) readCommand(path string) (store.Command, error) {
 		err = errNoID
 	}
 	if err != nil {
-		return store.Command{}, fmt.Errorf("%s is not a command: remove it and give the command again: %w", path, err)
+		return store.Command{}, fmt.Errorf("%s is not a command: remove it and give the command again: %w", disk.Shown(path), err)
 	}
 	if name, err := commandName(c.ID); err != nil || name != filepath.Base(path) {
-		return store.Command{}, fmt.Errorf("%s is refused: it says that it is the command %.60q, which has a file of another name; look at it and remove it", path, c.ID)
+		return store.Command{}, fmt.Errorf("%s is refused: it says that it is the command %.60q, which has a file of another name; look at it and remove it", disk.Shown(path), c.ID)
 	}
 	c.Author = file.author.String()
 	return c, nil
@@ -177,18 +184,19 @@ func (s *Store) Discard(ctx context.Context, key store.Key, ids ...string) error
 	}
 	return s.change(ctx, "discard commands of", key, func(dir string) error {
 		waiting, asked := filepath.Join(dir, commandsName), false
+		var errs []error // what cannot be removed keeps no other
 		for _, id := range ids {
 			name, err := commandName(id)
 			if err != nil {
 				continue // was never submitted
 			}
 			if err := s.disk.Remove(filepath.Join(waiting, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return explained(err)
+				errs = append(errs, explained(err))
 			}
 			asked = true
 		}
-		if !asked {
-			return nil
+		if !asked || len(errs) > 0 {
+			return errors.Join(errs...)
 		}
 		// Also if nothing is there any more: who removed it may have died before he did.
 		if err := s.disk.SyncDir(waiting); !errors.Is(err, fs.ErrNotExist) {

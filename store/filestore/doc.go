@@ -5,7 +5,14 @@
 // seconds. It never starts anew over a file that it cannot read, and never
 // touches files that it does not know.
 //
-// Layout, directories 0700 and files 0600 whatever the umask:
+// It trusts what is its user's, root's, or in a shared directory its group's; package
+// disk refuses the rest. A refused file is named and hides no other: commands beside a
+// refused one are read, and a command can be submitted without the lock and whatever
+// is in the place of the directory of commands. The author of a command is the owner of
+// its file.
+//
+// Layout, directories 0700 and files 0600, in a shared directory 2770 and 0660, whatever
+// the umask:
 //
 //	NAME/record.json                the status with its revision and the plan's name, replaced as a whole
 //	NAME/plan-HASH.json             the plan, named by what it contains; written when it changes
@@ -13,7 +20,9 @@
 //	NAME/journal/00000001.jsonl.gz  a closed segment
 //	NAME/journal/lock               taken (flock) while closed segments are made smaller; nobody waits for it
 //	NAME/journal.torn               what a crash left of a last line; nobody was told that it was written
-//	NAME/commands/                  one file per waiting command
+//	NAME/commands/                  one file per waiting command, ID.json
+//	NAME/commands.refused-N         what was in its place and was moved aside
+//	NAME/*.tmp                      what is being written; its name is taken from whatever has it
 //	NAME/lease.json                 who runs the migration, and until when
 //	NAME/lock                       taken (flock) for the milliseconds of one change, freed by the kernel when its process dies
 //

@@ -207,8 +207,12 @@ type prepared struct {
 // for what is being prepared is enough, and what a crash leaves behind is
 // overwritten the next time.
 func (s *Store) prepareFile(path string, content []byte) (prepared, error) {
+	return s.prepare(path, content, s.disk.Create)
+}
+
+func (s *Store) prepare(path string, content []byte, create func(string) (disk.File, error)) (prepared, error) {
 	p := prepared{disk: s.disk, path: path, temporary: path + ".tmp"}
-	f, err := s.disk.Create(p.temporary)
+	f, err := create(p.temporary)
 	if err != nil {
 		return prepared{}, explained(err)
 	}

@@ -56,6 +56,16 @@ func act(s *Store) error {
 			err = s.Submit(ctx, shop, store.Command{ID: id, Kind: "rollback", By: "root@somewhere", At: time.Now()})
 		case "discard":
 			err = s.Discard(ctx, shop, id)
+		case "forge": // writes into the file of a command
+			path := filepath.Join(s.dir, "shop", commandsName, id+".json")
+			var f *os.File
+			if f, err = os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+				err = f.Close()
+			}
+		case "swap": // puts a file in its place that belongs to another one and that every member may write
+			dir := filepath.Join(s.dir, "shop")
+			path := filepath.Join(dir, commandsName, id+".json")
+			err = errors.Join(os.Rename(path, filepath.Join(dir, "away")), os.WriteFile(path, []byte(`{"id":"`+id+`","kind":"rollback"}`), 0o600), os.Chmod(path, 0o660))
 		case "commands":
 			var commands []store.Command
 			commands, err = s.Commands(ctx, shop)
@@ -159,6 +169,17 @@ func TestSharedDirectory(t *testing.T) {
 	wantSaid(t, as(t, dir, state, ben, sre, "discard:by-anna commands"), "by-ben by uid 59102\n")
 	wantModes(t, state, fs.ModeDir|fs.ModeSetgid|0o770, 0o660, -1, sre)
 
+	// Members may remove a command, but not put words into another one's mouth.
+	wantSaid(t, as(t, dir, state, ben, sre, "forge:by-ben"))
+	wantSaid(t, as(t, dir, state, anna, sre, "forge:by-ben"), "forge: ", "permission denied")
+	wantSaid(t, as(t, dir, state, anna, sre, "swap:by-ben"))
+	got = as(t, dir, state, anna, sre, "commands")
+	wantSaid(t, got, "by-ben.json is refused: others than uid 59101 may write to it", "give the command again")
+	if strings.Contains(got, "by-ben by") {
+		t.Errorf("a file that every member may write has an author: %s", got)
+	}
+	wantSaid(t, as(t, dir, state, ben, sre, "discard:by-ben submit:by-ben"))
+
 	// Who is in another group cannot even look.
 	wantSaid(t, as(t, dir, state, mallory, others, "submit:by-mallory"), "submit: ", "permission denied", "a group that you are in")
 
@@ -205,8 +226,11 @@ func wantModes(t *testing.T, state string, dirs, files fs.FileMode, uid, gid int
 		}
 		n++
 		want, st := files, info.Sys().(*syscall.Stat_t)
-		if d.IsDir() {
+		switch {
+		case d.IsDir():
 			want = dirs
+		case filepath.Base(filepath.Dir(path)) == commandsName && files == 0o660:
+			want = 0o640
 		}
 		if info.Mode() != want || int(st.Gid) != gid || uid >= 0 && int(st.Uid) != uid {
 			t.Errorf("%s is %s, of %d:%d; want %s, of %d:%d", path, info.Mode(), st.Uid, st.Gid, want, uid, gid)
@@ -279,10 +303,106 @@ func TestAPrivateDirectoryBecomesShared(t *testing.T) {
 	dir := town(t)
 	state := made(t, dir, anna, others, 0o700)
 	wantSaid(t, as(t, dir, state, anna, others, "save:first lease:anna submit:by-anna"))
-	script := `chgrp -R 59200 "$0" && find "$0" -type d -exec chmod 2770 {} + && find "$0" -type f -exec chmod 660 {} +`
+	script := `chgrp -R 59200 "$0" && find "$0" -type d -exec chmod 2770 {} + && find "$0" -type f -exec chmod 660 {} + && find "$0" -path '*/commands/*' -exec chmod 640 {} +`
 	if out, err := exec.CommandContext(t.Context(), "sh", "-c", script, state).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	wantSaid(t, as(t, dir, state, ben, sre, "save:second lease:ben append:two submit:by-ben commands"), "by-anna by uid 59101\nby-ben by uid 59102\n")
 	wantModes(t, state, fs.ModeDir|fs.ModeSetgid|0o770, 0o660, -1, sre)
+}
+
+// TestStateBelowTheWorkingDirectory: a relative path is one from where we are.
+func TestStateBelowTheWorkingDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := New("state")
+	if _, err := s.Save(t.Context(), shop, 0, store.Record{}, store.Entry{Text: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := New("./state").List(t.Context()); err != nil || len(keys) != 1 {
+		t.Errorf("%v, %v", keys, err)
+	}
+}
+
+// TestACommandIsKeptUnderItsOwnName: one that says that it is another would be
+// discarded in its place.
+func TestACommandIsKeptUnderItsOwnName(t *testing.T) {
+	s, dir := saved(t)
+	if err := s.Submit(t.Context(), shop, store.Command{ID: "real", Kind: "rollback"}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, commandsName, "other.json")
+	write(t, path, `{"id":"real","kind":"pause","at":"2020-01-01T00:00:00Z"}`)
+	commands, err := s.Commands(t.Context(), shop)
+	if len(commands) != 1 || commands[0].Kind != "rollback" || err == nil || !strings.Contains(err.Error(), path+" is refused") {
+		t.Errorf("%+v, %v", commands, err)
+	}
+	var refused *store.RefusedError
+	if !errors.As(err, &refused) {
+		t.Errorf("%v is not a refusal", err)
+	}
+}
+
+// TestManyBadCommandsAreNamedInBounds, and hide nothing.
+func TestManyBadCommandsAreNamedInBounds(t *testing.T) {
+	s, dir := saved(t)
+	if err := s.Submit(t.Context(), shop, store.Command{ID: "real", Kind: "rollback"}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 100 {
+		write(t, filepath.Join(dir, commandsName, fmt.Sprintf("bad-%d.json", n)), "{")
+	}
+	commands, err := s.Commands(t.Context(), shop)
+	if len(commands) != 1 || err == nil || len(err.Error()) > 4000 || !strings.Contains(err.Error(), "and more in "+filepath.Join(dir, commandsName)) {
+		t.Errorf("%+v, %v", commands, err)
+	}
+}
+
+// TestSubmittingNeedsNoLock: whoever was stopped while they had it keeps nobody from
+// asking for a rollback.
+func TestSubmittingNeedsNoLock(t *testing.T) {
+	s, dir := saved(t)
+	unlock, err := s.disk.Lock(t.Context(), filepath.Join(dir, lockName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	within(t, "submit", func() { err = s.Submit(t.Context(), shop, store.Command{ID: "1", Kind: "rollback"}) })
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestARefusedMigrationIsListed, so that nobody takes it for one that is not there.
+func TestARefusedMigrationIsListed(t *testing.T) {
+	s, dir := saved(t)
+	away := filepath.Join(t.TempDir(), "away")
+	if err := errors.Join(os.Rename(dir, away), os.Symlink(away, dir)); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := s.List(t.Context()); err != nil || len(keys) != 1 {
+		t.Errorf("%v, %v", keys, err)
+	}
+	if _, _, err := s.Load(t.Context(), shop); err == nil || !strings.Contains(err.Error(), dir+" is refused: it is a symbolic link") {
+		t.Error(err)
+	}
+}
+
+// TestNamesOfFilesAreShownAsTheyAre, not as what a terminal would make of them.
+func TestNamesOfFilesAreShownAsTheyAre(t *testing.T) {
+	s, dir := saved(t)
+	if err := s.Submit(t.Context(), shop, store.Command{ID: "1", Kind: "pause"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"\x1b[2Jcomplete\n.json", "\x1b[2J.json"} {
+		write(t, filepath.Join(dir, commandsName, name), "{")
+	}
+	loose := filepath.Join(dir, commandsName, "\x1b[31m.json")
+	write(t, loose, "{}")
+	if err := errors.Join(syscall.Mkfifo(filepath.Join(dir, commandsName, "\x1b[1m.json"), 0o600), os.Chmod(loose, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	commands, err := s.Commands(t.Context(), shop)
+	if len(commands) != 1 || err == nil || strings.Contains(err.Error(), "\x1b") || strings.Count(err.Error(), `\x1b[`) < 4 {
+		t.Errorf("%v, %q", commands, err)
+	}
 }

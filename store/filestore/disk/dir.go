@@ -132,8 +132,7 @@ func (d *dir) tidy(f *os.File, t thing) error {
 }
 
 // create makes a file that is not there.
-func (d *dir) create(name string, flags int) (*os.File, error) {
-	_, mode := d.modes()
+func (d *dir) create(name string, flags int, mode fs.FileMode) (*os.File, error) {
 	var fd int
 	err := again(func() (err error) {
 		fd, err = unix.Openat(d.fd(), name, flags|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(mode))

@@ -38,8 +38,10 @@ type Disk interface {
 	// ReadBounded is ReadFile of a file that has no more than most bytes; a
 	// *RefusedError if it has.
 	ReadBounded(path string, most int64) ([]byte, error)
-	// ReadSigned is ReadBounded of a file whose author counts: in a shared directory
-	// who is known not to be in its group any more is refused.
+	// ReadSigned is ReadBounded of a file that CreateSigned has made, with its author:
+	// one that others may write to says nothing of who has written it and is refused,
+	// and so is an author who is known not to be in the group any more that the
+	// directory is shared with.
 	ReadSigned(path string, most int64) ([]byte, Author, error)
 	// ReadDir returns the names in a directory, sorted.
 	ReadDir(path string) ([]string, error)
@@ -57,6 +59,9 @@ type Disk interface {
 	// Create is Append to a new, empty file. What had its name before, and is no
 	// directory, loses it.
 	Create(path string) (File, error)
+	// CreateSigned is Create of a file that nobody but its owner may write to, so that
+	// the owner is the author. The group that it is shared with may read it.
+	CreateSigned(path string) (File, error)
 	// Rename gives a file or a directory another name in its directory, at once:
 	// whoever looks finds what had the name before, or this one.
 	Rename(from, to string) error

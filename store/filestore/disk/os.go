@@ -23,6 +23,7 @@ const (
 	fileMode       = 0o600
 	sharedDirMode  = fs.ModeSetgid | 0o770
 	sharedFileMode = 0o660
+	signedFileMode = 0o640 // of what is shared
 	lockPoll       = 2 * time.Millisecond
 )
 
@@ -71,6 +72,9 @@ func (s *system) ReadSigned(path string, most int64) ([]byte, Author, error) {
 	}
 	who := s.people.who(t.uid)
 	author := Author{UID: t.uid, Name: who.name}
+	if t.mode&groupWrites != 0 && (p.shared || t.gid != t.uid) {
+		return nil, author, &RefusedError{Path: path, Why: fmt.Sprintf("others than %s may write to it, so it may have been written by any of group %d", author, t.gid), Do: "give the command again and remove it"}
+	}
 	if p.shared && !p.self.own(t.uid) && t.uid != p.owner && who.left(p.gid) {
 		return nil, author, &RefusedError{Path: path, Why: fmt.Sprintf("it is by %s, who is not in group %d that the directory is shared with", author, p.gid), Do: "look at it and remove it"}
 	}
@@ -131,7 +135,7 @@ func (s *system) Exists(path string) (bool, error) {
 }
 
 func (s *system) Mkdir(path string) error {
-	if path == s.root {
+	if names, below := s.below(path); below && len(names) == 0 {
 		if err := s.checkAbove(nil); err != nil {
 			return err
 		}
@@ -156,6 +160,19 @@ func (s *system) Append(path string) (File, error) {
 // whoever made it, but a directory: the name is one of ours, and nothing but the name
 // is touched.
 func (s *system) Create(path string) (File, error) {
+	return s.create(path, func(d *dir) fs.FileMode { _, mode := d.modes(); return mode })
+}
+
+func (s *system) CreateSigned(path string) (File, error) {
+	return s.create(path, func(d *dir) fs.FileMode {
+		if d.policy.shared {
+			return signedFileMode
+		}
+		return fileMode
+	})
+}
+
+func (s *system) create(path string, modeIn func(*dir) fs.FileMode) (File, error) {
 	d, err := s.openDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
@@ -169,7 +186,7 @@ func (s *system) Create(path string) (File, error) {
 		if err := again(func() error { return unix.Unlinkat(d.fd(), name, 0) }); err != nil && !errors.Is(err, unix.ENOENT) {
 			return nil, &fs.PathError{Op: "remove", Path: path, Err: err}
 		}
-		f, err := d.create(name, unix.O_RDWR|unix.O_APPEND)
+		f, err := d.create(name, unix.O_RDWR|unix.O_APPEND, modeIn(d))
 		if errors.Is(err, unix.EEXIST) {
 			continue
 		}
@@ -244,7 +261,9 @@ func (s *system) Lock(ctx context.Context, path string) (unlock func(), err erro
 // below returns the names on the way from the state directory to a path; false if it
 // is not at or below it.
 func (s *system) below(path string) ([]string, bool) {
-	path = filepath.Clean(path)
+	if abs, err := filepath.Abs(path); err == nil { // else it is as good as it was
+		path = abs
+	}
 	if path == s.root {
 		return nil, true
 	}
@@ -333,7 +352,8 @@ func (s *system) openFile(path string, flags int, create bool) (*os.File, thing,
 	for range races {
 		f, t, err := d.openFile(name, flags)
 		if create && errors.Is(err, unix.ENOENT) {
-			f, err = d.create(name, flags)
+			_, mode := d.modes()
+			f, err = d.create(name, flags, mode)
 			if errors.Is(err, unix.EEXIST) {
 				continue // somebody was faster
 			}

@@ -111,7 +111,7 @@ func TestWhoLeftTheGroup(t *testing.T) {
 	onlyRoot(t)
 	d, root := below(t, 0o755)
 	path := filepath.Join(root, "f")
-	err := errors.Join(os.Chown(root, 0, sre), os.Chmod(root, fs.ModeSetgid|0o770), os.WriteFile(path, []byte("x"), 0o660), os.Chown(path, ben, sre), os.Chmod(path, 0o660))
+	err := errors.Join(os.Chown(root, 0, sre), os.Chmod(root, fs.ModeSetgid|0o770), os.WriteFile(path, []byte("x"), 0o640), os.Chown(path, ben, sre))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +135,12 @@ func TestWhoLeftTheGroup(t *testing.T) {
 		if _, err := d.ReadFile(path); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.ReadSigned(path, 9); err == nil || !strings.Contains(err.Error(), "may have been written by any of group 3000") {
+		t.Errorf("what every member may write to has an author: %v", err)
 	}
 }
 

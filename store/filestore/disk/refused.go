@@ -1,6 +1,9 @@
 package disk
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // RefusedError names what is on a disk and is not used, because somebody who is not
 // trusted may have put it there. Nothing of it was read or changed.
@@ -13,7 +16,16 @@ type RefusedError struct {
 
 // Error implements error.
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("%s is refused: %s; %s", e.Path, e.Why, e.Do)
+	return fmt.Sprintf("%s is refused: %s; %s", Shown(e.Path), e.Why, e.Do)
+}
+
+// Shown is a path as messages have it: quoted where whoever chose the name has put
+// something into it that is no letter.
+func Shown(path string) string {
+	if quoted := strconv.Quote(path); quoted != `"`+path+`"` {
+		return quoted
+	}
+	return path
 }
 
 // Unwrap returns Err.

@@ -69,13 +69,13 @@ func (p policy) loose(t thing) bool {
 func (p policy) refuseRoot(path string, t thing) *RefusedError {
 	switch {
 	case t.mode&othersWrite != 0 && t.mode&fs.ModeSticky == 0:
-		return &RefusedError{Path: path, Why: "every user may write in it", Do: "chmod o-w " + path + ", or name another directory with --state"}
+		return &RefusedError{Path: path, Why: "every user may write in it", Do: "chmod o-w " + Shown(path) + ", or name another directory with --state"}
 	case !p.self.own(t.uid) && !p.shared:
 		return &RefusedError{Path: path, Why: p.belongs(t), Do: p.another(path, t)}
-	case p.shared && !p.self.own(t.uid) && !p.self.in(p.gid):
-		return &RefusedError{Path: path, Why: fmt.Sprintf("it is shared with group %d, and you are not a member", p.gid), Do: "become one, or name another directory with --state"}
+	case p.shared && !p.self.in(p.gid):
+		return &RefusedError{Path: path, Why: fmt.Sprintf("it is shared with group %d, and you are not a member", p.gid), Do: "become one, or name another directory with --state"} // also where it is one's own: nothing could be given to the group
 	case !p.shared && t.mode&fs.ModeSticky == 0 && p.loose(t):
-		return &RefusedError{Path: path, Why: fmt.Sprintf("group %d may write in it, and it is not shared", t.gid), Do: "chmod g-w " + path + "; to share it with the group: chmod 2770 " + path}
+		return &RefusedError{Path: path, Why: fmt.Sprintf("group %d may write in it, and it is not shared", t.gid), Do: "chmod g-w " + Shown(path) + "; to share it with the group: chmod 2770 " + Shown(path)}
 	}
 	return nil
 }
@@ -83,9 +83,9 @@ func (p policy) refuseRoot(path string, t thing) *RefusedError {
 // another says what to do about a state directory of somebody else.
 func (p policy) another(path string, t thing) string {
 	if p.self.uid == 0 {
-		return fmt.Sprintf("run as its owner (sudo -u '#%d' watari), or name another directory with --state", t.uid)
+		return fmt.Sprintf("run as its owner (sudo -u '#%d' watari), give it to root (chown -R root %s), or name another directory with --state", t.uid, path)
 	}
-	return "name another directory with --state, or have it shared with a group that you are in: chmod 2770 " + path
+	return "name another directory with --state, or have it shared with a group that you are in: chmod 2770 " + Shown(path)
 }
 
 func (p policy) belongs(t thing) string { return "it belongs to uid " + strconv.Itoa(t.uid) }
@@ -94,12 +94,14 @@ func (p policy) belongs(t thing) string { return "it belongs to uid " + strconv.
 // is.
 func (p policy) refuseDir(path string, t thing) *RefusedError {
 	switch {
+	case t.mode.IsRegular():
+		return &RefusedError{Path: path, Why: "it is a file, not a directory", Do: "look at it and remove it", Err: syscall.ENOTDIR}
 	case !t.mode.IsDir():
-		return &RefusedError{Path: path, Why: "it is " + kindOf(t.mode) + ", not a directory", Do: "look at it and remove it", Err: syscall.ENOTDIR}
+		return &RefusedError{Path: path, Why: "it is " + kindOf(t.mode) + ", not a directory", Do: "look at it and remove it"}
 	case !p.trusts(t):
 		return &RefusedError{Path: path, Why: p.stranger(t), Do: "look at it and move it away"}
 	case p.loose(t):
-		return &RefusedError{Path: path, Why: "others may write in it", Do: "look at what is in it, then chmod " + p.tight() + " " + path}
+		return &RefusedError{Path: path, Why: "others may write in it", Do: "look at what is in it, then chmod " + p.tight() + " " + Shown(path)}
 	}
 	return nil
 }
@@ -116,7 +118,7 @@ func (p policy) refuseFile(path string, t thing) *RefusedError {
 	case !p.trusts(t):
 		return &RefusedError{Path: path, Why: p.stranger(t), Do: "look at it and remove it; to let others in, share the directory with a group"}
 	case p.loose(t):
-		return &RefusedError{Path: path, Why: "others may write to it", Do: "look at what is in it, then chmod " + p.tight() + " " + path}
+		return &RefusedError{Path: path, Why: "others may write to it", Do: "look at what is in it, then chmod " + p.tight() + " " + Shown(path)}
 	}
 	return nil
 }
@@ -147,8 +149,6 @@ func kindOf(mode fs.FileMode) string {
 		return "a socket"
 	case mode&fs.ModeDevice != 0:
 		return "a device"
-	case mode.IsRegular():
-		return "a file"
 	default:
 		return "of an unknown kind"
 	}

@@ -263,6 +263,9 @@ func (d *Disk) Append(at string) (disk.File, error) {
 // Create implements disk.Disk.
 func (d *Disk) Create(at string) (disk.File, error) { return d.open(at, true) }
 
+// CreateSigned implements disk.Disk.
+func (d *Disk) CreateSigned(at string) (disk.File, error) { return d.Create(at) }
+
 func (d *Disk) open(at string, empty bool) (disk.File, error) {
 	f := &file{disk: d, path: at}
 	err := d.changing(Open, at, func(dir *node, name string) error {
