@@ -33,12 +33,16 @@ func (p Phase) Ended() bool { return p == RolledBack || p == Complete || p == Fa
 // any of its intents is applied.
 type Status struct {
 	Phase    Phase     `json:"phase"`
-	Reason   string    `json:"reason,omitempty"` // why, in a sentence
-	Since    time.Time `json:"since,omitzero"`   // when Phase was entered
-	Attempt  int       `json:"attempt"`          // 1 for the first
-	Step     int       `json:"step"`             // index into Spec.Steps
-	Resume   Phase     `json:"resume,omitempty"` // where Paused goes on
-	Approved bool      `json:"approved,omitempty"`
+	Reason   string    `json:"reason,omitempty"`   // why, in a sentence
+	Since    time.Time `json:"since,omitzero"`     // when Phase was entered
+	Attempt  int       `json:"attempt"`            // 1 for the first
+	Step     int       `json:"step"`               // index into Spec.Steps
+	Resume   Phase     `json:"resume,omitempty"`   // where Paused goes on
+	Approved bool      `json:"approved,omitempty"` // an operator approved what waits now; it goes on when nothing speaks against it
+
+	// Situation tells apart what operators are shown: it grows with each phase that is
+	// entered and each finding in a pause. Commands say which one they are about.
+	Situation int64 `json:"situation,omitempty"`
 
 	Held     time.Duration `json:"held,omitempty"`   // how long the step's share was held and watched
 	Reached  time.Time     `json:"reached,omitzero"` // when the step's share was settled on every route
@@ -58,11 +62,12 @@ type Status struct {
 	Told           string         `json:"told,omitempty"`           // the verdict that was noted last
 	BlindAt        time.Time      `json:"blindAt,omitzero"`         // since when the target cannot be judged; zero if it can
 
-	Cause     string    `json:"cause,omitempty"`     // why this attempt was taken back
-	Degraded  time.Time `json:"degraded,omitzero"`   // when this attempt was found worse; zero if it was not
-	Consumed  []string  `json:"consumed,omitempty"`  // IDs of the latest commands
-	AdoptLive bool      `json:"adoptLive,omitempty"` // an operator agreed to start from the shares that were found
-	Sequence  int64     `json:"sequence"`            // number of writes asked for, makes their IDs unique
+	Cause      string        `json:"cause,omitempty"`      // why this attempt was taken back
+	Degraded   time.Time     `json:"degraded,omitzero"`    // when this attempt was found worse; zero if it was not
+	Answers    []Answer      `json:"answers,omitempty"`    // of the latest commands, oldest first
+	Consumed   []string      `json:"consumed,omitempty"`   // IDs of commands in a status of before there were answers
+	LiveAgreed traffic.Share `json:"liveAgreed,omitempty"` // the highest share found before the first write that an operator agreed to start from
+	Sequence   int64         `json:"sequence"`             // number of writes asked for, makes their IDs unique
 }
 
 // RouteStatus is what is remembered of one route.
@@ -138,7 +143,7 @@ func (s Status) clone() Status {
 		r := &s.Routes[i]
 		r.Original, r.Seen, r.Want, r.Written, r.Drift = copied(r.Original), copied(r.Seen), copied(r.Want), copied(r.Written), copied(r.Drift)
 	}
-	s.Consumed = slices.Clone(s.Consumed)
+	s.Answers = slices.Clone(s.Answers)
 	s.Evidence.Intervals = slices.Clone(s.Evidence.Intervals)
 	s.Evidence.Services = slices.Clone(s.Evidence.Services)
 	if s.Analysis != nil {
