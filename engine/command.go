@@ -12,7 +12,7 @@ import (
 // because that has to be carried out at once.
 func Obey(spec Spec, status Status, commands []Command, now time.Time) (Status, []Note) {
 	t := turn{spec: spec, status: status.clone(), now: now, unwatched: true}
-	t.seen.Commands = slices.DeleteFunc(slices.Clone(commands), func(c Command) bool { return c.Verb == TakeBack })
+	t.seen.Commands = commands
 	t.complement()
 	t.absorbCommands()
 	var notes []Note
@@ -37,7 +37,7 @@ func (s Status) Bound(c Command) Command {
 // absorbCommands answers what operators asked for, each command once.
 func (t *turn) absorbCommands() {
 	for _, c := range t.seen.Commands {
-		if _, done := t.status.Answered(c.ID); done {
+		if _, done := t.status.Answered(c.ID); done || t.unwatched && c.Verb == TakeBack {
 			continue
 		}
 		at := len(t.intents)

@@ -8,6 +8,7 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/router"
+	"watari.dev/store"
 	"watari.dev/traffic"
 )
 
@@ -27,6 +28,7 @@ func (r *run) observe(ctx context.Context) (engine.Observation, error) {
 		r.startCount(ctx)
 		seen.Commands = r.waitForLooks(ctx, seen.Commands)
 	}
+	seen.Commands = r.notWithdrawn(ctx, seen.Commands)
 	for name, got := range r.looking.collect() {
 		got.Result = seen.Routes[name].Result
 		seen.Routes[name] = got
@@ -63,7 +65,7 @@ func (r *run) commands(ctx context.Context) (out []engine.Command) {
 		r.Log.Warn("commands cannot be read, trying again", "err", err)
 	}
 	for _, c := range commands {
-		out = append(out, engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.By, At: c.At})
+		out = append(out, CommandOf(c))
 	}
 	return append(out, r.Orders...)
 }
@@ -73,6 +75,22 @@ func (r *run) commands(ctx context.Context) (out []engine.Command) {
 // that it has consumed them.
 func (r *run) fresh(commands []engine.Command) []engine.Command {
 	return slices.DeleteFunc(slices.Clone(commands), func(c engine.Command) bool { return r.obeyed[c.ID] })
+}
+
+// notWithdrawn leaves out what its operator has withdrawn while this process waited
+// for the world, or was stopped. A rollback is not withdrawn.
+func (r *run) notWithdrawn(ctx context.Context, commands []engine.Command) []engine.Command {
+	fresh := r.fresh(commands)
+	if len(fresh) == 0 || r.takesBack(fresh) {
+		return commands
+	}
+	there, err := r.Store.Commands(ctx, r.Key)
+	if err != nil {
+		return commands
+	}
+	return slices.DeleteFunc(commands, func(c engine.Command) bool {
+		return !slices.ContainsFunc(there, func(s store.Command) bool { return s.ID == c.ID }) && !slices.ContainsFunc(r.Orders, func(o engine.Command) bool { return o.ID == c.ID })
+	})
 }
 
 func (r *run) takesBack(commands []engine.Command) bool {

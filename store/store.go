@@ -54,6 +54,11 @@ type Command struct {
 	By   string    `json:"by"`   // user@host
 	At   time.Time `json:"at"`
 	Note string    `json:"note,omitempty"`
+
+	// What its operator was shown, so that it counts for nothing else.
+	Attempt   int   `json:"attempt,omitempty"`
+	Step      int   `json:"step,omitempty"` // counted from 1
+	Situation int64 `json:"situation,omitempty"`
 }
 
 // Compare orders commands by age, those of one instant by ID.
