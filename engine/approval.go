@@ -47,5 +47,6 @@ func (t *turn) obeyApprove(c Command) (string, bool) {
 		return "something speaks against it since this moment: " + s.Reason, false
 	}
 	s.Approved = true
-	return fmt.Sprintf("step %d of %d (%s) is approved", step, len(t.spec.Steps), t.goal()), true
+	t.reason("step %d is approved and goes on when nothing speaks against it", step)
+	return fmt.Sprintf("step %d of %d (%s)", step, len(t.spec.Steps), t.goal()), true
 }

@@ -63,7 +63,7 @@ func TestObeyWhereNobodyRuns(t *testing.T) {
 			t.Fatalf("%+v, %v", status, err)
 		}
 		wantAnswer(t, status, "0", false, "nothing is paused")
-		wantAnswer(t, status, "1", true, "step 1 of 2 (10 %) is approved")
+		wantAnswer(t, status, "1", true, "step 1 of 2 (10 %)")
 		wantAnswer(t, status, "2", false, "step 1 is approved already")
 		wantAnswer(t, status, "3", false, "nothing to try again")
 		if left, _ := s.store.Commands(t.Context(), s.cfg.Key); len(left) != 0 {
