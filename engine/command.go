@@ -131,9 +131,9 @@ func (t *turn) obeyResume(c Command) (string, bool) {
 			continue
 		}
 		t.status.Reasserting = false
-		r.Written = t.adopted(r.Drift.High)
+		r.Written, r.Agreed = t.adopted(r.Drift.High), nil
 		if r.Drift.Low != r.Drift.High {
-			r.Written = nil
+			r.Written, r.Agreed = nil, r.Drift
 		}
 		r.Drift = nil
 		if resume != Pending { // which finds out by itself where to begin
@@ -192,7 +192,7 @@ func (t *turn) obeyRetry(c Command) (string, bool) {
 	}
 	for i := range t.status.Routes {
 		r := &t.status.Routes[i]
-		r.Want, r.Written, r.Drift, r.Trouble = nil, nil, nil, ""
+		r.Want, r.Written, r.Drift, r.Agreed, r.Trouble = nil, nil, nil, nil, ""
 		r.Past, r.Reasserted, r.OursHeld = nil, 0, 0
 	}
 	t.status.Evidence.Last, t.status.Evidence.Services = old.Evidence.Last, old.Evidence.Services

@@ -57,7 +57,10 @@ func (t *turn) recordOriginals() {
 			r.Original = copied(r.Seen)
 			t.note("route", r.Name, "%s: found at %s%s", r.Name, r.Seen.shares(), inBrackets(r.Seen.Weights))
 		}
-		if r.Seen.Low == r.Seen.High {
+		r.Agreed = nil
+		if r.Seen.Low != r.Seen.High {
+			r.Agreed = copied(r.Seen)
+		} else {
 			if w := r.Written; w == nil || w.Share != r.Seen.High {
 				r.Written = t.adopted(r.Seen.High)
 			}

@@ -78,6 +78,7 @@ type RouteStatus struct {
 	Want      *Wish     `json:"want,omitempty"`     // the write that was asked for and is not known to be done
 	Written   *Written  `json:"written,omitempty"`  // the last one known to be done
 	Drift     *Found    `json:"drift,omitempty"`    // what somebody else made of it
+	Agreed    *Found    `json:"agreed,omitempty"`   // differing parts that an operator agreed to write over; nil once something was written
 	Past      []Past    `json:"past,omitempty"`     // what we wrote before Written in this attempt, oldest first
 	LookAt    time.Time `json:"lookAt,omitzero"`    // when it wants to be read next
 	LateUntil time.Time `json:"lateUntil,omitzero"` // until when a write whose reply was lost may still arrive
@@ -142,6 +143,7 @@ func (s Status) clone() Status {
 	for i := range s.Routes {
 		r := &s.Routes[i]
 		r.Original, r.Seen, r.Want, r.Written, r.Drift = copied(r.Original), copied(r.Seen), copied(r.Want), copied(r.Written), copied(r.Drift)
+		r.Agreed = copied(r.Agreed)
 	}
 	s.Answers = slices.Clone(s.Answers)
 	s.Evidence.Intervals = slices.Clone(s.Evidence.Intervals)

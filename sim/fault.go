@@ -75,6 +75,8 @@ const (
 	Reapply
 	Fight
 	Touch
+	ApprovalTwice
+	OrderLate
 
 	kinds // how many there are
 )
@@ -131,6 +133,8 @@ var kindNames = [kinds]string{
 	Reapply:       "intruder writes the original back",
 	Fight:         "intruder writes again and again",
 	Touch:         "intruder touches the route",
+	ApprovalTwice: "approval early or twice",
+	OrderLate:     "command arrives late",
 }
 
 // String names the kind.
@@ -176,7 +180,7 @@ func CanMeet(k Kind, p engine.Phase) bool {
 		return writes
 	case Blind, Gap, Swallow, Resets, Skew, SlowData: // nobody asks while taking back
 		return !p.Ended() && p != engine.RollingBack
-	case OrderRollback, RollbackHere, OrderTwice, OrderPause, OrderResume, OrderApprove, OrderRetry, Raise, Lower, Reapply, Touch:
+	case OrderRollback, RollbackHere, OrderTwice, OrderPause, OrderResume, OrderApprove, OrderRetry, ApprovalTwice, OrderLate, Raise, Lower, Reapply, Touch:
 		return true
 	default:
 		return !p.Ended()

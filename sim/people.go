@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"time"
 
 	"watari.dev/engine"
@@ -58,8 +57,8 @@ func (p *process) config(s store.Store) runner.Config {
 // takeBack is "watari rollback -f FILE": it takes back by itself where nobody can
 // be asked to, and without the store where that cannot be used.
 func (p *process) takeBack(ctx context.Context) error {
-	order := engine.Command{ID: p.name, Verb: engine.TakeBack, By: "bob@there", At: p.wall()}
-	if p.submit(string(engine.TakeBack), p.name) != nil {
+	order := p.shown.Bound(engine.Command{ID: p.name, Verb: engine.TakeBack, By: "bob@there", At: p.wall()})
+	if p.submit(order) != nil {
 		p.tell(p.name, "cannot leave the order in the store")
 	}
 	shared := store.Store(p.opened())
@@ -127,27 +126,6 @@ func (w *world) attend(p engine.Phase) {
 	})
 }
 
-// order hands an operator's wish to the store.
-func (w *world) order(verb engine.Verb) {
-	w.orders++
-	_ = w.submit(string(verb), "order-"+strconv.Itoa(w.orders)) // told in the trace
-}
-
-func (w *world) submit(kind, id string) error {
-	w.caller = w.outside
-	err := w.store.Submit(context.Background(), key, store.Command{ID: id, Kind: kind, By: "anna@ops1", At: w.outside.wall()})
-	if err != nil {
-		w.tell("operator", kind+": "+err.Error())
-		return err
-	}
-	w.tell("operator", kind)
-	w.record(beat{verb: engine.Verb(kind)})
-	w.check.submitted = append(w.check.submitted, id)
-	w.waiting++
-	w.at(w.now+time.Second, w.supervise)
-	return nil
-}
-
 // befallPeople lets somebody do something; false if the fault is of another sort.
 func (w *world) befallPeople(f Fault) bool {
 	l := w.levers[f.Route]
@@ -166,6 +144,10 @@ func (w *world) befallPeople(f Fault) bool {
 		verbs := []engine.Verb{engine.Pause, engine.Resume, engine.Approve, engine.TakeBack, engine.Retry}
 		w.order(verbs[f.Value%5])
 		w.order(verbs[f.Value/5%5])
+	case ApprovalTwice:
+		w.approveWrongly(f)
+	case OrderLate:
+		w.orderLate(f)
 	case RollbackHere:
 		w.bite(f.Kind) // in the phase that it finds
 		w.spawn("rollback", true)

@@ -48,6 +48,7 @@ type world struct {
 	orders     int
 	resumed    int           // how often an operator let it go on
 	phase      engine.Phase  // that the store has
+	shown      engine.Status // that the store has, which is what people see
 	calm       time.Duration // when the last disturbance of levers or processes ended
 	thawed     time.Duration // when a frozen process went on last
 	healed     bool
