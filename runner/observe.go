@@ -114,8 +114,8 @@ func (r *run) startCount(ctx context.Context) {
 	}
 }
 
-// waitForLooks waits until everything has answered, an operator wants everything
-// back, or the turn has lasted long enough.
+// waitForLooks waits until everything has answered, an operator wants something, or
+// the turn has lasted long enough. What is still asked goes on and is heard of later.
 func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []engine.Command {
 	now := r.Clock.Now()
 	patience, listen := now.Add(TurnWithin(r.Spec)), now.Add(pollCommands)
@@ -125,7 +125,7 @@ func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []eng
 			continue
 		}
 		listen = now.Add(pollCommands)
-		if commands = r.commands(ctx); r.takesBack(commands) {
+		if commands = r.commands(ctx); len(r.fresh(commands)) > 0 {
 			return commands
 		}
 	}

@@ -27,6 +27,7 @@ type typed struct {
 // typeIn makes a command about what the store shows.
 func (w *world) typeIn(verb engine.Verb) engine.Command {
 	w.orders++
+	w.outside.offset = w.clock // each command is a process that begins now
 	c := w.shown.Bound(engine.Command{ID: "order-" + strconv.Itoa(w.orders), Verb: verb, By: "anna@ops1", At: w.outside.wall()})
 	t := typed{Command: c, at: w.now, attempt: max(1, w.shown.Attempt), step: w.shown.Step, phase: w.phase, entered: w.entered[w.phase]}
 	for _, r := range w.shown.Routes {
@@ -64,7 +65,7 @@ func (w *world) give(c engine.Command) {
 
 // submit leaves a command in the store.
 func (w *world) submit(c engine.Command) error {
-	w.caller = w.outside
+	w.caller, w.outside.offset = w.outside, w.clock
 	err := w.store.Submit(context.Background(), key, store.Command{
 		ID: c.ID, Kind: string(c.Verb), By: c.By, At: c.At, Attempt: c.Attempt, Step: c.Step, Situation: c.Situation,
 	})
@@ -83,7 +84,7 @@ func (w *world) submit(c engine.Command) error {
 // the store has then, whatever the terminal was told.
 func (w *world) decideHere(c engine.Command) error {
 	ctx := context.Background()
-	w.caller = w.outside
+	w.caller, w.outside.offset = w.outside, w.clock
 	_, before, _ := w.store.Load(ctx, key)
 	cfg := runner.Config{
 		Key: key, Spec: w.plan.Spec, Store: w.store, Holder: store.Holder{ID: c.ID, User: "sim", Host: "here"}, Clock: w.outside, Orders: []engine.Command{c},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"watari.dev/engine"
@@ -129,6 +130,9 @@ func (w *world) attend(p engine.Phase) {
 // befallPeople lets somebody do something; false if the fault is of another sort.
 func (w *world) befallPeople(f Fault) bool {
 	l := w.levers[f.Route]
+	if orders(f.Kind) {
+		w.bite(f.Kind) // in the phase that it finds: what nobody runs is decided at once
+	}
 	switch f.Kind {
 	case OrderPause:
 		w.order(engine.Pause)
@@ -149,9 +153,7 @@ func (w *world) befallPeople(f Fault) bool {
 	case OrderLate:
 		w.orderLate(f)
 	case RollbackHere:
-		w.bite(f.Kind) // in the phase that it finds
 		w.spawn("rollback", true)
-		return true
 	case Raise:
 		w.intrude(l, "terraform", min(traffic.All, max(traffic.Share(f.Value), l.high()+500)))
 	case Lower:
@@ -167,8 +169,15 @@ func (w *world) befallPeople(f Fault) bool {
 	default:
 		return false
 	}
-	w.bite(f.Kind)
+	if !orders(f.Kind) {
+		w.bite(f.Kind)
+	}
 	return true
+}
+
+// orders reports whether a fault is an operator's command.
+func orders(k Kind) bool {
+	return slices.Contains([]Kind{OrderPause, OrderResume, OrderApprove, OrderRollback, OrderRetry, OrderTwice, RollbackHere, ApprovalTwice, OrderLate}, k)
 }
 
 // fight is a controller that writes its own weight again and again.

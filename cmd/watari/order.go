@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -50,8 +51,8 @@ const howAnswered = `It is about what the migration shows when you type it: what
 read is not agreed to. It waits for the answer and prints it. Where nobody runs the
 migration it is decided at once, and the next run goes on from that.
 
-Exit code 0: done. 7: refused, nothing was changed. 1: the process that runs it has
-not heard it; it is withdrawn. 5: that process is dead.`
+Exit code 0: done. 7: refused, nothing was changed. 1: the process that runs it does
+not answer, and the command is withdrawn. 5: that process is dead.`
 
 const (
 	pauseLong = `Keeps the share where it is until resume. A target that is worse is still taken back.
@@ -72,6 +73,7 @@ type ordering struct {
 	key     store.Key
 	plan    plan.Plan
 	command engine.Command
+	log     io.Writer
 }
 
 // order gives a command about what is remembered now, and tells its answer.
@@ -83,7 +85,7 @@ func order(cmd *cobra.Command, s store.Store, key store.Key, c engine.Command) e
 	}
 	now := time.Now()
 	c.ID, c.By, c.At = fmt.Sprintf("%s-%d", c.Verb, now.UnixNano()), operator(), now
-	o := ordering{store: s, key: key, plan: p, command: status.Bound(c)}
+	o := ordering{store: s, key: key, plan: p, command: status.Bound(c), log: cmd.ErrOrStderr()}
 	answered, err := o.give(ctx)
 	if err != nil {
 		return err
@@ -112,7 +114,7 @@ const orderLease = 10 * time.Second
 func (o *ordering) here(ctx context.Context) (engine.Status, error) {
 	status, err := runner.Obey(ctx, runner.Config{
 		Key: o.key, Spec: o.plan.Spec, Store: o.store, Holder: holder(), Lease: orderLease,
-		Orders: []engine.Command{o.command}, Log: slog.New(slog.DiscardHandler),
+		Orders: []engine.Command{o.command}, Log: slog.New(slog.NewTextHandler(o.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	var waits *runner.RollbackWaitsError
 	if errors.As(err, &waits) {
@@ -124,7 +126,7 @@ func (o *ordering) here(ctx context.Context) (engine.Status, error) {
 // How the answer is waited for. A turn reads commands four times a second and saves
 // within a second or two.
 const (
-	slowHolder   = 10 * time.Second       // how long a process may take to hear a command
+	slowAnswer   = 6 * time.Second        // how long a process may take to answer
 	pollAnswer   = 100 * time.Millisecond // how often the status is read
 	tryHere      = time.Second            // how often it is seen whether that process is gone
 	lastMoment   = 2 * time.Second        // how long after it was withdrawn a command may turn out to be answered
@@ -134,7 +136,7 @@ const (
 // await waits for the answer. What nobody hears is withdrawn.
 func (o *ordering) await(ctx context.Context, running *store.LockedError) (engine.Status, error) {
 	began, tried := time.Now(), time.Now()
-	for ctx.Err() == nil && time.Since(began) < slowHolder {
+	for ctx.Err() == nil && time.Since(began) < slowAnswer {
 		if _, status, err := recall(ctx, o.store, o.key); err == nil {
 			if _, has := status.Answered(o.command.ID); has {
 				return status, nil
@@ -163,7 +165,7 @@ func (o *ordering) await(ctx context.Context, running *store.LockedError) (engin
 	if ctx.Err() != nil {
 		return o.withdraw(ctx, &ended{exitInterrupted})
 	}
-	return o.withdraw(ctx, &unheardError{verb: o.command.Verb, key: o.key, running: running.Holder})
+	return o.withdraw(ctx, &unheardError{verb: o.command.Verb, key: o.key, running: running})
 }
 
 // withdraw takes the command back, and returns why, or the status that answers it all
@@ -220,16 +222,17 @@ func (e *refusedError) Error() string {
 	return fmt.Sprintf("%s %s: %s\nNothing was changed by it. See where it stands: watari status %s", e.verb, e.key, e.why, e.key)
 }
 
-// unheardError says that nobody has heard a command, which was withdrawn.
+// unheardError says that nobody has answered a command, which was withdrawn.
 type unheardError struct {
 	verb    engine.Verb
 	key     store.Key
-	running store.Holder
+	running *store.LockedError
 }
 
 // Error implements error.
 func (e *unheardError) Error() string {
-	return fmt.Sprintf("%s %s: process %d on %s runs it and has not heard the command for %s; it is withdrawn, and nothing was changed by it.\n"+
-		"If that process hangs, end it (kill %d on %s) and run it again. Take back, whatever hangs: watari rollback %s",
-		e.verb, e.key, e.running.PID, e.running.Host, view.Span(slowHolder), e.running.PID, e.running.Host, e.key)
+	who := e.running.Holder
+	return fmt.Sprintf("%s %s: process %d on %s runs it and has not answered for %s; the command is withdrawn. Should it have been read in the last moment, watari status %s shows the answer.\n"+
+		"If that process is dead its lease ends at %s; if it hangs, end it (kill %d on %s), and run it again. Take back, whatever hangs: watari rollback %s",
+		e.verb, e.key, who.PID, who.Host, view.Span(slowAnswer), e.key, e.running.Expires.Local().Format(time.TimeOnly), who.PID, who.Host, e.key)
 }

@@ -148,8 +148,9 @@ func (t *takingBack) here(ctx context.Context, s store.Store, c connection) (eng
 // How soon it is said that the process that runs the migration does not answer: it
 // looks for commands four times a second, and takes a second or two for a turn.
 const (
-	quietHolder = 3 * time.Second // without an answer
-	quietLease  = 8 * time.Second // without renewing its lease, which it does every 5 s
+	quietHolder = 3 * time.Second  // without an answer
+	slowHolder  = 10 * time.Second // and until it may have to be ended
+	quietLease  = 8 * time.Second  // without renewing its lease, which it does every 5 s
 	pollFollow  = 300 * time.Millisecond
 )
 
