@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"watari.dev/engine"
@@ -12,6 +13,15 @@ import (
 // CommandOf returns a command of the store as the engine reads it.
 func CommandOf(c store.Command) engine.Command {
 	return engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.By, At: c.At, Attempt: c.Attempt, Step: c.Step, Situation: c.Situation}
+}
+
+// comesBack reports whether there is an order without an answer, or a rollback that is
+// not done: what somebody has begun since is his.
+func (r *run) comesBack() bool {
+	return r.status.Phase == engine.RollingBack || slices.ContainsFunc(r.Orders, func(c engine.Command) bool {
+		_, done := r.status.Answered(c.ID)
+		return !done
+	})
 }
 
 // RollbackWaitsError says that somebody asked for a rollback that nobody has carried

@@ -160,6 +160,33 @@ func TestACommandIsAnsweredWhileALookHangs(t *testing.T) {
 	})
 }
 
+// TestARollbackNeverRunsForwards: who came to roll back finds that it was done, and
+// that somebody has begun another attempt since. It leaves that alone.
+func TestARollbackNeverRunsForwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.cfg.Spec.Gate.Signals = false // nothing else would keep it from rising
+		was := s.stopped(t)
+		order := bound(was, "back", engine.TakeBack)
+		s.cfg.Signals, s.cfg.Orders, s.cfg.RollbackOnly = nil, []engine.Command{order}, true
+		status, err := s.run(t)
+		if err != nil || status.Phase != engine.RolledBack {
+			t.Fatal(status.Phase, err)
+		}
+		again := s.cfg
+		again.Orders = []engine.Command{bound(status, "retry", engine.Retry)}
+		if status, err = Obey(t.Context(), again); err != nil || status.Attempt != 2 {
+			t.Fatal(status.Attempt, err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		status, err = s.runUntil(ctx)
+		if err != nil || status.Phase != engine.Pending || status.Attempt != 2 || s.share() != 0 {
+			t.Fatalf("%s %s, share %s, %v", status.Phase, status.Reason, s.share(), err)
+		}
+	})
+}
+
 // TestObeyOnAFullDisk says that nothing was decided, and gives the lease back.
 func TestObeyOnAFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"watari.dev/engine"
+	"watari.dev/runner"
 )
 
 // mutantsOfOrders obey what they must not, or say something else of it.
@@ -41,6 +42,11 @@ func mutantsOfOrders() []Mutant {
 			Name: "what was refused is obeyed in the next attempt", Broken: "A command waits until there is an attempt in which it can be obeyed.",
 			Breaks: []string{"nothing is obeyed in another attempt"},
 			Step:   rebinding(engine.Pause, engine.Resume, engine.Retry),
+		},
+		{
+			Name: "a rollback runs forwards", Broken: "A rollback from another terminal goes on with whatever it finds when it is done.",
+			Breaks: []string{"a rollback never runs forwards"},
+			Config: func(_ *process, cfg *runner.Config) { cfg.RollbackOnly = false },
 		},
 		{
 			Name: "a refusal is told as obeyed", Broken: "Whoever gave a command is told that it was obeyed, although it was refused.",

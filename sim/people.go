@@ -33,7 +33,7 @@ func (p *process) config(s store.Store) runner.Config {
 	cfg := runner.Config{
 		Key: key, Spec: p.plan.Spec, Record: json.RawMessage(`{}`), Routes: map[string]runner.Route{},
 		Store: s, Holder: store.Holder{ID: p.name, User: "sim", Host: "here", PID: p.number},
-		TakeOver: p.blind || p.healed || p.plan.People.TakeOver, Clock: p, Step: p.step,
+		RollbackOnly: p.blind, TakeOver: p.blind || p.healed || p.plan.People.TakeOver, Clock: p, Step: p.step,
 	}
 	if p.platter == nil && p.brk == nil {
 		cfg.Codec = p.ledger

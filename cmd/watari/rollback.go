@@ -140,7 +140,7 @@ func (t *takingBack) here(ctx context.Context, s store.Store, c connection) (eng
 	}
 	return runner.Run(ctx, runner.Config{
 		Key: t.key, Spec: t.plan.Spec, Record: record, Routes: c.routes, Store: s, Holder: holder(), TakeOver: true,
-		Orders: []engine.Command{t.order},
+		Orders: []engine.Command{t.order}, RollbackOnly: true,
 		OnTurn: t.screen.turn, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -166,7 +166,7 @@ func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (boo
 		case err != nil && time.Since(w.read) > slowHolder:
 			return false, nil // what cannot be read says nothing of who runs it: found out by trying
 		case err != nil:
-		case heard && status.Phase == engine.RolledBack:
+		case heard && status.Phase != engine.RollingBack:
 			return true, t.end(status, nil)
 		case heard && status.Reason != reason:
 			if reason == "" {
@@ -228,6 +228,10 @@ func (w *waiting) tell(out io.Writer, expires time.Time, heard bool) {
 func (t *takingBack) end(status engine.Status, err error) error {
 	if err == nil && status.Phase == engine.RolledBack {
 		t.screen.summary(status)
+		return nil
+	}
+	if _, heard := status.Answered(t.order.ID); err == nil && heard {
+		fmt.Fprintf(t.screen.out, "It was rolled back as asked, and attempt %d has begun since. See it: watari status %s\n", status.Attempt, t.key)
 		return nil
 	}
 	if err == nil {
