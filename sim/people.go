@@ -107,6 +107,10 @@ func (w *world) supervise() {
 // attend makes an operator answer where one is waited for.
 func (w *world) attend(p engine.Phase) {
 	entered := w.entered[p]
+	if w.hasty && p == engine.RolledBack { // before the terminal that asked for it has seen that
+		w.hasty = false
+		w.at(w.now+100*time.Millisecond, func() { w.order(engine.Retry) })
+	}
 	verb := engine.Approve
 	switch {
 	case p == engine.Paused && (w.plan.People.Rollback || w.resumed >= 2): // enough is enough
@@ -153,6 +157,7 @@ func (w *world) befallPeople(f Fault) bool {
 	case OrderLate:
 		w.orderLate(f)
 	case RollbackHere:
+		w.hasty = f.Value == 0
 		w.spawn("rollback", true)
 	case Raise:
 		w.intrude(l, "terraform", min(traffic.All, max(traffic.Share(f.Value), l.high()+500)))

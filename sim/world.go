@@ -46,6 +46,7 @@ type world struct {
 	waiting    int  // commands in the store
 	undone     bool // the save that is said to have failed has not
 	orders     int
+	hasty      bool          // somebody tries again as soon as it is rolled back
 	resumed    int           // how often an operator let it go on
 	phase      engine.Phase  // that the store has
 	shown      engine.Status // that the store has, which is what people see
