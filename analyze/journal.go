@@ -83,7 +83,7 @@ func (j *journal) next() {
 func (j *journal) now() *attempt { return &j.all[len(j.all)-1] }
 
 // take reads one entry. Sentences are the engine's notes: a phase as "Shifting:
-// step 1 of 4, 5 %", a command as "retry by ann@host".
+// step 1 of 4, 5 %", a command as "retry by ann@host: attempt 2 begins".
 func (j *journal) take(e store.Entry) {
 	switch {
 	case e.Kind == store.Counts:
@@ -98,11 +98,17 @@ func (j *journal) take(e store.Entry) {
 		if len(j.now().Marks) == 0 {
 			j.now().Marks = []Mark{{e.At, Began}}
 		}
-	case e.Kind == "command" && !strings.Contains(e.Text, " ignored: "):
+	case e.Kind == "command" && !refused(e.Text):
 		j.command(e)
 	case e.Kind == "note":
 		j.now().leave("damaged lines of the journal", 1)
 	}
+}
+
+// refused reports whether a command has changed nothing. Journals of before commands
+// were answered call it ignored.
+func refused(text string) bool {
+	return strings.Contains(text, " refused: ") || strings.Contains(text, " ignored: ")
 }
 
 func (j *journal) command(e store.Entry) {

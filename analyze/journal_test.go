@@ -167,7 +167,7 @@ func TestJournalReplaysToTheSameBit(t *testing.T) {
 			if i == turns/2 {
 				verb := rapid.SampledFrom([]engine.Verb{"", engine.Retry, engine.Resume}).Draw(t, "order")
 				if verb != "" {
-					l.orders = []engine.Command{{ID: "1", Verb: verb, By: "ann@host", At: l.now}}
+					l.orders = []engine.Command{l.status.Bound(engine.Command{ID: "1", Verb: verb, By: "ann@host", At: l.now})}
 				}
 			}
 			l.turn()

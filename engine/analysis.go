@@ -322,7 +322,7 @@ func (t *turn) climb() bool {
 	for next < top && steps[next].Share < want {
 		next++
 	}
-	s.Step, s.Goal, s.Approved = next, want, false
+	s.Step, s.Goal = next, want
 	t.enter(Shifting, "step %d of %d, %s (the harm budget allows %s)", s.Step+1, len(steps), want, allowed)
 	return true
 }

@@ -6,86 +6,120 @@ import (
 	"time"
 )
 
-// keepCommands is how many IDs of consumed commands are remembered. The runner
-// removes a command once a status that consumed it was saved, so a few would do.
-const keepCommands = 64
+// Obey answers commands and does nothing else: nothing was looked at, no time has
+// passed, and no phase goes on. It is for a migration that nobody runs; what it
+// decides is carried out by the next process that does. A rollback is not for it,
+// because that has to be carried out at once.
+func Obey(spec Spec, status Status, commands []Command, now time.Time) (Status, []Note) {
+	t := turn{spec: spec, status: status.clone(), now: now, unwatched: true}
+	t.seen.Commands = commands
+	t.complement()
+	t.absorbCommands()
+	var notes []Note
+	for _, in := range t.intents {
+		if n, is := in.(Note); is {
+			notes = append(notes, n)
+		}
+	}
+	return t.status, notes
+}
 
-// absorbCommands carries out what operators asked for, each command once.
+// Bound returns c as a command about what s shows: this attempt, this step, and the
+// phase or finding that the operator has before his eyes. A step that c names stays.
+func (s Status) Bound(c Command) Command {
+	c.Attempt, c.Situation = max(1, s.Attempt), max(1, s.Situation)
+	if c.Step == 0 {
+		c.Step = s.Step + 1
+	}
+	return c
+}
+
+// absorbCommands answers what operators asked for, each command once.
 func (t *turn) absorbCommands() {
 	for _, c := range t.seen.Commands {
-		if slices.Contains(t.status.Consumed, c.ID) {
+		if _, done := t.status.Answered(c.ID); done || t.unwatched && c.Verb == TakeBack {
 			continue
 		}
-		t.status.Consumed = append(t.status.Consumed, c.ID)
-		text, at := fmt.Sprintf("%s by %s", c.Verb, c.By), len(t.intents)
-		if why := t.obey(c); why != "" {
-			text += " ignored: " + why
-		}
-		t.intents = slices.Insert(t.intents, at, Intent(Note{Kind: "command", Text: text}))
+		at := len(t.intents)
+		text, obeyed := t.obey(c)
+		a := Answer{ID: c.ID, Verb: c.Verb, By: c.By, Obeyed: obeyed, Text: text, At: t.now}
+		t.status.Answers = append(t.status.Answers, a)
+		t.intents = slices.Insert(t.intents, at, Intent(Note{Kind: "command", Text: a.Sentence()}))
 	}
 	if len(t.seen.Commands) > 0 {
-		t.forgetCommands()
+		t.forgetAnswers()
 	}
 }
 
-// forgetCommands drops the IDs of commands that were consumed long ago, but for
-// those that are still handed to us: they could not be removed.
-func (t *turn) forgetCommands() {
-	extra := len(t.status.Consumed) - keepCommands
-	if extra <= 0 {
-		return
-	}
-	t.status.Consumed = slices.DeleteFunc(t.status.Consumed, func(id string) bool {
-		waits := slices.ContainsFunc(t.seen.Commands, func(c Command) bool { return c.ID == id })
-		if waits || extra == 0 {
-			return false
-		}
-		extra--
-		return true
-	})
-}
-
-// obey carries out one command, or says why there is nothing to carry out.
-func (t *turn) obey(c Command) string {
+// obey carries out one command and says what that means, or why it is refused.
+func (t *turn) obey(c Command) (text string, obeyed bool) {
 	switch c.Verb {
 	case Pause:
 		return t.obeyPause(c)
 	case Resume:
 		return t.obeyResume(c)
 	case Approve:
-		return t.obeyApprove()
+		return t.obeyApprove(c)
 	case TakeBack:
 		return t.obeyTakeBack(c)
 	case Retry:
 		return t.obeyRetry(c)
 	default:
-		return "there is no such command"
+		return "there is no such command", false
 	}
 }
 
-func (t *turn) obeyPause(c Command) string {
+// elsewhere says that a command was given for another attempt, or for none that is
+// known; empty if it was given for this one.
+func (t *turn) elsewhere(c Command) string {
+	switch {
+	case c.Attempt == 0 || c.Situation == 0:
+		return "it does not say what it is about, as commands of an older watari do not; give it again with this one"
+	case c.Attempt != t.status.Attempt:
+		return fmt.Sprintf("it was given for attempt %d, and this is attempt %d", c.Attempt, t.status.Attempt)
+	default:
+		return ""
+	}
+}
+
+// obeyPause stops the rise. That is the careful direction, so within its attempt a
+// pause counts whatever has happened since it was typed.
+func (t *turn) obeyPause(c Command) (string, bool) {
+	if why := t.elsewhere(c); why != "" && c.Attempt != 0 {
+		return why, false
+	}
 	switch p := t.status.Phase; {
 	case p.Ended():
-		return "the migration has ended: " + string(p)
+		return "nothing moves that could be paused: " + t.stands(), false
 	case p == RollingBack:
-		return "taking back is never paused"
+		return "a rollback is never paused", false
 	case p == Paused:
-		return "it is paused already"
+		return "it is paused already: " + t.status.Reason, false
 	}
-	t.pause(t.status.Phase, "paused by %s; the share stays", c.By)
-	return ""
+	found := ""
+	if r := t.drifted(); r != nil {
+		found = "; " + t.intrusion(r) + t.wayOn(r)
+	}
+	t.pause(t.status.Phase, "paused by %s; the share stays%s", c.By, found)
+	return "the share stays at " + t.status.Share().String(), true
 }
 
 // obeyResume goes on. Where somebody else changed a route the operator now has
 // seen it and wants the step's share written again: what is there becomes the
-// state that the next write starts from.
-func (t *turn) obeyResume(c Command) string {
+// state that the next write starts from. What he has not seen he does not agree to.
+func (t *turn) obeyResume(c Command) (string, bool) {
+	if why := t.elsewhere(c); why != "" {
+		return why, false
+	}
 	if t.status.Phase != Paused {
-		return "it is not paused"
+		return "nothing is paused: " + t.stands(), false
+	}
+	if c.Situation != t.status.Situation {
+		return "it is paused for something else now, look again: " + t.status.Reason, false
 	}
 	resume := t.status.Resume
-	if resume == Pending && t.live() != nil {
-		t.status.AdoptLive = true
+	if live := t.live(); resume == Pending && live != nil {
+		t.status.LiveAgreed = live.Seen.High
 	}
 	for i := range t.status.Routes {
 		r := &t.status.Routes[i]
@@ -97,9 +131,9 @@ func (t *turn) obeyResume(c Command) string {
 			continue
 		}
 		t.status.Reasserting = false
-		r.Written = t.adopted(r.Drift.High)
+		r.Written, r.Agreed = t.adopted(r.Drift.High), nil
 		if r.Drift.Low != r.Drift.High {
-			r.Written = nil
+			r.Written, r.Agreed = nil, r.Drift
 		}
 		r.Drift = nil
 		if resume != Pending { // which finds out by itself where to begin
@@ -115,53 +149,84 @@ func (t *turn) obeyResume(c Command) string {
 		if why == "" {
 			why, text = Unclear, "the evidence begins anew"
 		}
-		t.status.Verdict, t.status.Degraded = Verdict{State: NotKnown, Why: why, Text: text}, time.Time{}
+		t.status.Verdict = Verdict{State: NotKnown, Why: why, Text: text}
 	}
-	t.status.Resume = ""
-	t.enter(resume, "resumed by %s", c.By)
-	return ""
+	t.status.Resume, t.status.Degraded = "", time.Time{}
+	if resume == WaitingForApproval {
+		t.await("resumed by " + c.By)
+	} else {
+		t.enter(resume, "resumed by %s", c.By)
+	}
+	return "it goes on, " + resume.words(), true
 }
 
-func (t *turn) obeyApprove() string {
-	p := t.status.Phase
-	if p == Paused {
-		p = t.status.Resume // what has not begun has no step yet that could be approved
-	}
-	if p.Ended() || p == RollingBack || p == Pending {
-		return "nothing waits for approval in phase " + string(p)
-	}
-	if !t.spec.Steps[t.step()].Approval {
-		return "step needs no approval"
-	}
-	if t.status.Approved {
-		return "step is approved already"
-	}
-	t.status.Approved = true
-	return ""
-}
-
-func (t *turn) obeyTakeBack(c Command) string {
+// obeyTakeBack is never refused: whoever asks for it wants nobody on the target, and
+// a rollback that was meant for an earlier attempt costs this one no request.
+func (t *turn) obeyTakeBack(c Command) (string, bool) {
 	if t.status.Phase == RollingBack {
-		return "it is being taken back"
+		return "it is being rolled back already", true
+	}
+	other := ""
+	if c.Attempt != 0 && c.Attempt != t.status.Attempt {
+		other = fmt.Sprintf(", though it was given for attempt %d", c.Attempt)
 	}
 	t.rollBack("asked for by %s", c.By)
-	return ""
+	return "everything goes back to " + t.spec.Source + other, true
 }
 
 // obeyRetry begins a new attempt after an end that was not Complete.
-func (t *turn) obeyRetry(c Command) string {
-	p := t.status.Phase
-	if p != RolledBack && p != Failed {
-		return "there is nothing to try again in phase " + string(p)
+func (t *turn) obeyRetry(c Command) (string, bool) {
+	if why := t.elsewhere(c); why != "" {
+		return why, false
+	}
+	if p := t.status.Phase; p != RolledBack && p != Failed {
+		return "there is nothing to try again: " + t.stands(), false
+	}
+	if c.Situation != t.status.Situation {
+		return "it has been rolled back once more since; look again, and retry then", false
 	}
 	old := t.status
-	t.status = Status{Attempt: old.Attempt + 1, Consumed: old.Consumed, Sequence: old.Sequence, Holds: old.Holds, LastTurn: old.LastTurn, Routes: old.Routes}
+	t.status = Status{
+		Attempt: old.Attempt + 1, Answers: old.Answers, Situation: old.Situation, Sequence: old.Sequence, Holds: old.Holds,
+		LastTurn: old.LastTurn, Routes: old.Routes,
+	}
 	for i := range t.status.Routes {
 		r := &t.status.Routes[i]
-		r.Want, r.Written, r.Drift, r.Trouble = nil, nil, nil, ""
+		r.Want, r.Written, r.Drift, r.Agreed, r.Trouble = nil, nil, nil, nil, ""
 		r.Past, r.Reasserted, r.OursHeld = nil, 0, 0
 	}
 	t.status.Evidence.Last, t.status.Evidence.Services = old.Evidence.Last, old.Evidence.Services
 	t.enter(Pending, "attempt %d, asked for by %s", t.status.Attempt, c.By)
-	return ""
+	return fmt.Sprintf("attempt %d begins", t.status.Attempt), true
+}
+
+// stands says in a few words where the migration is.
+func (t *turn) stands() string { return t.spec.Name + " is " + t.status.Phase.words() }
+
+// words are what people call a phase.
+func (p Phase) words() string {
+	switch p {
+	case Pending:
+		return "pending"
+	case Shifting:
+		return "shifting"
+	case Holding:
+		return "holding"
+	case WaitingForApproval:
+		return "waiting for approval"
+	case Paused:
+		return "paused"
+	case RollingBack:
+		return "rolling back"
+	case RolledBack:
+		return "rolled back"
+	case Soaking:
+		return "soaking"
+	case Complete:
+		return "complete"
+	case Failed:
+		return "failed"
+	default:
+		return "not begun"
+	}
 }

@@ -93,8 +93,11 @@ func (t *turn) giveUp(format string, args ...any) {
 	if resume == Paused {
 		return
 	}
-	t.pause(resume, format+"; rollback is manual: take back or resume", args...)
+	t.pause(resume, format+"; "+decideManually, args...)
 }
+
+// decideManually is what remains to be done where nothing is taken back by itself.
+const decideManually = "rollback is manual: take back or resume"
 
 // rollBack begins to take everything back.
 func (t *turn) rollBack(format string, args ...any) {
@@ -104,7 +107,6 @@ func (t *turn) rollBack(format string, args ...any) {
 			r.Want = nil // the read-back of the write that follows would show it
 		}
 	}
-	t.status.Approved = false
 	t.status.Cause = fmt.Sprintf(format, args...)
 	t.enter(RollingBack, format, args...)
 }

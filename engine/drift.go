@@ -59,7 +59,7 @@ func (t *turn) drifting() bool {
 			r.Want = nil // nothing of it is under way
 		}
 	}
-	t.pause(t.status.Phase, "%s%s; resume writes %s again, rollback takes everything back", t.intrusion(r), why, t.goal())
+	t.pause(t.status.Phase, "%s%s%s", t.intrusion(r), why, t.wayOn(r))
 	return true
 }
 

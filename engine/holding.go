@@ -1,6 +1,10 @@
 package engine
 
-import "watari.dev/traffic"
+import (
+	"fmt"
+
+	"watari.dev/traffic"
+)
 
 // holding watches a step's share until it was held long enough and the target
 // was seen to be healthy with enough requests, then goes on.
@@ -8,8 +12,8 @@ func (t *turn) holding() {
 	if t.endangered() || !t.heldEnough() {
 		return
 	}
-	if t.stepWhole() && t.spec.Steps[t.step()].Approval && !t.status.Approved {
-		t.enter(WaitingForApproval, "%s held for %s; approve to go on to %s", t.goal(), t.spec.Steps[t.step()].Hold, t.spec.Steps[t.step()+1].Share)
+	if t.stepWhole() && t.spec.Steps[t.step()].Approval {
+		t.await(fmt.Sprintf("%s held for %s", t.goal(), t.spec.Steps[t.step()].Hold))
 		return
 	}
 	t.next()
@@ -74,6 +78,5 @@ func (t *turn) next() {
 		return
 	}
 	t.status.Step++
-	t.status.Approved = false
 	t.enter(Shifting, "step %d of %d, %s", t.status.Step+1, len(t.spec.Steps), t.goal())
 }

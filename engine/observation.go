@@ -81,10 +81,15 @@ const (
 	Retry    Verb = "retry"
 )
 
-// Command is an operator's wish. Its ID makes that it is consumed once.
+// Command is an operator's wish. Commands are deduplicated by ID. What it is about is
+// filled in by Status.Bound from what the operator was shown.
 type Command struct {
 	ID   string    `json:"id"`
 	Verb Verb      `json:"verb"`
 	By   string    `json:"by"`
 	At   time.Time `json:"at,omitzero"`
+
+	Attempt   int   `json:"attempt,omitempty"`
+	Step      int   `json:"step,omitempty"` // counted from 1
+	Situation int64 `json:"situation,omitempty"`
 }

@@ -1,6 +1,10 @@
 package engine
 
-import "watari.dev/traffic"
+import (
+	"fmt"
+
+	"watari.dev/traffic"
+)
 
 // pending waits until every route is read and the signal sees users, records what is there, and begins. A route that already sends users to
 // the target is not lowered behind their backs: an operator says what to do.
@@ -22,22 +26,26 @@ func (t *turn) pending() {
 		return
 	}
 	t.recordOriginals()
-	if live := t.live(); live != nil && !t.status.AdoptLive {
-		t.pause(Pending, "route %s already sends %s to %s; resume goes on from the step at or above that, rollback takes it to 0 %%",
-			live.Name, live.Seen.shares(), t.spec.Target)
+	if live := t.live(); live != nil && live.Seen.High > t.status.LiveAgreed {
+		t.pause(Pending, "%s", t.liveShare(live))
 		return
 	}
 	if !users {
 		t.reason("waiting: %s", t.usersMissing())
 		return
 	}
-	t.status.Step, t.status.Approved = t.firstStep(), false
+	t.status.Step = t.firstStep()
 	t.status.Started = t.now
 	if t.spec.Gate.Signals && t.spec.Gate.Analysis != nil {
 		s := t.test()
 		t.judge.Start(s, t.now)
 	}
 	t.enter(Shifting, "step %d of %d, %s", t.status.Step+1, len(t.spec.Steps), t.goal())
+}
+
+// liveShare says what a route sends to the target before anything was begun.
+func (t *turn) liveShare(r *RouteStatus) string {
+	return fmt.Sprintf("route %s already sends %s to %s; resume goes on from the step at or above that, rollback takes it to 0 %%", r.Name, r.Seen.shares(), t.spec.Target)
 }
 
 // recordOriginals remembers what each route looked like before the first write,
@@ -49,7 +57,10 @@ func (t *turn) recordOriginals() {
 			r.Original = copied(r.Seen)
 			t.note("route", r.Name, "%s: found at %s%s", r.Name, r.Seen.shares(), inBrackets(r.Seen.Weights))
 		}
-		if r.Seen.Low == r.Seen.High {
+		r.Agreed = nil
+		if r.Seen.Low != r.Seen.High {
+			r.Agreed = copied(r.Seen)
+		} else {
 			if w := r.Written; w == nil || w.Share != r.Seen.High {
 				r.Written = t.adopted(r.Seen.High)
 			}
@@ -69,14 +80,15 @@ func (t *turn) adopted(share traffic.Share) *Written {
 	return w
 }
 
-// live returns the first route that sends users to the target.
-func (t *turn) live() *RouteStatus {
+// live returns the route that sends the most users to the target, nil if none does.
+func (t *turn) live() (most *RouteStatus) {
 	for i := range t.status.Routes {
-		if r := &t.status.Routes[i]; r.Seen != nil && r.Seen.High > traffic.None {
-			return r
+		r := &t.status.Routes[i]
+		if r.Seen != nil && r.Seen.High > traffic.None && (most == nil || r.Seen.High > most.Seen.High) {
+			most = r
 		}
 	}
-	return nil
+	return most
 }
 
 // firstStep is the first whose share is not below what is live.

@@ -20,6 +20,7 @@ type watch struct {
 	t        *rapid.T
 	intruded map[string]bool // somebody else's value stands there and no operator has resumed since
 	again    map[string]int  // how often it was written over without an operator since
+	approved bool            // what waits has been approved by this turn, by who was shown it
 }
 
 // before is a lever before a turn.
@@ -37,10 +38,14 @@ func (w *watch) turn() bool {
 	look, at := slices.Clone(w.wake.Look), w.now
 	crash, crashLater := w.crashAfterSave, w.crashAfterWrite
 	if slices.ContainsFunc(w.commands, func(c Command) bool {
-		return c.Verb == Resume && w.status.Phase == Paused || c.Verb == Retry && w.status.Phase.Ended()
+		shown := c.Situation == w.status.Situation
+		return shown && (c.Verb == Resume && w.status.Phase == Paused || c.Verb == Retry && w.status.Phase.Ended())
 	}) {
 		w.intruded, w.again = map[string]bool{}, map[string]int{}
 	}
+	w.approved = was.Approved || slices.ContainsFunc(w.commands, func(c Command) bool {
+		return c.Verb == Approve && c.Situation == was.Situation && c.Attempt == was.Attempt && c.Step == was.Step+1
+	})
 	more := w.world.turn()
 	if crash && !w.crashAfterSave {
 		return more // nothing of this turn reached the world
@@ -109,8 +114,11 @@ func (w *watch) checkRise(name string, l *lever, from traffic.Share, look []stri
 // checkPhases states invariants 4 and 6, and that ends stay ends.
 func (w *watch) checkPhases(before Status) {
 	now := w.status
-	if before.Phase.Ended() && now.Phase != before.Phase && len(now.Consumed) == len(before.Consumed) {
+	if before.Phase.Ended() && now.Phase != before.Phase && lastAnswer(now) == lastAnswer(before) {
 		w.t.Fatalf("%s became %s without a command", before.Phase, now.Phase)
+	}
+	if left := now.Step > before.Step && !before.Started.IsZero() && now.Attempt == before.Attempt; left && w.spec.Steps[before.Step].Approval && (before.Phase != WaitingForApproval || !w.approved) {
+		w.t.Fatalf("step %d was left in %s without an approval of it", before.Step+1, before.Phase)
 	}
 	if before.Phase != RollingBack && now.Phase == RollingBack {
 		for _, r := range now.Routes {
@@ -132,6 +140,13 @@ func (w *watch) checkPhases(before Status) {
 			w.t.Fatalf("%s was said while %s is at %s (unreadable %v, written %s ago)", now.Phase, name, l.share, l.unread, w.now.Sub(l.written))
 		}
 	}
+}
+
+func lastAnswer(s Status) string {
+	if len(s.Answers) == 0 {
+		return ""
+	}
+	return s.Answers[len(s.Answers)-1].ID
 }
 
 func (w *watch) run(d time.Duration) {
@@ -230,7 +245,12 @@ func (w *watch) happen(t *rapid.T) {
 	case 9:
 		w.failing.Target = rapid.SampledFrom([]float64{0, 0, 0.001, 0.05, 1}).Draw(t, "failing")
 	case 10, 11:
-		w.command(rapid.SampledFrom([]Verb{Pause, Resume, Approve, Approve, TakeBack, Retry}).Draw(t, "verb"))
+		c, saw := Command{Verb: rapid.SampledFrom([]Verb{Pause, Resume, Approve, Approve, TakeBack, Retry}).Draw(t, "verb")}, w.status
+		if rapid.IntRange(0, 2).Draw(t, "seen before") == 0 {
+			saw = w.saw
+		}
+		w.give(saw.Bound(c))
+		w.saw = w.status.clone()
 	case 12:
 		w.restart()
 	case 13:

@@ -106,7 +106,7 @@ func (t *turn) done(r *RouteStatus, w Written) {
 		w.Over = r.Want.Over
 	}
 	r.replaced()
-	r.Written, r.Want, r.Drift, r.Trouble = &w, nil, nil, ""
+	r.Written, r.Want, r.Drift, r.Agreed, r.Trouble = &w, nil, nil, nil, ""
 	r.LookAt = t.now
 }
 
@@ -152,6 +152,7 @@ func (t *turn) roundedTo(r *RouteStatus) bool {
 func (t *turn) absorbFound(r *RouteStatus) {
 	w := r.Written
 	if w == nil {
+		t.stillAgreed(r)
 		return
 	}
 	if r.Seen.is(w.Share) {
@@ -170,6 +171,20 @@ func (t *turn) absorbFound(r *RouteStatus) {
 		t.foreign = true
 	}
 	r.Drift = copied(r.Seen)
+}
+
+// stillAgreed finds what somebody else has made of a route since an operator agreed to
+// write over what it showed.
+func (t *turn) stillAgreed(r *RouteStatus) {
+	shown := r.Agreed
+	if r.Drift != nil {
+		shown = r.Drift
+	}
+	if r.Agreed == nil || shown.Low == r.Seen.Low && shown.High == r.Seen.High {
+		return
+	}
+	t.note("route", r.Name, "%s: %s", r.Name, r.foreign())
+	r.Drift, t.foreign = copied(r.Seen), true
 }
 
 // onItsWay reports whether the difference may be the last write becoming

@@ -31,7 +31,8 @@ import (
 //	signal ok|unreachable|no-target|no-source|none|skewed|restarting [service=web]
 //	intrude NAME SHARE [OWNER [perhaps|probably|surely]]   SHARE may be 10%..50%, different in its names
 //	race NAME SHARE [OWNER...]    the same, between the look and the next write
-//	command VERB                  pause, resume, approve, rollback, retry
+//	command VERB [step=N] [seen|unbound]   pause, resume, approve, rollback, retry; about what is there now, or was at "see"
+//	see                           an operator looks at the status
 //	touch NAME                    somebody else's change to something that is not the share
 //	away DURATION                 let time pass without anybody who watches
 //	kill                          a new process takes over now
@@ -93,8 +94,10 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 	case "away":
 		w.now = w.now.Add(span(t, d.CmdArgs[0].Key))
 	case "command":
-		w.command(Verb(d.CmdArgs[0].Key))
+		w.order(t, d.CmdArgs)
 		w.run(0)
+	case "see":
+		w.saw = w.status.clone()
 	case "kill":
 		w.restart()
 	case "kill-after-save":
@@ -104,6 +107,28 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 	default:
 		t.Fatalf("%s: no such command %q", d.Pos, d.Cmd)
 	}
+}
+
+// order is an operator's command as a script gives it.
+func (w *world) order(t *testing.T, args []datadriven.CmdArg) {
+	c, saw := Command{Verb: Verb(args[0].Key)}, w.status
+	bound := true
+	for _, a := range args[1:] {
+		switch a.Key {
+		case "step":
+			c.Step, _ = strconv.Atoi(a.Vals[0])
+		case "seen":
+			saw = w.saw
+		case "unbound":
+			bound = false
+		default:
+			t.Fatalf("a command has no %q", a.Key)
+		}
+	}
+	if bound {
+		c = saw.Bound(c)
+	}
+	w.give(c)
 }
 
 // ownerOf is what the data plane shows of somebody else; nil if nothing.

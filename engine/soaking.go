@@ -1,13 +1,15 @@
 package engine
 
+import "fmt"
+
 // soaking is the hold of the last step: everything is on the target and still
 // watched, and everything can still be taken back.
 func (t *turn) soaking() {
 	if t.endangered() || !t.heldEnough() {
 		return
 	}
-	if t.spec.Steps[t.step()].Approval && !t.status.Approved {
-		t.enter(WaitingForApproval, "%s soaked for %s; approve to complete", t.goal(), t.spec.Steps[t.step()].Hold)
+	if t.spec.Steps[t.step()].Approval {
+		t.await(fmt.Sprintf("%s soaked for %s", t.goal(), t.spec.Steps[t.step()].Hold))
 		return
 	}
 	t.complete()

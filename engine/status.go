@@ -33,12 +33,16 @@ func (p Phase) Ended() bool { return p == RolledBack || p == Complete || p == Fa
 // any of its intents is applied.
 type Status struct {
 	Phase    Phase     `json:"phase"`
-	Reason   string    `json:"reason,omitempty"` // why, in a sentence
-	Since    time.Time `json:"since,omitzero"`   // when Phase was entered
-	Attempt  int       `json:"attempt"`          // 1 for the first
-	Step     int       `json:"step"`             // index into Spec.Steps
-	Resume   Phase     `json:"resume,omitempty"` // where Paused goes on
-	Approved bool      `json:"approved,omitempty"`
+	Reason   string    `json:"reason,omitempty"`   // why, in a sentence
+	Since    time.Time `json:"since,omitzero"`     // when Phase was entered
+	Attempt  int       `json:"attempt"`            // 1 for the first
+	Step     int       `json:"step"`               // index into Spec.Steps
+	Resume   Phase     `json:"resume,omitempty"`   // where Paused goes on
+	Approved bool      `json:"approved,omitempty"` // an operator approved what waits now; it goes on when nothing speaks against it
+
+	// Situation tells apart what operators are shown: it grows with each phase that is
+	// entered and each finding in a pause. Commands say which one they are about.
+	Situation int64 `json:"situation,omitempty"`
 
 	Held     time.Duration `json:"held,omitempty"`   // how long the step's share was held and watched
 	Reached  time.Time     `json:"reached,omitzero"` // when the step's share was settled on every route
@@ -58,11 +62,12 @@ type Status struct {
 	Told           string         `json:"told,omitempty"`           // the verdict that was noted last
 	BlindAt        time.Time      `json:"blindAt,omitzero"`         // since when the target cannot be judged; zero if it can
 
-	Cause     string    `json:"cause,omitempty"`     // why this attempt was taken back
-	Degraded  time.Time `json:"degraded,omitzero"`   // when this attempt was found worse; zero if it was not
-	Consumed  []string  `json:"consumed,omitempty"`  // IDs of the latest commands
-	AdoptLive bool      `json:"adoptLive,omitempty"` // an operator agreed to start from the shares that were found
-	Sequence  int64     `json:"sequence"`            // number of writes asked for, makes their IDs unique
+	Cause      string        `json:"cause,omitempty"`      // why this attempt was taken back
+	Degraded   time.Time     `json:"degraded,omitzero"`    // when this attempt was found worse; zero if it was not
+	Answers    []Answer      `json:"answers,omitempty"`    // of the latest commands, oldest first
+	Consumed   []string      `json:"consumed,omitempty"`   // IDs of commands in a status of before there were answers
+	LiveAgreed traffic.Share `json:"liveAgreed,omitempty"` // the highest share found before the first write that an operator agreed to start from
+	Sequence   int64         `json:"sequence"`             // number of writes asked for, makes their IDs unique
 }
 
 // RouteStatus is what is remembered of one route.
@@ -73,6 +78,7 @@ type RouteStatus struct {
 	Want      *Wish     `json:"want,omitempty"`     // the write that was asked for and is not known to be done
 	Written   *Written  `json:"written,omitempty"`  // the last one known to be done
 	Drift     *Found    `json:"drift,omitempty"`    // what somebody else made of it
+	Agreed    *Found    `json:"agreed,omitempty"`   // differing parts that an operator agreed to write over; nil once something was written
 	Past      []Past    `json:"past,omitempty"`     // what we wrote before Written in this attempt, oldest first
 	LookAt    time.Time `json:"lookAt,omitzero"`    // when it wants to be read next
 	LateUntil time.Time `json:"lateUntil,omitzero"` // until when a write whose reply was lost may still arrive
@@ -137,8 +143,9 @@ func (s Status) clone() Status {
 	for i := range s.Routes {
 		r := &s.Routes[i]
 		r.Original, r.Seen, r.Want, r.Written, r.Drift = copied(r.Original), copied(r.Seen), copied(r.Want), copied(r.Written), copied(r.Drift)
+		r.Agreed = copied(r.Agreed)
 	}
-	s.Consumed = slices.Clone(s.Consumed)
+	s.Answers = slices.Clone(s.Answers)
 	s.Evidence.Intervals = slices.Clone(s.Evidence.Intervals)
 	s.Evidence.Services = slices.Clone(s.Evidence.Services)
 	if s.Analysis != nil {

@@ -22,6 +22,7 @@ func Step(spec Spec, status Status, seen Observation, now time.Time) (Status, []
 		t.absorbRoute(&t.status.Routes[i])
 	}
 	t.absorbCounts()
+	t.findings()
 	t.absorbCommands()
 	for range maxPasses {
 		before := t.status.Phase
@@ -44,13 +45,28 @@ type turn struct {
 	intents []Intent
 	judge   *verdict.Test // what compares the two sides; nil until it is used
 	foreign bool          // somebody else's change of a route was found in this turn
-	again   bool          // another turn is wanted at once, with a look at every route
+	// unwatched: commands are answered, and nobody has looked at anything else
+	unwatched bool
+	again     bool // another turn is wanted at once, with a look at every route
 }
 
-// begin fills in what a status that was never used lacks, and adds to the hold
-// the time that was really watched.
+// begin completes the status, and adds to the hold the time that was really
+// watched.
 func (t *turn) begin() {
 	s := &t.status
+	t.complement()
+	watched := t.now.Sub(s.LastTurn)
+	if !s.LastTurn.IsZero() && watched > 0 && watched <= max(maxTurn, 2*t.interval()) && t.counting() {
+		s.Held += watched
+	}
+}
+
+// complement fills in what a status that was never used, or is of an older version,
+// lacks.
+func (t *turn) complement() {
+	s := &t.status
+	s.Situation = max(1, s.Situation)
+	s.answersOfOld()
 	if s.Phase == "" {
 		s.Phase, s.Since, s.Attempt = Pending, t.now, 1
 	}
@@ -65,10 +81,6 @@ func (t *turn) begin() {
 	s.Routes = slices.DeleteFunc(s.Routes, func(have RouteStatus) bool {
 		return !slices.ContainsFunc(t.spec.Routes, func(r RouteSpec) bool { return r.Name == have.Name })
 	})
-	watched := t.now.Sub(s.LastTurn)
-	if !s.LastTurn.IsZero() && watched > 0 && watched <= max(maxTurn, 2*t.interval()) && t.counting() {
-		s.Held += watched
-	}
 }
 
 // counting reports whether passing time counts as holding: the share is in
@@ -102,7 +114,8 @@ func (t *turn) phase() {
 
 // enter changes the phase and says so.
 func (t *turn) enter(p Phase, format string, args ...any) {
-	t.status.Phase, t.status.Since = p, t.now
+	t.status.Phase, t.status.Since, t.status.Approved = p, t.now, false
+	t.status.Situation++
 	t.reason(format, args...)
 	text := string(p)
 	if t.status.Reason != "" {

@@ -30,10 +30,13 @@ func (s Status) TakenOver(now time.Time) Status {
 func (s *Status) earlier(by time.Duration) {
 	s.Analysis, s.Evidence.Intervals = nil, nil
 	times := []*time.Time{&s.Since, &s.Reached, &s.Started, &s.LastTurn, &s.Degraded}
+	for i := range s.Answers {
+		times = append(times, &s.Answers[i].At)
+	}
 	for i := range s.Routes {
 		r := &s.Routes[i]
 		times = append(times, &r.LookAt, &r.LateUntil)
-		for _, f := range []*Found{r.Original, r.Seen, r.Drift} {
+		for _, f := range []*Found{r.Original, r.Seen, r.Drift, r.Agreed} {
 			if f != nil {
 				times = append(times, &f.At)
 			}

@@ -16,10 +16,10 @@ func TestAClockThatWasSetBack(t *testing.T) {
 	at := dawn.Add(time.Hour)
 	found := func() *Found { return &Found{At: at} }
 	s := Status{
-		Phase: Holding, Since: at, Reached: at, Started: at, LastTurn: at, BlindAt: at, Degraded: at, Analysis: &verdict.State{Began: at},
+		Phase: Holding, Since: at, Reached: at, Started: at, LastTurn: at, BlindAt: at, Degraded: at, Answers: []Answer{{At: at}}, Analysis: &verdict.State{Began: at},
 		Evidence: Evidence{Intervals: []Sample{{To: at}}, Last: traffic.BySide[SideState]{Source: SideState{KnownAt: at}}},
 		Routes: []RouteStatus{{
-			Name: "a", Original: found(), Seen: found(), Drift: found(), LookAt: at, LateUntil: at.Add(5 * time.Second), Past: []Past{{At: at}},
+			Name: "a", Original: found(), Seen: found(), Drift: found(), Agreed: found(), LookAt: at, LateUntil: at.Add(5 * time.Second), Past: []Past{{At: at}},
 			Want: &Wish{Asked: at, NextTry: at.Add(time.Second)}, Written: &Written{At: at, SettledAt: at, Due: at.Add(time.Second)},
 		}},
 	}

@@ -35,6 +35,7 @@ type world struct {
 	carry    map[string]*traffic.BySide[carried]
 	results  map[string]*Result
 	commands []Command
+	saw      Status // what an operator looked at last
 	wake     Wake
 	orders   int
 
@@ -364,9 +365,13 @@ func (w *world) apply(in Write) *Result {
 	return res
 }
 
-func (w *world) command(verb Verb) {
+// command is a command about what is there now.
+func (w *world) command(verb Verb) { w.give(w.status.Bound(Command{Verb: verb})) }
+
+func (w *world) give(c Command) {
 	w.orders++
-	w.commands = append(w.commands, Command{ID: fmt.Sprint("c", w.orders), Verb: verb, By: "anna", At: w.now})
+	c.ID, c.By, c.At = fmt.Sprint("c", w.orders), "anna", w.now
+	w.commands = append(w.commands, c)
 	w.wake.At = w.now
 	if w.status.Phase.Ended() {
 		w.wake.Look = nil

@@ -30,6 +30,9 @@ type Config struct {
 	// Orders are commands that do not come through the store, because there it may
 	// be full or damaged.
 	Orders []engine.Command
+	// RollbackOnly ends the run where it would do anything but carry out Orders and
+	// roll back: a process that came for that never runs a migration forwards.
+	RollbackOnly bool
 	// OnTurn is called after each turn, from the loop itself; nil is allowed.
 	OnTurn func(Turn)
 	Log    *slog.Logger // nil discards

@@ -8,6 +8,7 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/router"
+	"watari.dev/store"
 	"watari.dev/traffic"
 )
 
@@ -27,6 +28,7 @@ func (r *run) observe(ctx context.Context) (engine.Observation, error) {
 		r.startCount(ctx)
 		seen.Commands = r.waitForLooks(ctx, seen.Commands)
 	}
+	seen.Commands = r.notWithdrawn(ctx, seen.Commands)
 	for name, got := range r.looking.collect() {
 		got.Result = seen.Routes[name].Result
 		seen.Routes[name] = got
@@ -61,7 +63,7 @@ func (r *run) commands(ctx context.Context) (out []engine.Command) {
 	commands, err := r.Store.Commands(ctx, r.Key)
 	r.refuse(err)
 	for _, c := range commands {
-		out = append(out, engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.Signed(), At: c.At})
+		out = append(out, CommandOf(c))
 	}
 	return append(out, r.Orders...)
 }
@@ -71,6 +73,22 @@ func (r *run) commands(ctx context.Context) (out []engine.Command) {
 // that it has consumed them.
 func (r *run) fresh(commands []engine.Command) []engine.Command {
 	return slices.DeleteFunc(slices.Clone(commands), func(c engine.Command) bool { return r.obeyed[c.ID] })
+}
+
+// notWithdrawn leaves out what its operator has withdrawn while this process waited
+// for the world, or was stopped. A rollback is not withdrawn.
+func (r *run) notWithdrawn(ctx context.Context, commands []engine.Command) []engine.Command {
+	fresh := r.fresh(commands)
+	if len(fresh) == 0 || r.takesBack(fresh) {
+		return commands
+	}
+	there, err := r.Store.Commands(ctx, r.Key)
+	if err != nil {
+		return commands
+	}
+	return slices.DeleteFunc(commands, func(c engine.Command) bool {
+		return !slices.ContainsFunc(there, func(s store.Command) bool { return s.ID == c.ID }) && !slices.ContainsFunc(r.Orders, func(o engine.Command) bool { return o.ID == c.ID })
+	})
 }
 
 func (r *run) takesBack(commands []engine.Command) bool {
@@ -94,8 +112,8 @@ func (r *run) startCount(ctx context.Context) {
 	}
 }
 
-// waitForLooks waits until everything has answered, an operator wants everything
-// back, or the turn has lasted long enough.
+// waitForLooks waits until everything has answered, an operator wants something, or
+// the turn has lasted long enough. What is still asked goes on and is heard of later.
 func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []engine.Command {
 	now := r.Clock.Now()
 	patience, listen := now.Add(TurnWithin(r.Spec)), now.Add(pollCommands)
@@ -105,7 +123,7 @@ func (r *run) waitForLooks(ctx context.Context, commands []engine.Command) []eng
 			continue
 		}
 		listen = now.Add(pollCommands)
-		if commands = r.commands(ctx); r.takesBack(commands) {
+		if commands = r.commands(ctx); len(r.fresh(commands)) > 0 {
 			return commands
 		}
 	}

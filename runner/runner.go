@@ -103,6 +103,9 @@ func jumped(monotonic, wall time.Duration) bool { return (wall - monotonic).Abs(
 
 func (r *run) loop(ctx context.Context) error {
 	for {
+		if r.RollbackOnly && !r.comesBack() {
+			return nil
+		}
 		more, err := r.turn(ctx)
 		if err != nil || !more {
 			return err

@@ -402,7 +402,7 @@ func TestOrdersNeedNoStore(t *testing.T) {
 		s.router.Set(publicRef, "terraform", "eks-1-36", 50)
 		s.cfg.Signals, s.cfg.Orders = nil, []engine.Command{{ID: "1", Verb: engine.TakeBack, By: "anna", At: time.Now()}}
 		status, err := s.run(t)
-		if err != nil || status.Phase != engine.RolledBack || s.share() != traffic.None || len(status.Consumed) != 1 {
+		if err != nil || status.Phase != engine.RolledBack || s.share() != traffic.None || len(status.Answers) != 1 {
 			t.Fatalf("%s %s, share %s, %v", status.Phase, status.Reason, s.share(), err)
 		}
 	})

@@ -41,7 +41,7 @@ func (r *run) remember(ctx context.Context, status engine.Status, seen engine.Ob
 		return err
 	}
 	r.savedAt = t.now
-	r.discard(ctx, seen.Commands)
+	discard(ctx, r.Config, seen.Commands)
 	return nil
 }
 
@@ -160,9 +160,9 @@ func (r *run) saveAgain(ctx context.Context, record store.Record) (store.Revisio
 	return r.Store.Save(ctx, r.Key, revision, record, r.entries...)
 }
 
-// discard removes consumed commands. One that stays is ignored by its ID, and
+// discard removes answered commands. One that stays is ignored by its ID, and
 // removed later.
-func (r *run) discard(ctx context.Context, commands []engine.Command) {
+func discard(ctx context.Context, cfg Config, commands []engine.Command) {
 	ids := make([]string, 0, len(commands))
 	for _, c := range commands {
 		ids = append(ids, c.ID)
@@ -170,8 +170,8 @@ func (r *run) discard(ctx context.Context, commands []engine.Command) {
 	if len(ids) == 0 {
 		return
 	}
-	if err := r.Store.Discard(ctx, r.Key, ids...); err != nil {
-		r.Log.Warn("consumed commands cannot be removed yet", "err", err)
+	if err := cfg.Store.Discard(ctx, cfg.Key, ids...); err != nil {
+		cfg.Log.Warn("answered commands cannot be removed yet", "err", err)
 	}
 }
 

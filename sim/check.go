@@ -29,6 +29,7 @@ type checker struct {
 	lines        int             // of the journal, of which somebody was told the same; without those of counts
 	requests     int64           // that those of counts add up to
 	agreed       time.Duration   // when an operator last agreed to what is there: resume or retry
+	consented    time.Duration   // when he had seen it
 	started      time.Duration   // when an attempt began, with what it found
 	takingAt     time.Duration   // since when everything is being taken back; negative if it is not
 	asked        map[string]int  // tries of rises, by process and intent
@@ -48,6 +49,7 @@ type knowledge struct {
 	durable *engine.Status // what of its decisions the store has, whatever it was told
 	failing bool           // the last save did, as it was told
 	orders  []string       // that it was given, and of which the store does not know yet
+	claims  []Violation    // what of its decisions must not be saved
 	twice   string         // what it obeyed of them that had been obeyed before
 	turned  bool           // it has decided before
 	sighted bool           // when it did, it could see the target
@@ -64,7 +66,7 @@ type reading struct {
 const never = time.Duration(-1)
 
 func newChecker(w *world) *checker {
-	return &checker{world: w, takingAt: never, agreed: never, started: never, asked: map[string]int{}, heard: map[string]bool{}, promises: promises{obeyed: map[string]bool{}, askedAt: map[string]time.Duration{}, conflicts: map[string]bool{}}}
+	return &checker{world: w, takingAt: never, agreed: never, consented: never, started: never, asked: map[string]int{}, heard: map[string]bool{}, promises: promises{obeyed: map[string]bool{}, typed: map[string]typed{}, answers: map[string]bool{}, askedAt: map[string]time.Duration{}, conflicts: map[string]bool{}}}
 }
 
 // fail remembers the first invariant that does not hold.
@@ -90,18 +92,15 @@ func (p *process) step(spec engine.Spec, status engine.Status, seen engine.Obser
 func (c *checker) stepped(p *process, before engine.Status, seen engine.Observation, after engine.Status, intents []engine.Intent) {
 	c.steps++
 	c.little(p, before)
+	if p.knows.loaded != p.knows.reread {
+		p.knows.claims = nil // what was decided before it was read again was not
+	}
 	p.knows.loaded = p.knows.reread
 	p.knows.before, p.knows.stepped, p.knows.decided = p.knows.stepped, c.now, after
-	seen.Commands = slices.DeleteFunc(slices.Clone(seen.Commands), func(cmd engine.Command) bool { return slices.Contains(before.Consumed, cmd.ID) })
-	for _, cmd := range seen.Commands {
-		if cmd.Verb == engine.Resume || cmd.Verb == engine.Retry {
-			c.agreed = c.now
-			for i, l := range c.levers { // to what was seen, which need not be what is there
-				if l.agreed = l.high(); i < len(after.Routes) && after.Routes[i].Seen != nil {
-					l.agreed = after.Routes[i].Seen.High
-				}
-			}
-		}
+	seen.Commands = slices.DeleteFunc(slices.Clone(seen.Commands), func(cmd engine.Command) bool { _, done := before.Answered(cmd.ID); return done })
+	c.consent(before, after)
+	if !p.blind {
+		p.knows.claims = append(p.knows.claims, c.answered(before, after)...)
 	}
 	if c.tracing {
 		for _, in := range intents {
@@ -113,6 +112,9 @@ func (c *checker) stepped(p *process, before engine.Status, seen engine.Observat
 	c.orders(p, seen)
 	c.heeded(p, seen)
 	if p.blind {
+		if after.Phase != engine.RollingBack && after.Phase != engine.RolledBack {
+			c.fail("a rollback never runs forwards", "%s is %s", p.name, after.Phase)
+		}
 		return // it goes by a memory of its own
 	}
 	c.promised(p, before, seen, after, intents)
@@ -330,6 +332,7 @@ func (c *checker) saved(p *process, record store.Record, durable bool, err error
 	status := p.knows.decided
 	p.knows.durable = &status
 	c.remembered(p, record.Status)
+	c.shown = *p.knows.durable
 	if status.Phase != c.phase {
 		c.endedAt = c.now
 		c.enter(status.Phase)
@@ -358,8 +361,14 @@ func (c *checker) survived() {
 	}
 	c.tally()
 	for id := range c.obeyed {
-		c.obeyed[id] = slices.Contains(status.Consumed, id)
+		_, c.obeyed[id] = status.Answered(id)
 	}
+	for id := range c.answers {
+		if _, there := status.Answered(id); !there {
+			delete(c.answers, id)
+		}
+	}
+	c.shown = status
 	if status.Phase != c.phase {
 		c.enter(status.Phase)
 	}
@@ -438,7 +447,7 @@ func (c *checker) rises(p *process, l *lever, w router.Change) {
 	}
 	c.sighted(p, l, w)
 	i := l.index()
-	if known := p.knows.reading(i); l.foreign && known.version == l.version && l.changed > max(c.agreed, c.started) && l.high() != l.agreed && !c.welcome(p, l) {
+	if known := p.knows.reading(i); l.foreign && known.version == l.version && l.changed > max(c.consented, c.started) && l.high() != l.agreed && !c.welcome(p, l) {
 		c.fail("intruders are not overwritten upwards", "%s is sent %s over %s's %s", l.ref.Name, w.Share, l.writer, l.describe())
 	}
 }

@@ -76,6 +76,8 @@ const (
 	Fight
 	Touch
 	ForeignFile
+	ApprovalTwice
+	OrderLate
 
 	kinds // how many there are
 )
@@ -133,6 +135,8 @@ var kindNames = [kinds]string{
 	Fight:         "intruder writes again and again",
 	Touch:         "intruder touches the route",
 	ForeignFile:   "foreign file",
+	ApprovalTwice: "approval early or twice",
+	OrderLate:     "command arrives late",
 }
 
 // String names the kind.
@@ -178,7 +182,7 @@ func CanMeet(k Kind, p engine.Phase) bool {
 		return writes
 	case Blind, Gap, Swallow, Resets, Skew, SlowData: // nobody asks while taking back
 		return !p.Ended() && p != engine.RollingBack
-	case OrderRollback, RollbackHere, OrderTwice, OrderPause, OrderResume, OrderApprove, OrderRetry, Raise, Lower, Reapply, Touch, ForeignFile:
+	case OrderRollback, RollbackHere, OrderTwice, OrderPause, OrderResume, OrderApprove, OrderRetry, ApprovalTwice, OrderLate, Raise, Lower, Reapply, Touch, ForeignFile:
 		return true
 	default:
 		return !p.Ended()

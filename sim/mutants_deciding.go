@@ -52,7 +52,7 @@ func mutantsOfDeciding() []Mutant {
 			Breaks: []string{"paused until an operator speaks"},
 			Step: observing(func(status engine.Status, seen *engine.Observation, now time.Time) {
 				if status.Phase == engine.Paused && now.Sub(status.Since) > 10*time.Second {
-					seen.Commands = append(seen.Commands, engine.Command{ID: "itself-" + now.String(), Verb: engine.Resume, By: "watari", At: now})
+					seen.Commands = append(seen.Commands, status.Bound(engine.Command{ID: "itself-" + now.String(), Verb: engine.Resume, By: "watari", At: now}))
 				}
 			}),
 		},

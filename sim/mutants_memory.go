@@ -34,7 +34,7 @@ func mutantsOfMemory() []Mutant {
 		{
 			Name: "orders obeyed again", Broken: "Which orders were obeyed is not remembered, so one that is still there after a restart is obeyed once more.",
 			Breaks: []string{"an order is obeyed once"},
-			Step:   remembering(func(_ engine.Status, after *engine.Status, _ time.Time) { after.Consumed = nil }),
+			Step:   remembering(func(before engine.Status, after *engine.Status, _ time.Time) { after.Answers = fresh(before, *after) }),
 		},
 		{
 			Name: "held by the clock on the wall", Broken: "Time in which no process watched counts as holding.",
@@ -73,7 +73,7 @@ func mutantsOfMemory() []Mutant {
 			Name: "approved once, approved for ever", Broken: "The approval of one step counts for the next one.",
 			Breaks: []string{"no step without its approval"},
 			Step: remembering(func(before engine.Status, after *engine.Status, _ time.Time) {
-				after.Approved = after.Approved || before.Approved && after.Step > before.Step
+				after.Approved = after.Approved || before.Approved
 			}),
 		},
 		{

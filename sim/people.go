@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strconv"
+	"slices"
 	"time"
 
 	"watari.dev/engine"
@@ -33,7 +33,7 @@ func (p *process) config(s store.Store) runner.Config {
 	cfg := runner.Config{
 		Key: key, Spec: p.plan.Spec, Record: json.RawMessage(`{}`), Routes: map[string]runner.Route{},
 		Store: s, Holder: store.Holder{ID: p.name, User: "sim", Host: "here", PID: p.number},
-		TakeOver: p.blind || p.healed || p.plan.People.TakeOver, Clock: p, Step: p.step,
+		RollbackOnly: p.blind, TakeOver: p.blind || p.healed || p.plan.People.TakeOver, Clock: p, Step: p.step,
 	}
 	if p.platter == nil && p.brk == nil {
 		cfg.Codec = p.ledger
@@ -58,8 +58,8 @@ func (p *process) config(s store.Store) runner.Config {
 // takeBack is "watari rollback -f FILE": it takes back by itself where nobody can
 // be asked to, and without the store where that cannot be used.
 func (p *process) takeBack(ctx context.Context) error {
-	order := engine.Command{ID: p.name, Verb: engine.TakeBack, By: "bob@there", At: p.wall()}
-	if p.submit(string(engine.TakeBack), p.name) != nil {
+	order := p.shown.Bound(engine.Command{ID: p.name, Verb: engine.TakeBack, By: "bob@there", At: p.wall()})
+	if p.submit(order) != nil {
 		p.tell(p.name, "cannot leave the order in the store")
 	}
 	shared := store.Store(p.opened())
@@ -107,6 +107,10 @@ func (w *world) supervise() {
 // attend makes an operator answer where one is waited for.
 func (w *world) attend(p engine.Phase) {
 	entered := w.entered[p]
+	if w.hasty && p == engine.RolledBack { // before the terminal that asked for it has seen that
+		w.hasty = false
+		w.at(w.now+100*time.Millisecond, func() { w.order(engine.Retry) })
+	}
 	verb := engine.Approve
 	switch {
 	case p == engine.Paused && (w.plan.People.Rollback || w.resumed >= 2): // enough is enough
@@ -127,31 +131,12 @@ func (w *world) attend(p engine.Phase) {
 	})
 }
 
-// order hands an operator's wish to the store.
-func (w *world) order(verb engine.Verb) {
-	w.orders++
-	_ = w.submit(string(verb), "order-"+strconv.Itoa(w.orders)) // told in the trace
-}
-
-func (w *world) submit(kind, id string) error {
-	w.caller = w.outside
-	err := w.store.Submit(context.Background(), key, store.Command{ID: id, Kind: kind, By: "anna@ops1", At: w.outside.wall()})
-	if err != nil {
-		w.tell("operator", kind+": "+err.Error())
-		return err
-	}
-	w.tell("operator", kind)
-	w.record(beat{verb: engine.Verb(kind)})
-	w.check.submitted = append(w.check.submitted, id)
-	w.check.hears(id, w.now)
-	w.waiting++
-	w.at(w.now+time.Second, w.supervise)
-	return nil
-}
-
 // befallPeople lets somebody do something; false if the fault is of another sort.
 func (w *world) befallPeople(f Fault) bool {
 	l := w.levers[f.Route]
+	if orders(f.Kind) {
+		w.bite(f.Kind) // in the phase that it finds: what nobody runs is decided at once
+	}
 	switch f.Kind {
 	case OrderPause:
 		w.order(engine.Pause)
@@ -167,10 +152,13 @@ func (w *world) befallPeople(f Fault) bool {
 		verbs := []engine.Verb{engine.Pause, engine.Resume, engine.Approve, engine.TakeBack, engine.Retry}
 		w.order(verbs[f.Value%5])
 		w.order(verbs[f.Value/5%5])
+	case ApprovalTwice:
+		w.approveWrongly(f)
+	case OrderLate:
+		w.orderLate(f)
 	case RollbackHere:
-		w.bite(f.Kind) // in the phase that it finds
+		w.hasty = f.Value == 0
 		w.spawn("rollback", true)
-		return true
 	case Raise:
 		w.intrude(l, "terraform", min(traffic.All, max(traffic.Share(f.Value), l.high()+500)))
 	case Lower:
@@ -189,8 +177,15 @@ func (w *world) befallPeople(f Fault) bool {
 	default:
 		return false
 	}
-	w.bite(f.Kind)
+	if !orders(f.Kind) {
+		w.bite(f.Kind)
+	}
 	return true
+}
+
+// orders reports whether a fault is an operator's command.
+func orders(k Kind) bool {
+	return slices.Contains([]Kind{OrderPause, OrderResume, OrderApprove, OrderRollback, OrderRetry, OrderTwice, RollbackHere, ApprovalTwice, OrderLate}, k)
 }
 
 // fight is a controller that writes its own weight again and again.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"watari.dev/engine"
@@ -105,6 +106,7 @@ func Draw(seed uint64) Plan {
 		TakeOver: r.chance(0.5), Rollback: r.chance(0.2),
 	}
 	p.Faults = r.faults(p)
+	p.approvable(r)
 	return p
 }
 
@@ -294,6 +296,16 @@ func (r *draw) faults(p Plan) []Fault {
 	return out
 }
 
+// approvable gives a plan in which approvals go wrong steps that need one.
+func (p *Plan) approvable(r *draw) {
+	if !slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind == ApprovalTwice }) {
+		return
+	}
+	for i := range p.Spec.Steps {
+		p.Spec.Steps[i].Approval = p.Spec.Steps[i].Approval || r.chance(0.7)
+	}
+}
+
 // detail draws how much, how often and how long.
 func (r *draw) detail(f *Fault) {
 	if hitsCalls(f.Kind) {
@@ -322,6 +334,10 @@ func (r *draw) detail(f *Fault) {
 		f.Value = r.IntN(1 << 16)
 	case ForeignFile:
 		f.Value, f.Lasts = r.IntN(foreignValues), r.between(time.Second, 40*time.Second)
+	case ApprovalTwice:
+		f.Value, f.Lasts = r.IntN(1<<16), r.between(100*time.Millisecond, 2*time.Second)
+	case OrderLate:
+		f.Value, f.Lasts = r.IntN(1<<16), pick(r, r.between(100*time.Millisecond, 2*time.Second), r.between(time.Second, 40*time.Second), r.between(40*time.Second, 3*time.Minute))
 	default:
 		if f.Times == 0 {
 			f.Lasts = r.between(time.Second, 40*time.Second)

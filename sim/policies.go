@@ -81,7 +81,7 @@ func (c *checker) welcome(p *process, l *lever) bool {
 // says: by an operator's word, or downwards and a few times only.
 func (c *checker) corrected(p *process, l *lever, w router.Change) {
 	known := p.knows.reading(l.index())
-	if !l.foreign || known.version != l.version || l.changed <= max(c.agreed, c.started) || l.high() == l.agreed || w.Share == traffic.None {
+	if !l.foreign || known.version != l.version || l.changed <= max(c.consented, c.started) || l.high() == l.agreed || w.Share == traffic.None {
 		return
 	}
 	if c.welcome(p, l) {

@@ -14,9 +14,11 @@ import (
 // promises are the invariants about what a step is left on and what operators ask
 // for.
 type promises struct {
-	obeyed    map[string]bool // orders of which the store knows that they were obeyed
-	submitted []string        // orders that the store has taken
-	approved  []attempted     // steps that somebody has approved while they lasted
+	obeyed    map[string]bool  // orders of which the store knows that they were obeyed
+	submitted []string         // orders that the store has taken
+	typed     map[string]typed // what operators have typed
+	answers   map[string]bool  // whether a command was obeyed, as the store knows
+	approvals []waited         // waits that somebody has approved while they lasted
 
 	askedAt   map[string]time.Duration // when a process asked for a write last
 	conflicts map[string]bool          // writes that were refused, with the version that they rested on
@@ -36,7 +38,7 @@ func (c *checker) promised(p *process, before engine.Status, seen engine.Observa
 	c.manual(before, after, seen)
 	c.misnamed(before, after)
 	if after.Step > before.Step || before.Phase != engine.Complete && after.Phase == engine.Complete {
-		c.left(before, after)
+		c.left(p, before, after)
 	}
 	if after.Verdict.State == engine.Degraded && before.Verdict.State != engine.Degraded {
 		c.accused(after)
@@ -56,9 +58,6 @@ func (c *checker) ordered(p *process, before engine.Status, seen engine.Observat
 	for _, order := range seen.Commands {
 		if !c.obeyed[order.ID] {
 			fresh++
-		}
-		if order.Verb == engine.Approve {
-			c.approved = append(c.approved, stepOf(before))
 		}
 	}
 	told := 0
@@ -121,7 +120,7 @@ func slowest(signals []Signal) (long time.Duration) {
 
 // left states on what a step is left: it was held and watched, the target had
 // enough requests, and who must approve has.
-func (c *checker) left(before, after engine.Status) {
+func (c *checker) left(p *process, before, after engine.Status) {
 	step, gate := c.plan.Spec.Steps[before.Step], c.plan.Spec.Gate
 	if !after.Started.Equal(before.Started) {
 		return // it begins where the levers are
@@ -133,8 +132,8 @@ func (c *checker) left(before, after engine.Status) {
 	if c.held < step.Hold-slack {
 		c.fail("held and watched", "step %d is left after %s of %s", before.Step+1, clock(c.held), step.Hold)
 	}
-	if step.Approval && !slices.Contains(c.approved, stepOf(before)) {
-		c.fail("no step without its approval", "step %d is left and nobody has approved", before.Step+1)
+	if step.Approval && !c.approvedNow(before) { // who was overtaken cannot save it
+		p.knows.claims = append(p.knows.claims, Violation{"no step without its approval", fmt.Sprintf("step %d is left and nobody has approved this wait", before.Step+1), c.now})
 	}
 	since := max(0, c.reached-gate.Interval-slowest(c.plan.Signals)-c.late()) // what was counted last may reach that far back
 	got := c.users.sums(c.now).requests.Target - c.users.sums(since).requests.Target
@@ -142,11 +141,6 @@ func (c *checker) left(before, after engine.Status) {
 		c.fail("a step is left on evidence", "step %d is left, the target got %.0f of %d requests", before.Step+1, got*services, gate.MinRequests)
 	}
 }
-
-// attempted is a step of an attempt.
-type attempted struct{ attempt, step int }
-
-func stepOf(s engine.Status) attempted { return attempted{s.Attempt, s.Step} }
 
 // names lists the services that are counted.
 func names(signals []Signal) (out []string) {
@@ -223,6 +217,12 @@ func (c *checker) remembered(p *process, status json.RawMessage) {
 	if p.knows.twice != "" { // what is not saved, nobody goes by
 		c.fail("an order is obeyed once", "%s", p.knows.twice)
 	}
+	for _, claim := range p.knows.claims {
+		c.fail(claim.Invariant, "%s", claim.Text)
+	}
+	p.knows.claims = nil
+	c.unanswered(p, p.knows.decided)
+	c.once(p.knows.decided)
 	for _, id := range p.knows.orders {
 		c.obeyed[id] = true
 	}

@@ -121,6 +121,10 @@ func edges(spells []spell) (out []time.Duration) {
 func (s *script) people() {
 	for _, b := range s.story {
 		switch {
+		case b.saw:
+			s.add(b.at, "see")
+		case b.verb != "" && b.late:
+			s.add(b.at, "command %s seen", b.verb)
 		case b.verb != "":
 			s.add(b.at, "command %s", b.verb)
 		case b.intruder != "":
@@ -156,7 +160,7 @@ func (s *script) processes() {
 var told = []Kind{
 	ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError, Throttled, Denied, SignedOut, ReadError, StaleRead, SlowSettling, Kill, Freeze, Interrupt, PowerCut,
 	Blind, Gap, Swallow, Resets, Skew, TargetWorse, TargetSlow, TargetGone, SourceGone, BothFail, PodsDie, NoUsers, Burst, OrderPause, OrderResume,
-	OrderApprove, OrderRollback, OrderRetry, OrderTwice, Raise, Lower, Reapply, Fight, Touch,
+	OrderApprove, OrderRollback, OrderRetry, OrderTwice, ApprovalTwice, OrderLate, Raise, Lower, Reapply, Fight, Touch,
 }
 
 // rest says what a script cannot play, once for each time that it began.

@@ -253,6 +253,9 @@ func (r *right) Release(ctx context.Context) error {
 // ledger keeps statuses as they are, and writes the number of each.
 type ledger struct{ statuses []engine.Status }
 
+// plainJSON reads a status as the product writes it.
+func plainJSON(b json.RawMessage) (s engine.Status, err error) { return s, json.Unmarshal(b, &s) }
+
 // Encode implements runner.Codec.
 func (l *ledger) Encode(s engine.Status) (json.RawMessage, error) {
 	l.statuses = append(l.statuses, s)

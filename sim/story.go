@@ -20,6 +20,8 @@ type beat struct {
 	bite     bool
 	heal     bool
 	verb     engine.Verb // an operator wanted something
+	saw      bool        // an operator looked, and gives the command later
+	late     bool        // the command is about what he saw then
 	intruder string      // who wrote share to route
 	phase    engine.Phase
 

@@ -47,8 +47,10 @@ type world struct {
 	waiting    int  // commands in the store
 	undone     bool // the save that is said to have failed has not
 	orders     int
+	hasty      bool          // somebody tries again as soon as it is rolled back
 	resumed    int           // how often an operator let it go on
 	phase      engine.Phase  // that the store has
+	shown      engine.Status // that the store has, which is what people see
 	calm       time.Duration // when the last disturbance of levers or processes ended
 	thawed     time.Duration // when a frozen process went on last
 	healed     bool

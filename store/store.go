@@ -72,6 +72,11 @@ type Command struct {
 	// Author is who gave it, as the store has seen when it read it: on files the owner
 	// of the command's file. It is not part of what is submitted.
 	Author string `json:"-"`
+
+	// What its operator was shown, so that it counts for nothing else.
+	Attempt   int   `json:"attempt,omitempty"`
+	Step      int   `json:"step,omitempty"` // counted from 1
+	Situation int64 `json:"situation,omitempty"`
 }
 
 // Signed names who gave a command: its author, and what it says itself where that is

@@ -159,8 +159,17 @@ func situations() []situation {
 			compared(engine.Healthy, "", "target fails 0.1 % of requests, source 0.11 %", 1.5, verdict.Promotion{LogE: 1.9, Threshold: 3, Metric: "errors", Requests: 3529, Left: 71 * time.Second}))},
 		{name: "both sides fail", holder: anna, counts: counted(answers(1802, 890, 212*time.Millisecond), answers(196, 101, 187*time.Millisecond)), status: in(engine.Holding, "50 %, 12m3s left, both sides fail, source 49 % of requests and target 52 %: not the target's doing, and no time to go on",
 			compared(engine.NotKnown, engine.Shared, "both sides fail, source 49 % of requests and target 52 %: not the target's doing, and no time to go on", 0.2, verdict.Promotion{Threshold: 3, Metric: "errors"}))},
-		{name: "waiting for approval", holder: anna, counts: busy, status: in(engine.WaitingForApproval, "50 % held for 1h0m0s; approve to go on to 100 %")},
-		{name: "waiting for approval, nobody runs it", status: in(engine.WaitingForApproval, "50 % held for 1h0m0s; approve to go on to 100 %")},
+		{name: "waiting for approval", holder: anna, counts: busy, status: in(engine.WaitingForApproval, "50 % held for 1h0m0s; to go on to 100 %: watari approve shop --step 2")},
+		{name: "waiting for approval, nobody runs it", status: in(engine.WaitingForApproval, "50 % held for 1h0m0s; to go on to 100 %: watari approve shop --step 2")},
+		{name: "approved, and not convinced", holder: anna, counts: busy, status: in(engine.WaitingForApproval, "held long enough, but the target is not known: signal has no data of the target", func(s *engine.Status) {
+			s.Approved, s.Answers = true, []engine.Answer{
+				{ID: "0", Obeyed: true, At: noon.Add(-time.Hour)},
+				{ID: "1", Verb: engine.Retry, By: "ben@laptop", Text: "there is nothing to try again: shop is holding", At: noon.Add(-30 * time.Hour)},
+				{ID: "2", Verb: engine.Approve, By: "anna@bastion", Obeyed: true, Text: "step 2 of 3 (50 %)", At: noon.Add(-time.Minute)},
+				{ID: "3", Verb: engine.Approve, By: "ben@laptop", Text: "step 2 is approved already", At: noon.Add(-time.Second)},
+			}
+		})},
+		{name: "approved, nobody runs it", status: in(engine.WaitingForApproval, "step 2 is approved and goes on when nothing speaks against it", func(s *engine.Status) { s.Approved = true })},
 		{name: "paused by an operator", holder: anna, counts: busy, status: in(engine.Paused, "paused by anna@bastion; the share stays")},
 		{name: "paused, nobody runs it", status: in(engine.Paused, "paused by anna@bastion; the share stays")},
 		{name: "drift", holder: anna, counts: busy, status: in(engine.Paused, "route public: somebody else changed it to 30 %, we wrote 50 % at 11:59:00 (weights now: "+groups(70, 30)+"); resume writes 50 % again, rollback takes everything back", func(s *engine.Status) {

@@ -34,14 +34,15 @@ func Status(w io.Writer, spec engine.Spec, s engine.Status, holder *store.Holder
 	if !s.LastTurn.IsZero() {
 		fmt.Fprintf(w, "  watched    %s\n", ago(now.Sub(s.LastTurn)))
 	}
+	told(w, s, now)
 	if holder != nil {
-		fmt.Fprintf(w, "  run by     %s\n%s\n", holder, nextWhileRun(spec.Name, s.Phase))
+		fmt.Fprintf(w, "  run by     %s\n%s\n", holder, nextOfRun(spec, s))
 		return
 	}
 	if !s.Phase.Ended() {
 		fmt.Fprintf(w, "  run by     nobody: the share stays where it is, and nobody takes it back\n")
 	}
-	fmt.Fprintln(w, Next(spec.Name, s.Phase, ""))
+	fmt.Fprintln(w, NextOf(spec, s, ""))
 }
 
 func standing(r engine.RouteStatus) string {

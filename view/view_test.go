@@ -36,7 +36,7 @@ func TestFrame(t *testing.T) {
 		p.add(s.name, strings.Join(w.Frame(), "\n"))
 	}
 	w := NewWatch(engine.Spec{Name: "shop", Steps: []engine.StepSpec{{Share: 10000, Approval: true}}})
-	w.Add(runner.Turn{At: noon, Status: in(engine.WaitingForApproval, "100 % soaked for 1m0s; approve to complete")})
+	w.Add(runner.Turn{At: noon, Status: in(engine.WaitingForApproval, "100 % soaked for 1m0s; to complete: watari approve shop --step 1")})
 	p.add("without signals", strings.Join(w.Frame(), "\n"))
 	p.compare(t, "frame")
 }

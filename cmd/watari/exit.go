@@ -20,6 +20,7 @@ const (
 	exitFailed      = 4   // the migration ended before anything was changed
 	exitLocked      = 5   // somebody else runs it
 	exitUnknown     = 6   // no such migration is remembered
+	exitRefused     = 7   // the command was refused; it has changed nothing
 	exitInterrupted = 130 // Ctrl-C; every share stays as it is
 )
 
@@ -40,9 +41,12 @@ func isUsage(err error) bool {
 
 func codeOf(err error) int {
 	var mistakes v1alpha1.Mistakes
+	var refused *refusedError
 	switch {
 	case isUsage(err), errors.As(err, &mistakes):
 		return exitUsage
+	case errors.As(err, &refused):
+		return exitRefused
 	case errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrLost), errors.Is(err, store.ErrConflict):
 		return exitLocked
 	case errors.Is(err, store.ErrNotFound):
@@ -75,6 +79,7 @@ func newExitCodes() *cobra.Command {
   4    the migration ended before anything was changed
   5    somebody else runs it
   6    no such migration is remembered
+  7    the command was refused; it has changed nothing
   130  Ctrl-C; every share stays as it is`,
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"watari.dev/engine"
 )
 
 func main() { os.Exit(run()) }
@@ -66,10 +68,10 @@ request, and takes it back at once when the new side is worse.
 	state.register(root)
 	root.AddCommand(
 		newPlan(), newRun(&state), newStatus(&state),
-		newOrder(&state, "pause", "Keep the share where it is until resume"),
-		newOrder(&state, "resume", "Go on after a pause, a live share that was found, or somebody else's change"),
-		newOrder(&state, "approve", "Say yes to a step that waits for approval"),
-		newOrder(&state, "retry", "Begin a new attempt after a rollback"),
+		newOrder(&state, engine.Pause, "Keep the share where it is until resume", pauseLong),
+		newOrder(&state, engine.Resume, "Go on after a pause, a live share that was found, or somebody else's change", resumeLong),
+		newOrder(&state, engine.Approve, "Say yes to the step that waits for approval", approveLong),
+		newOrder(&state, engine.Retry, "Begin a new attempt after a rollback", retryLong),
 		newRollback(&state),
 		newRestore(&state),
 		newAnalyze(&state),

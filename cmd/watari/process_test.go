@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -84,10 +85,29 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdEnds(ts *testscript.TestScript, neg bool, args []string) {
 	wantArgs(ts, neg, args, 2, "ends NAME CODE")
-	p, one := find(ts, args[0])
-	poll(ts, args[0]+" to end", func() bool { return len(one.ended) > 0 })
+	if code := codeOfEnded(ts, args[0]); code != number(ts, args[1]) {
+		ts.Fatalf("%s ended with code %d, want %s", args[0], code, args[1])
+	}
+}
+
+func cmdEndsInSomeOrder(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 2, "ends-in-some-order NAMES CODES")
+	names, want := args[:len(args)/2], slices.Sorted(slices.Values(args[len(args)/2:]))
+	var got []string
+	for _, name := range names {
+		got = append(got, strconv.Itoa(codeOfEnded(ts, name)))
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		ts.Fatalf("%q ended with %q, want %q", names, got, want)
+	}
+}
+
+// codeOfEnded waits for the end of a process and returns its exit code.
+func codeOfEnded(ts *testscript.TestScript, name string) int {
+	p, one := find(ts, name)
+	poll(ts, name+" to end", func() bool { return len(one.ended) > 0 })
 	err := <-one.ended
-	delete(p.running, args[0])
+	delete(p.running, name)
 	code := 0
 	var ended *exec.ExitError
 	switch {
@@ -96,8 +116,6 @@ func cmdEnds(ts *testscript.TestScript, neg bool, args []string) {
 	case err != nil:
 		ts.Fatalf("%v", err)
 	}
-	ts.Logf("[%s.out]\n%s[%s.err]\n%s", args[0], ts.ReadFile(args[0]+".out"), args[0], ts.ReadFile(args[0]+".err"))
-	if code != number(ts, args[1]) {
-		ts.Fatalf("%s ended with code %d, want %s", args[0], code, args[1])
-	}
+	ts.Logf("[%s.out]\n%s[%s.err]\n%s", name, ts.ReadFile(name+".out"), name, ts.ReadFile(name+".err"))
+	return code
 }

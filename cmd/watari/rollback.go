@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +52,7 @@ type takingBack struct {
 	store  store.Store
 	key    store.Key
 	plan   plan.Plan
-	order  store.Command
+	order  engine.Command
 	screen *screen
 }
 
@@ -91,8 +91,8 @@ func takeBack(cmd *cobra.Command, s store.Store, key store.Key, p plan.Plan) err
 	ctx := cmd.Context()
 	screen := screenFor(cmd, p.Spec, "text", nil)
 	screen.live = false
-	t := takingBack{store: s, key: key, plan: p, order: newOrderOf(string(engine.TakeBack)), screen: screen}
-	if err := s.Submit(ctx, key, t.order); err != nil && !errors.Is(err, store.ErrNotFound) {
+	t := takingBack{store: s, key: key, plan: p, order: newTakeBack(ctx, s, key), screen: screen}
+	if err := s.Submit(ctx, key, submitted(t.order)); err != nil && !errors.Is(err, store.ErrNotFound) {
 		fmt.Fprintf(screen.out, "The command cannot be remembered (%v); it is carried out all the same.\n", err)
 	}
 	c, err := connectBlind(ctx, p)
@@ -120,6 +120,17 @@ func takeBack(cmd *cobra.Command, s store.Store, key store.Key, p plan.Plan) err
 	}
 }
 
+// newTakeBack is the command of this user, now. What it was typed about is told as
+// well as it is known; a rollback is obeyed in any case.
+func newTakeBack(ctx context.Context, s store.Store, key store.Key) engine.Command {
+	now := time.Now()
+	c := engine.Command{ID: fmt.Sprintf("%s-%d", engine.TakeBack, now.UnixNano()), Verb: engine.TakeBack, By: operator(), At: now}
+	if _, status, err := recall(ctx, s, key); err == nil {
+		c = status.Bound(c)
+	}
+	return c
+}
+
 // here runs the loop with nothing but the levers. What the drivers would say
 // about their bounds is not waited for.
 func (t *takingBack) here(ctx context.Context, s store.Store, c connection) (engine.Status, error) {
@@ -129,46 +140,87 @@ func (t *takingBack) here(ctx context.Context, s store.Store, c connection) (eng
 	}
 	return runner.Run(ctx, runner.Config{
 		Key: t.key, Spec: t.plan.Spec, Record: record, Routes: c.routes, Store: s, Holder: holder(), TakeOver: true,
-		Orders: []engine.Command{{ID: t.order.ID, Verb: engine.TakeBack, By: t.order.By, At: t.order.At}},
+		Orders: []engine.Command{t.order}, RollbackOnly: true,
 		OnTurn: t.screen.turn, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
-// slowHolder is how long a running process may take to hear a command before we
-// say what can be done about it; it looks four times a second.
-const slowHolder = 10 * time.Second
+// How soon it is said that the process that runs the migration does not answer: it
+// looks for commands four times a second, and takes a second or two for a turn.
+const (
+	quietHolder = 3 * time.Second  // without an answer
+	slowHolder  = 10 * time.Second // and until it may have to be ended
+	quietLease  = 8 * time.Second  // without renewing its lease, which it does every 5 s
+	pollFollow  = 300 * time.Millisecond
+)
 
-// follow waits until the running process has taken everything back, or is gone.
+// follow waits until the running process has rolled everything back, or is gone.
 // It returns false when this process should try itself.
 func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (bool, error) {
-	out, began, complained, reason := t.screen.out, time.Now(), false, ""
+	out, reason := t.screen.out, ""
+	w := waiting{holder: locked.Holder, began: time.Now(), read: time.Now()}
 	fmt.Fprintf(out, "Handed to %s, watching.\n", locked.Holder)
 	for {
 		_, status, err := recall(ctx, t.store, t.key)
-		if err != nil {
-			return false, err
-		}
-		heard := slices.Contains(status.Consumed, t.order.ID)
-		switch {
-		case heard && status.Phase == engine.RolledBack:
+		switch a, heard := status.Answered(t.order.ID); {
+		case err != nil && time.Since(w.read) > slowHolder:
+			return false, nil // what cannot be read says nothing of who runs it: found out by trying
+		case err != nil:
+		case heard && status.Phase != engine.RollingBack:
 			return true, t.end(status, nil)
 		case heard && status.Reason != reason:
+			if reason == "" {
+				fmt.Fprintln(out, view.Event(a.At.Local(), view.Answer(a)))
+			}
 			reason = status.Reason
 			fmt.Fprintln(out, view.Event(time.Now(), view.Headline(t.plan.Spec, status)))
-		case !heard && !complained && time.Since(began) > slowHolder:
-			complained = true
-			fmt.Fprintf(out, "It has not heard the command for %s. If it hangs, end it (kill %d on %s): this command then takes back by itself.\n",
-				view.Span(slowHolder), locked.Holder.PID, locked.Holder.Host)
 		}
-		if _, _, held, err := t.store.Holder(ctx, t.key); err != nil || !held {
+		if err == nil {
+			w.read = time.Now()
+		}
+		_, expires, held, err := t.store.Holder(ctx, t.key)
+		if err != nil || !held {
 			return false, nil //nolint:nilerr // a store that cannot say who runs it is found out by trying
 		}
+		w.tell(out, expires, reason != "")
 		select {
 		case <-ctx.Done():
 			fmt.Fprintf(out, "Stopped watching. See whether it is taken back: watari status %s\n", t.key)
 			return true, &ended{exitInterrupted}
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(pollFollow):
 		}
+	}
+}
+
+// waiting is for a process that has the lease.
+type waiting struct {
+	holder  store.Holder
+	began   time.Time
+	read    time.Time // when the record could be read last
+	lease   time.Time // when its lease ends
+	renewed time.Time // since when that is so
+	said    time.Time // the end of the lease that was said last
+	hangs   bool      // that the process may have to be ended was said
+}
+
+// tell says once for each lease that the process does not answer and what comes of
+// that, and what to do if it goes on. Who has heard the command renews his lease.
+func (w *waiting) tell(out io.Writer, expires time.Time, heard bool) {
+	now := time.Now()
+	if !expires.Equal(w.lease) {
+		w.lease, w.renewed = expires, now
+	}
+	silent := now.Sub(w.began)
+	quiet := !heard && silent >= quietHolder || now.Sub(w.renewed) >= quietLease
+	if quiet && !w.said.Equal(expires) {
+		w.said = expires
+		fmt.Fprintf(out, "Process %d on %s does not answer; its lease ends at %s (%s); then this command rolls back by itself.\n",
+			w.holder.PID, w.holder.Host, expires.Local().Format(time.TimeOnly), view.Span(max(0, expires.Sub(now)).Round(time.Second)))
+	}
+	if !heard && silent >= slowHolder && !w.hangs {
+		w.hangs = true
+		fmt.Fprintf(out, "It has not heard the command for %s. If it hangs, end it (kill %d on %s): this command then rolls back at once.\n",
+			view.Span(slowHolder), w.holder.PID, w.holder.Host)
 	}
 }
 
@@ -176,6 +228,10 @@ func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (boo
 func (t *takingBack) end(status engine.Status, err error) error {
 	if err == nil && status.Phase == engine.RolledBack {
 		t.screen.summary(status)
+		return nil
+	}
+	if _, heard := status.Answered(t.order.ID); err == nil && heard {
+		fmt.Fprintf(t.screen.out, "It was rolled back as asked, and attempt %d has begun since. See it: watari status %s\n", status.Attempt, t.key)
 		return nil
 	}
 	if err == nil {

@@ -47,6 +47,7 @@ func (p parallel) Run() int {
 //	await FILE REGEXP               waits until the file says so
 //	signal NAME INT|KILL|STOP|CONT  what kill(1) does to the process only
 //	ends NAME CODE                  waits for its end; -1 if a signal ended it
+//	ends-in-some-order NAMES CODES  waits for the end of several; each code is that of one of them
 //	users N, target-fails PERCENT, intrude PERCENT, throttle N, metrics-gone
 //	tag KEY VALUE                   tags the rule, as whoever made it would
 //	share PERCENT                   waits until users follow that share
@@ -56,7 +57,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true, Deadline: time.Now().Add(3 * time.Minute),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"migration": cmdMigration, "exits": cmdExits, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "ends": cmdEnds,
+			"migration": cmdMigration, "exits": cmdExits, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "ends": cmdEnds, "ends-in-some-order": cmdEndsInSomeOrder,
 			"users": cmdUsers, "target-fails": cmdTargetFails, "intrude": cmdIntrude, "tag": cmdTag, "throttle": cmdThrottle, "metrics-gone": cmdMetricsGone,
 			"share": cmdShare, "modified": cmdModified, "events": cmdEvents,
 		},

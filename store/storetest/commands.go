@@ -14,7 +14,7 @@ func testCommands(t *testing.T, s Subject) {
 	at := s.Clock.Now()
 	submitted := []store.Command{
 		{ID: "late", Kind: "resume", By: "ana@ops1", At: at.Add(time.Second)},
-		{ID: "early", Kind: "pause", By: "ben@ops2", At: at, Note: "what is this?"},
+		{ID: "early", Kind: "pause", By: "ben@ops2", At: at, Note: "what is this?", Attempt: 2, Step: 3, Situation: 41},
 		{ID: "b/../odd name.json", Kind: "approve", At: at.Add(2 * time.Second)},
 		{ID: "a", Kind: "retry", At: at.Add(2 * time.Second)},
 	}
