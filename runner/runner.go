@@ -146,6 +146,7 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 			r.wake, more = in, true
 		}
 	}
+	r.entries = append(r.entries, r.remarks(now)...)
 	unsaved := r.save(context.WithoutCancel(ctx), status, seen, turn.Notes, now)
 	if unsaved != nil {
 		if foreign(unsaved) {

@@ -113,7 +113,7 @@ func because(trouble string) string {
 // JSONEvent is one line of "watari run -o json".
 type JSONEvent struct {
 	At     time.Time        `json:"at"`
-	Kind   string           `json:"kind"` // phase, write, route, verdict, command, effect, status
+	Kind   string           `json:"kind"` // phase, write, route, verdict, command, effect, status, missed
 	Route  string           `json:"route,omitempty"`
 	Text   string           `json:"text"`
 	Phase  engine.Phase     `json:"phase"`

@@ -40,7 +40,7 @@ the file and it works from that.`,
 			if err != nil {
 				return err
 			}
-			return takeBack(cmd, s, key, p)
+			return unhindered(cmd, nil, func(to *streams) error { return takeBack(cmd.Context(), s, key, p, to) })
 		},
 	}
 	file.register(cmd)
@@ -54,6 +54,7 @@ type takingBack struct {
 	plan   plan.Plan
 	order  store.Command
 	screen *screen
+	to     *streams
 }
 
 // takeBackWhat finds the plan: remembered, or from the file if there is one. A
@@ -87,11 +88,10 @@ func takeBackWhat(cmd *cobra.Command, s store.Store, file *fileFlags, args []str
 
 // takeBack asks whoever runs the migration and watches, and does it itself as
 // soon as nobody is there to do it.
-func takeBack(cmd *cobra.Command, s store.Store, key store.Key, p plan.Plan) error {
-	ctx := cmd.Context()
-	screen := screenFor(cmd, p.Spec, "text", nil)
+func takeBack(ctx context.Context, s store.Store, key store.Key, p plan.Plan, to *streams) error {
+	screen := screenFor(to, p.Spec, "text", nil)
 	screen.live = false
-	t := takingBack{store: s, key: key, plan: p, order: newOrderOf(string(engine.TakeBack)), screen: screen}
+	t := takingBack{store: s, key: key, plan: p, order: newOrderOf(string(engine.TakeBack)), screen: screen, to: to}
 	if err := s.Submit(ctx, key, t.order); err != nil && !errors.Is(err, store.ErrNotFound) {
 		fmt.Fprintf(screen.out, "The command cannot be remembered (%v); it is carried out all the same.\n", err)
 	}
@@ -130,7 +130,7 @@ func (t *takingBack) here(ctx context.Context, s store.Store, c connection) (eng
 	return runner.Run(ctx, runner.Config{
 		Key: t.key, Spec: t.plan.Spec, Record: record, Routes: c.routes, Store: s, Holder: holder(), TakeOver: true,
 		Orders: []engine.Command{{ID: t.order.ID, Verb: engine.TakeBack, By: t.order.By, At: t.order.At}},
-		OnTurn: t.screen.turn, Log: slog.New(slog.DiscardHandler),
+		OnTurn: t.screen.turn, Remarks: t.to.remarks, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
