@@ -85,6 +85,7 @@ func (p *process) step(spec engine.Spec, status engine.Status, seen engine.Obser
 // stepped looks at a decision.
 func (c *checker) stepped(p *process, before engine.Status, seen engine.Observation, after engine.Status, intents []engine.Intent) {
 	c.steps++
+	c.turning(p)
 	p.knows.loaded = p.knows.reread
 	p.knows.before, p.knows.stepped, p.knows.decided = p.knows.stepped, c.now, after
 	seen.Commands = slices.DeleteFunc(slices.Clone(seen.Commands), func(cmd engine.Command) bool { return slices.Contains(before.Consumed, cmd.ID) })

@@ -96,7 +96,7 @@ func (w *world) bite(k Kind) {
 	if w.met != nil {
 		w.met.add(k, w.phase)
 	}
-	if k != DiskFull && k != Unreadable && k != SaveBefore && k != SaveAfter { // taking back needs no store
+	if k != DiskFull && k != Unreadable && k != SaveBefore && k != SaveAfter && k != ReaderStalled { // taking back needs no store, and nobody who reads
 		w.disturbed()
 	}
 	if w.tracing {
