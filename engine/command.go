@@ -141,6 +141,9 @@ func (t *turn) obeyApprove() string {
 }
 
 func (t *turn) obeyTakeBack(c Command) string {
+	if why := t.status.WhyFinal(t.spec.Name); why != "" {
+		return why
+	}
 	if t.status.Phase == RollingBack {
 		return "it is being taken back"
 	}
@@ -160,6 +163,7 @@ func (t *turn) obeyRetry(c Command) string {
 		r := &t.status.Routes[i]
 		r.Want, r.Written, r.Drift, r.Trouble = nil, nil, nil, ""
 		r.Past, r.Reasserted, r.OursHeld = nil, 0, 0
+		r.Restored = nil // it is converted again when it rises
 	}
 	t.status.Evidence.Last, t.status.Evidence.Services = old.Evidence.Last, old.Evidence.Services
 	t.enter(Pending, "attempt %d, asked for by %s", t.status.Attempt, c.By)

@@ -41,7 +41,7 @@ func Status(w io.Writer, spec engine.Spec, s engine.Status, holder *store.Holder
 	if !s.Phase.Ended() {
 		fmt.Fprintf(w, "  run by     nobody: the share stays where it is, and nobody takes it back\n")
 	}
-	fmt.Fprintln(w, Next(spec.Name, s.Phase, ""))
+	fmt.Fprintln(w, NextAfter(spec.Name, s, ""))
 }
 
 func standing(r engine.RouteStatus) string {
@@ -65,6 +65,9 @@ func standing(r engine.RouteStatus) string {
 	}
 	if r.Seen.Weights != "" {
 		text += " (" + r.Seen.Weights + ")"
+	}
+	if r.Restored != nil && r.Restored.Done {
+		text += ", simple records again"
 	}
 	return legible(text) + because(r.Trouble)
 }

@@ -155,6 +155,14 @@ func Next(name string, p engine.Phase, file string) string {
 	}
 }
 
+// NextAfter is Next for what is remembered: what was restored cannot be taken back.
+func NextAfter(name string, s engine.Status, file string) string {
+	if why := s.WhyFinal(name); why != "" {
+		return "It cannot be taken back any more: " + why
+	}
+	return Next(name, s.Phase, file)
+}
+
 // nextWhileRun is Next where a process runs the migration.
 func nextWhileRun(name string, p engine.Phase) string {
 	back := "   Take back: watari rollback " + name

@@ -92,15 +92,24 @@ func takeBack(ctx context.Context, s store.Store, key store.Key, p plan.Plan, to
 	screen := screenFor(to, p.Spec, "text", nil)
 	screen.live = false
 	t := takingBack{store: s, key: key, plan: p, order: newOrderOf(string(engine.TakeBack)), screen: screen, to: to}
+	c, failed := connectBlind(ctx, p)
+	if err := t.refuseFinal(ctx, c.routes); err != nil && !errors.Is(err, store.ErrLocked) {
+		return err
+	}
 	if err := s.Submit(ctx, key, t.order); err != nil && !errors.Is(err, store.ErrNotFound) {
 		fmt.Fprintf(screen.out, "The command cannot be remembered (%v); it is carried out all the same.\n", err)
 	}
-	c, err := connectBlind(ctx, p)
-	if err != nil {
-		return err
+	if failed != nil {
+		return failed
 	}
 	for {
-		status, err := t.here(ctx, s, c)
+		var status engine.Status
+		err := t.refuseFinal(ctx, c.routes)
+		if err == nil {
+			status, err = t.here(ctx, s, c)
+		} else if !errors.Is(err, store.ErrLocked) {
+			return errors.Join(err, s.Discard(context.WithoutCancel(ctx), key, t.order.ID))
+		}
 		var locked *store.LockedError
 		var unsaved *runner.UnsavedError
 		switch {
@@ -177,6 +186,9 @@ func (t *takingBack) end(status engine.Status, err error) error {
 	if err == nil && status.Phase == engine.RolledBack {
 		t.screen.summary(status)
 		return nil
+	}
+	if why := status.WhyFinal(t.key.Name); err == nil && why != "" {
+		return fmt.Errorf("rollback %s: %s; nothing was changed", t.key, why)
 	}
 	if err == nil {
 		return fmt.Errorf("migration %s is %s, not taken back: %s", t.key, status.Phase, status.Reason)

@@ -87,7 +87,7 @@ func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, to *streams, s
 	}
 	if before.Phase.Ended() && !ordered(ctx, s, key) {
 		fmt.Fprintln(cmd.OutOrStdout(), view.Headline(p.Spec, before))
-		fmt.Fprintln(cmd.OutOrStdout(), view.Next(p.Spec.Name, before.Phase, screen.file))
+		fmt.Fprintln(cmd.OutOrStdout(), view.NextAfter(p.Spec.Name, before, screen.file))
 		return phaseEnd(before.Phase)
 	}
 	c, err := connect(ctx, p)

@@ -86,7 +86,7 @@ func (s *screen) end(status engine.Status, err error) error {
 	}
 	s.summary(status)
 	s.calls()
-	fmt.Fprintln(s.out, view.Next(s.spec.Name, status.Phase, s.file))
+	fmt.Fprintln(s.out, view.NextAfter(s.spec.Name, status, s.file))
 	return s.code(status, nil)
 }
 
