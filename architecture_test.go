@@ -94,7 +94,7 @@ func allowed(path string) []string {
 	case top == "lab":
 		return []string{"lab/..."}
 	case path == "sim":
-		return []string{"traffic", "verdict", "engine", "runner", "router", "router/paced", "router/metered", "signal", "store", "store/memstore", "store/filestore", "store/filestore/disk", "store/filestore/memdisk", "view"}
+		return []string{"traffic", "verdict", "engine", "runner", "router", "router/paced", "router/metered", "signal", "store", "store/memstore", "store/filestore", "store/filestore/disk", "store/filestore/memdisk", "view", "internal/outlet"}
 	case top == "sim":
 		return []string{"sim/...", "engine", "traffic"}
 	default:

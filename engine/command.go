@@ -160,9 +160,13 @@ func (t *turn) obeyResume(c Command) (string, bool) {
 	return "it goes on, " + resume.words(), true
 }
 
-// obeyTakeBack is never refused: whoever asks for it wants nobody on the target, and
-// a rollback that was meant for an earlier attempt costs this one no request.
+// obeyTakeBack is never refused while anything can be rolled back: whoever asks for it
+// wants nobody on the target, and a rollback that was meant for an earlier attempt costs
+// this one no request.
 func (t *turn) obeyTakeBack(c Command) (string, bool) {
+	if why := t.status.WhyFinal(t.spec.Name); why != "" {
+		return why, false
+	}
 	if t.status.Phase == RollingBack {
 		return "it is being rolled back already", true
 	}
@@ -194,6 +198,7 @@ func (t *turn) obeyRetry(c Command) (string, bool) {
 		r := &t.status.Routes[i]
 		r.Want, r.Written, r.Drift, r.Agreed, r.Trouble = nil, nil, nil, nil, ""
 		r.Past, r.Reasserted, r.OursHeld = nil, 0, 0
+		r.Restored = nil // it is converted again when it rises
 	}
 	t.status.Evidence.Last, t.status.Evidence.Services = old.Evidence.Last, old.Evidence.Services
 	t.enter(Pending, "attempt %d, asked for by %s", t.status.Attempt, c.By)

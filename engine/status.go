@@ -84,6 +84,7 @@ type RouteStatus struct {
 	LateUntil time.Time `json:"lateUntil,omitzero"` // until when a write whose reply was lost may still arrive
 	Trouble   string    `json:"trouble,omitempty"`  // the last error, until something works
 	Unread    bool      `json:"unread,omitempty"`   // it could not be read when it was looked at last
+	Restored  *Restored `json:"restored,omitempty"` // what an operator has made of it since its end
 
 	Reasserted int           `json:"reasserted,omitempty"` // how often it was written again in this attempt, or since an operator resumed
 	OursHeld   time.Duration `json:"oursHeld,omitempty"`   // Status.Held when it was last read as written
@@ -142,6 +143,7 @@ func (s Status) clone() Status {
 	s.Routes = slices.Clone(s.Routes)
 	for i := range s.Routes {
 		r := &s.Routes[i]
+		r.Restored = copied(r.Restored)
 		r.Original, r.Seen, r.Want, r.Written, r.Drift = copied(r.Original), copied(r.Seen), copied(r.Want), copied(r.Written), copied(r.Drift)
 		r.Agreed = copied(r.Agreed)
 	}

@@ -164,6 +164,16 @@ type Restorer interface {
 	// refused while the other side has a share, and without Ref.Convert. A route
 	// that has that form already is a success. notAfter is as in Change.
 	Restore(ctx context.Context, route Ref, keep traffic.Side, notAfter time.Time) (Receipt, error)
+	// Restorable says what Restore would do now at each name of the route, and is
+	// refused where Restore is. It changes nothing.
+	Restorable(ctx context.Context, route Ref, keep traffic.Side) ([]Restoration, error)
+}
+
+// Restoration is what Restore does at one name, in words.
+type Restoration struct {
+	Name    string   `json:"name"`
+	Deletes []string `json:"deletes,omitempty"` // none where it has that form already
+	Stays   string   `json:"stays"`             // what is there afterwards
 }
 
 // Ended reports whether a right to write that ends at notAfter has ended at now,

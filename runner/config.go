@@ -33,10 +33,14 @@ type Config struct {
 	// RollbackOnly ends the run where it would do anything but carry out Orders and
 	// roll back: a process that came for that never runs a migration forwards.
 	RollbackOnly bool
-	// OnTurn is called after each turn, from the loop itself; nil is allowed.
+	// OnTurn is called after each turn, from the loop itself, which waits for it: it
+	// must not wait for whoever is shown the turn. Nil is allowed.
 	OnTurn func(Turn)
-	Log    *slog.Logger // nil discards
-	Clock  Clock        // nil is the machine's
+	// Remarks are sentences for the journal about the process itself, such as that
+	// nobody reads what it says any more; nil is none.
+	Remarks <-chan string
+	Log     *slog.Logger // nil discards; must not wait for whoever reads it
+	Clock   Clock        // nil is the machine's
 	// Codec is how a status is written for the store; nil is JSON.
 	Codec Codec
 	// Step decides; nil is engine.Step. A simulation puts a broken one here, to see

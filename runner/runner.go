@@ -156,6 +156,7 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 			r.wake, more = in, true
 		}
 	}
+	r.entries = append(r.entries, r.remarks(now)...)
 	unsaved := r.remember(context.WithoutCancel(ctx), status, seen, decided{now: now, notes: turn.Notes, writes: writes, ends: !more})
 	if unsaved != nil {
 		if foreign(unsaved) {

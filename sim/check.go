@@ -91,6 +91,7 @@ func (p *process) step(spec engine.Spec, status engine.Status, seen engine.Obser
 // stepped looks at a decision.
 func (c *checker) stepped(p *process, before engine.Status, seen engine.Observation, after engine.Status, intents []engine.Intent) {
 	c.steps++
+	c.turning(p)
 	c.little(p, before)
 	if p.knows.loaded != p.knows.reread {
 		p.knows.claims = nil // what was decided before it was read again was not

@@ -43,6 +43,7 @@ const (
 	Interrupt
 	PowerCut
 	ClockStep
+	ReaderStalled
 
 	// What goes wrong with signals.
 	Blind
@@ -108,6 +109,7 @@ var kindNames = [kinds]string{
 	Interrupt:     "interrupted",
 	PowerCut:      "power cut",
 	ClockStep:     "clock step",
+	ReaderStalled: "reader stalled",
 	Blind:         "metrics blind",
 	Gap:           "gap in the metrics",
 	Swallow:       "metrics silent",

@@ -26,6 +26,7 @@ func (p *process) main(ctx context.Context) error {
 		return nil // as the command does: there is nothing to run
 	}
 	_, err := runner.Run(ctx, p.config(p.opened()))
+	p.farewell()
 	return err
 }
 
@@ -49,9 +50,11 @@ func (p *process) config(s store.Store) runner.Config {
 		}
 		cfg.Routes[l.ref.Name] = runner.Route{Ref: l.ref, Driver: d}
 	}
+	p.speaks(&cfg)
 	if b := p.brk; b != nil && b.Config != nil {
 		b.Config(p, &cfg)
 	}
+	p.overheard(&cfg)
 	return cfg
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"watari.dev/internal/outlet"
 	"watari.dev/runner"
 )
 
@@ -23,7 +24,9 @@ type process struct {
 	began  time.Duration
 	offset time.Duration // of its wall clock from the true time
 	cancel context.CancelFunc
-	blind  bool // takes back with the levers alone
+	blind  bool           // takes back with the levers alone
+	screen *outlet.Outlet // what people are shown; nil before it says anything
+	logged *outlet.Outlet // what it logs
 
 	effects  int // so far
 	moment   time.Duration
@@ -251,6 +254,7 @@ func (w *world) spawn(kind string, blind bool) {
 		defer cancel()
 		err := p.main(ctx)
 		p.over = true
+		p.silence()
 		if err != nil {
 			p.tell(p.name, "ends: "+err.Error())
 		} else {

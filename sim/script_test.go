@@ -120,7 +120,7 @@ func TestScriptOfEveryFault(t *testing.T) {
 	var s Simulator
 	defer s.Close()
 	left := Kinds()
-	for seed := uint64(0); len(left) > 0 && seed < 2000; seed++ {
+	for seed := uint64(0); len(left) > 0 && seed < 8000; seed++ {
 		plan := Draw(seed)
 		r := s.Run(t.Context(), plan, Options{Trace: true})
 		script := Script(plan, r)

@@ -102,7 +102,7 @@ func (w *world) bite(k Kind) {
 	switch k {
 	case DiskFull, Unreadable, SaveBefore, SaveAfter: // taking back needs no store
 		w.check.trouble = w.now
-	case ForeignFile: // which is no trouble for whoever does not trust it
+	case ForeignFile, ReaderStalled: // which is no trouble for whoever trusts no file and waits for no reader
 	default:
 		w.disturbed()
 	}

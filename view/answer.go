@@ -42,6 +42,9 @@ func told(w io.Writer, s engine.Status, now time.Time) {
 
 // NextOf is Next for a status, which knows the step that waits for approval.
 func NextOf(spec engine.Spec, s engine.Status, file string) string {
+	if why := s.WhyFinal(spec.Name); why != "" {
+		return "It cannot be rolled back any more: " + why
+	}
 	if s.Phase != engine.WaitingForApproval {
 		return Next(spec.Name, s.Phase, file)
 	}

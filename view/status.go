@@ -67,6 +67,9 @@ func standing(r engine.RouteStatus) string {
 	if r.Seen.Weights != "" {
 		text += " (" + r.Seen.Weights + ")"
 	}
+	if r.Restored != nil && r.Restored.Done {
+		text += ", simple records again"
+	}
 	return legible(text) + because(r.Trouble)
 }
 
@@ -114,7 +117,7 @@ func because(trouble string) string {
 // JSONEvent is one line of "watari run -o json".
 type JSONEvent struct {
 	At     time.Time        `json:"at"`
-	Kind   string           `json:"kind"` // phase, write, route, verdict, command, effect, status
+	Kind   string           `json:"kind"` // phase, write, route, verdict, command, effect, status, missed
 	Route  string           `json:"route,omitempty"`
 	Text   string           `json:"text"`
 	Phase  engine.Phase     `json:"phase"`

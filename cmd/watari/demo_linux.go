@@ -1,13 +1,32 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"watari.dev/scenario"
 )
+
+// playDemo plays a scenario. Who closes the terminal does not want the lab to go on.
+func playDemo(ctx context.Context, o scenario.Options, to *streams) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
+	o.Out = to.out
+	summary, err := scenario.Run(ctx, o)
+	if errors.Is(err, scenario.ErrNotMet) {
+		fmt.Fprintf(to.errs, "\n%v\n", err)
+		return &ended{exitError}
+	}
+	if err == nil {
+		fmt.Fprintf(to.out, "\n%s\nYour own: docs/guide.md\n", summary.Shown())
+	}
+	return err
+}
 
 func newDemo() *cobra.Command {
 	var o scenario.Options
@@ -45,16 +64,7 @@ bound, the second lost no request, and no process wrote after its lease.`,
 			if cmd.Flags().Changed("chaos") && o.Chaos == 0 {
 				return usage{errors.New("--chaos 0: seeds begin with 1")}
 			}
-			o.Out = cmd.OutOrStdout()
-			summary, err := scenario.Run(cmd.Context(), o)
-			if errors.Is(err, scenario.ErrNotMet) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "\n%v\n", err)
-				return &ended{exitError}
-			}
-			if err == nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "\n%s\nYour own: docs/guide.md\n", summary.Shown())
-			}
-			return err
+			return unhindered(cmd, nil, func(to *streams) error { return playDemo(cmd.Context(), o, to) })
 		},
 	}
 	f := cmd.Flags()

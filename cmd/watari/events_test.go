@@ -15,7 +15,7 @@ import (
 )
 
 // documentedKinds are those of view.JSONEvent.
-var documentedKinds = []string{"phase", "write", "route", "verdict", "command", "effect", "status"}
+var documentedKinds = []string{"phase", "write", "route", "verdict", "command", "effect", "status", "missed"}
 
 // cmdEvents reads a log of events strictly: every line is one event, of a
 // documented kind, not before the one above it, with the effects' receipts.

@@ -43,8 +43,8 @@ func (f *journalFlags) options(say func(error)) []filestore.Option {
 	}
 }
 
-// untouched keeps a journal as it is, but for compressing what is closed.
-func untouched() filestore.Option {
+// keepsAll keeps a journal as it is, but for compressing what is closed.
+func keepsAll() filestore.Option {
 	return filestore.WithJournal(filestore.Journal{Detail: math.MaxInt64, Bound: math.MaxInt64})
 }
 

@@ -36,10 +36,11 @@ func run() int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitInterrupted
 	}
-	fmt.Fprintf(os.Stderr, "%v\n", err)
+	text := fmt.Sprintf("%v\n", err)
 	if isUsage(err) {
-		fmt.Fprintf(os.Stderr, "How to use it: %s --help\n", cmd.CommandPath())
+		text += fmt.Sprintf("How to use it: %s --help\n", cmd.CommandPath())
 	}
+	sayLast(cmd.ErrOrStderr(), text)
 	return codeOf(err)
 }
 

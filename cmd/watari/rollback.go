@@ -40,7 +40,7 @@ the file and it works from that.`,
 			if err != nil {
 				return err
 			}
-			return takeBack(cmd, s, key, p)
+			return unhindered(cmd, nil, func(to *streams) error { return takeBack(cmd.Context(), s, key, p, to) })
 		},
 	}
 	file.register(cmd)
@@ -54,6 +54,7 @@ type takingBack struct {
 	plan   plan.Plan
 	order  engine.Command
 	screen *screen
+	to     *streams
 }
 
 // takeBackWhat finds the plan: remembered, or from the file if there is one. A
@@ -87,20 +88,28 @@ func takeBackWhat(cmd *cobra.Command, s store.Store, file *fileFlags, args []str
 
 // takeBack asks whoever runs the migration and watches, and does it itself as
 // soon as nobody is there to do it.
-func takeBack(cmd *cobra.Command, s store.Store, key store.Key, p plan.Plan) error {
-	ctx := cmd.Context()
-	screen := screenFor(cmd, p.Spec, "text", nil)
+func takeBack(ctx context.Context, s store.Store, key store.Key, p plan.Plan, to *streams) error {
+	screen := screenFor(to, p.Spec, "text", nil)
 	screen.live = false
-	t := takingBack{store: s, key: key, plan: p, order: newTakeBack(ctx, s, key), screen: screen}
+	t := takingBack{store: s, key: key, plan: p, order: newTakeBack(ctx, s, key), screen: screen, to: to}
+	c, failed := connectBlind(ctx, p)
+	if err := t.refuseFinal(ctx, c.routes); err != nil && !errors.Is(err, store.ErrLocked) {
+		return err
+	}
 	if err := s.Submit(ctx, key, submitted(t.order)); err != nil && !errors.Is(err, store.ErrNotFound) {
 		fmt.Fprintf(screen.out, "The command cannot be remembered (%v); it is carried out all the same.\n", err)
 	}
-	c, err := connectBlind(ctx, p)
-	if err != nil {
-		return err
+	if failed != nil {
+		return failed
 	}
 	for {
-		status, err := t.here(ctx, s, c)
+		var status engine.Status
+		err := t.refuseFinal(ctx, c.routes)
+		if err == nil {
+			status, err = t.here(ctx, s, c)
+		} else if !errors.Is(err, store.ErrLocked) {
+			return errors.Join(err, s.Discard(context.WithoutCancel(ctx), key, t.order.ID))
+		}
 		var locked *store.LockedError
 		var unsaved *runner.UnsavedError
 		switch {
@@ -141,7 +150,7 @@ func (t *takingBack) here(ctx context.Context, s store.Store, c connection) (eng
 	return runner.Run(ctx, runner.Config{
 		Key: t.key, Spec: t.plan.Spec, Record: record, Routes: c.routes, Store: s, Holder: holder(), TakeOver: true,
 		Orders: []engine.Command{t.order}, RollbackOnly: true,
-		OnTurn: t.screen.turn, Log: slog.New(slog.DiscardHandler),
+		OnTurn: t.screen.turn, Remarks: t.to.remarks, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -229,6 +238,9 @@ func (t *takingBack) end(status engine.Status, err error) error {
 	if err == nil && status.Phase == engine.RolledBack {
 		t.screen.summary(status)
 		return nil
+	}
+	if why := status.WhyFinal(t.key.Name); err == nil && why != "" {
+		return t.refused(why)
 	}
 	if _, heard := status.Answered(t.order.ID); err == nil && heard {
 		fmt.Fprintf(t.screen.out, "It was rolled back as asked, and attempt %d has begun since. See it: watari status %s\n", status.Attempt, t.key)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,11 @@ the target is worse. Ctrl-C stops watching and leaves every share as it is; the
 same command goes on where it was. What was done is remembered before it is done,
 so the process may be killed at any moment.
 
+Nobody who reads is waited for: on a terminal that stalls, a full pipe, or when
+the reader is gone, it goes on, and lines that nobody read are dropped and counted.
+A terminal that is closed (SIGHUP) does not end it; SIGINT and SIGTERM stop the
+watching. Ctrl-Z suspends it: nobody watches until fg, and its lease ends.
+
 Exit code 0: complete. 3: taken back. 4: ended before anything was changed.
 5: somebody else runs it. 130: stopped watching. All codes: watari help exit-codes`,
 		Example: "  watari run -f shop.yaml\n  watari run -f shop.yaml -o json",
@@ -50,7 +56,9 @@ Exit code 0: complete. 3: taken back. 4: ended before anything was changed.
 			if err != nil {
 				return err
 			}
-			return runMigration(cmd, s, p, screenFor(cmd, p.Spec, output, file.files), takeOver)
+			return unhindered(cmd, missedOf(output), func(to *streams) error {
+				return runMigration(cmd, s, p, to, screenFor(to, p.Spec, output, file.files), takeOver)
+			})
 		},
 	}
 	file.register(cmd)
@@ -67,8 +75,16 @@ func knownOutput(output string) error {
 	return nil
 }
 
+// missedOf writes what is said in the place of what nobody was shown.
+func missedOf(output string) func(int, []byte) []byte {
+	if output != "json" {
+		return nil
+	}
+	return func(events int, next []byte) []byte { return view.Missed(events, next, time.Now()) }
+}
+
 // runMigration goes on with what is remembered, or begins.
-func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, screen *screen, takeOver bool) error {
+func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, to *streams, screen *screen, takeOver bool) error {
 	ctx, key := cmd.Context(), store.Key{Name: p.Spec.Name}
 	before, err := remembered(ctx, s, key, p)
 	if err != nil {
@@ -76,7 +92,7 @@ func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, screen *screen
 	}
 	if before.Phase.Ended() && !ordered(ctx, s, key) {
 		fmt.Fprintln(cmd.OutOrStdout(), view.Headline(p.Spec, before))
-		fmt.Fprintln(cmd.OutOrStdout(), view.Next(p.Spec.Name, before.Phase, screen.file))
+		fmt.Fprintln(cmd.OutOrStdout(), view.NextOf(p.Spec, before, screen.file))
 		return phaseEnd(before.Phase)
 	}
 	c, err := connect(ctx, p)
@@ -95,7 +111,7 @@ func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, screen *screen
 	}
 	status, err := runner.Run(ctx, runner.Config{
 		Key: key, Spec: p.Spec, Record: record, Routes: c.routes, Signals: signals, Store: s,
-		Holder: holder(), TakeOver: takeOver, OnTurn: screen.turn,
+		Holder: holder(), TakeOver: takeOver, OnTurn: screen.turn, Remarks: to.remarks,
 		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	screen.totals = c.meter.Totals

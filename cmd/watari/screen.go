@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
 	"watari.dev/engine"
+	"watari.dev/internal/outlet"
 	"watari.dev/router/metered"
 	"watari.dev/runner"
 	"watari.dev/store"
@@ -26,24 +23,23 @@ const beatEvery = 10 * time.Second
 // as JSON elsewhere.
 type screen struct {
 	out   io.Writer
+	errs  io.Writer
+	draw  func(outlet.Frame) // shows a frame; nil where there is no terminal
+	frame frame
 	spec  engine.Spec
 	watch *view.Watch
 	json  bool
 	live  bool
 	file  string
-	width int
-	drawn int // lines of the frame that stand on the terminal
 	beat  time.Time
 
 	totals func() metered.Totals // what the drivers did; nil if nobody counts
 }
 
-func screenFor(cmd *cobra.Command, spec engine.Spec, output string, files []string) *screen {
-	s := &screen{out: cmd.OutOrStdout(), spec: spec, watch: view.NewWatch(spec), json: output == "json", file: strings.Join(files, " -f ")}
-	if f, is := s.out.(*os.File); is && !s.json && term.IsTerminal(int(f.Fd())) {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 20 {
-			s.live, s.width = true, width
-		}
+func screenFor(to *streams, spec engine.Spec, output string, files []string) *screen {
+	s := &screen{out: to.out, errs: to.errs, spec: spec, watch: view.NewWatch(spec), json: output == "json", file: strings.Join(files, " -f ")}
+	if to.terminal != nil && !s.json {
+		s.live, s.draw, s.frame.size = true, to.out.Draw, sizeOf(to.terminal)
 	}
 	return s
 }
@@ -58,10 +54,11 @@ func (s *screen) turn(t runner.Turn) {
 	switch {
 	case s.json:
 		if err := view.JSON(s.out, t, beat); err != nil {
-			fmt.Fprintf(os.Stderr, "write the events: %v\n", err)
+			fmt.Fprintf(s.errs, "write the events: %v\n", err)
 		}
 	case s.live:
-		s.draw(s.watch.Frame())
+		lines := s.watch.Frame()
+		s.draw(func(over bool) []byte { return s.frame.over(lines, over) })
 	default:
 		for _, line := range lines {
 			fmt.Fprintln(s.out, line)
@@ -70,24 +67,6 @@ func (s *screen) turn(t runner.Turn) {
 			fmt.Fprintln(s.out, s.watch.Beat())
 		}
 	}
-}
-
-// draw replaces the frame on the terminal. Lines are cut to its width, because
-// one that wraps would be drawn over wrongly.
-func (s *screen) draw(lines []string) {
-	var b strings.Builder
-	if s.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", s.drawn)
-	}
-	b.WriteString("\x1b[J")
-	for _, line := range lines {
-		if r := []rune(line); len(r) >= s.width {
-			line = string(r[:s.width-2]) + "…"
-		}
-		b.WriteString(line + "\n")
-	}
-	s.drawn = len(lines)
-	fmt.Fprint(s.out, b.String())
 }
 
 // end says how it ended and what can be done now.
@@ -107,7 +86,7 @@ func (s *screen) end(status engine.Status, err error) error {
 	}
 	s.summary(status)
 	s.calls()
-	fmt.Fprintln(s.out, view.Next(s.spec.Name, status.Phase, s.file))
+	fmt.Fprintln(s.out, view.NextOf(s.spec, status, s.file))
 	return s.code(status, nil)
 }
 

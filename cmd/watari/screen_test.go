@@ -6,40 +6,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"watari.dev/engine"
 	"watari.dev/router/metered"
 	"watari.dev/store"
 	"watari.dev/view"
 )
-
-// TestFrameIsDrawnOver: a frame goes up by the lines of the one before, clears
-// what is below, and no line is as wide as the terminal, or it would wrap.
-func TestFrameIsDrawnOver(t *testing.T) {
-	var out bytes.Buffer
-	s := &screen{out: &out, live: true, width: 30}
-	s.draw([]string{"shop   holding", "  share      " + strings.Repeat("ö", 40), "  gate"})
-	first := out.String()
-	if strings.Contains(first, "A\x1b[J") || !strings.HasPrefix(first, "\x1b[J") {
-		t.Errorf("the first frame draws over something: %q", first)
-	}
-	for line := range strings.Lines(strings.TrimPrefix(first, "\x1b[J")) {
-		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n >= s.width {
-			t.Errorf("%d columns of %d: %q", n, s.width, line)
-		}
-	}
-	out.Reset()
-	s.draw([]string{"shop   complete"})
-	if want := "\x1b[3A\x1b[Jshop   complete\n"; out.String() != want {
-		t.Errorf("%q, want %q", out.String(), want)
-	}
-	out.Reset()
-	s.draw(nil)
-	if want := "\x1b[1A\x1b[J"; out.String() != want {
-		t.Errorf("%q, want %q", out.String(), want)
-	}
-}
 
 // TestErrorsSayWhatCanBeDone: whatever ends a run, the next command is told, and
 // no share that somebody else may have changed.

@@ -29,7 +29,7 @@ func (f *stateFlags) open(options ...filestore.Option) (*filestore.Store, error)
 	if err != nil {
 		return nil, err
 	}
-	return filestore.New(dir, append([]filestore.Option{untouched()}, options...)...), nil
+	return filestore.New(dir, append([]filestore.Option{keepsAll()}, options...)...), nil
 }
 
 func (f *stateFlags) path() (string, error) {

@@ -21,7 +21,7 @@ import (
 
 // Totals is what the wrapped drivers did so far.
 type Totals struct {
-	Calls    map[string]int // by operation: features, read, write, settled, restore
+	Calls    map[string]int // by operation: features, read, write, settled, restorable, restore
 	Failures map[string]int // by kind, as in the errors of package router
 	Writes   []Write        // the successful ones in order, the last 1,000 of them
 	Dropped  int            // how many earlier writes Writes no longer has
@@ -120,6 +120,12 @@ func (d *metered) Write(ctx context.Context, change router.Change) (router.Recei
 
 func (d *metered) Settled(ctx context.Context, receipt router.Receipt) (router.Settlement, error) {
 	return timed(d, "settled", func() (router.Settlement, error) { return d.Driver.Settled(ctx, receipt) })
+}
+
+func (d *restorer) Restorable(ctx context.Context, route router.Ref, keep traffic.Side) ([]router.Restoration, error) {
+	return timed(d.metered, "restorable", func() ([]router.Restoration, error) {
+		return d.restorer.Restorable(ctx, route, keep)
+	})
 }
 
 func (d *restorer) Restore(ctx context.Context, route router.Ref, keep traffic.Side, notAfter time.Time) (router.Receipt, error) {

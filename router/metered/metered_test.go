@@ -152,6 +152,10 @@ func (restorable) Restore(context.Context, router.Ref, traffic.Side, time.Time) 
 	return router.Receipt{Share: traffic.All}, nil
 }
 
+func (restorable) Restorable(context.Context, router.Ref, traffic.Side) ([]router.Restoration, error) {
+	return []router.Restoration{{Name: "api.example.com"}}, nil
+}
+
 func TestARestorerStaysOne(t *testing.T) {
 	m, _ := newMeter(t)
 	r, route := memory()
@@ -165,7 +169,10 @@ func TestARestorerStaysOne(t *testing.T) {
 	if got, err := d.Restore(context.Background(), route, traffic.Target, time.Time{}); err != nil || got.Share != traffic.All {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got := m.Totals(); got.Calls["restore"] != 1 || len(got.Writes) != 1 {
+	if got, err := d.Restorable(context.Background(), route, traffic.Target); err != nil || len(got) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got := m.Totals(); got.Calls["restore"] != 1 || got.Calls["restorable"] != 1 || len(got.Writes) != 1 {
 		t.Errorf("%+v", got)
 	}
 }

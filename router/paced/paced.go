@@ -82,6 +82,12 @@ func (d *paced) Settled(ctx context.Context, receipt router.Receipt) (router.Set
 	return send(ctx, d.pacer, op, func() (router.Settlement, error) { return d.driver.Settled(ctx, receipt) })
 }
 
+func (d *restorer) Restorable(ctx context.Context, route router.Ref, keep traffic.Side) ([]router.Restoration, error) {
+	return send(ctx, d.pacer, operation{name: "read what can be restored", route: route}, func() ([]router.Restoration, error) {
+		return d.restorer.Restorable(ctx, route, keep)
+	})
+}
+
 func (d *restorer) Restore(ctx context.Context, route router.Ref, keep traffic.Side, notAfter time.Time) (router.Receipt, error) {
 	return send(ctx, d.pacer, operation{name: "restore", route: route, write: true}, func() (router.Receipt, error) {
 		return d.restorer.Restore(ctx, route, keep, notAfter)

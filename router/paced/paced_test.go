@@ -358,6 +358,10 @@ func (restorable) Restore(_ context.Context, _ router.Ref, _ traffic.Side, notAf
 	return router.Receipt{Share: traffic.All, At: notAfter}, nil
 }
 
+func (restorable) Restorable(context.Context, router.Ref, traffic.Side) ([]router.Restoration, error) {
+	return []router.Restoration{{Name: "api.example.com"}}, nil
+}
+
 func TestARestorerStaysOne(t *testing.T) {
 	r := newAccount(t)
 	if _, ok := r.d.(router.Restorer); ok {
@@ -369,6 +373,9 @@ func TestARestorerStaysOne(t *testing.T) {
 	}
 	end := r.at.Now().Add(time.Minute)
 	if got, err := d.Restore(context.Background(), r.a, traffic.Target, end); err != nil || got.Share != traffic.All || !got.At.Equal(end) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := d.Restorable(context.Background(), r.a, traffic.Target); err != nil || len(got) != 1 || got[0].Name != "api.example.com" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
