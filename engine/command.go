@@ -67,7 +67,7 @@ func (t *turn) obeyPause(c Command) string {
 	switch p := t.status.Phase; {
 	case p.Ended():
 		return "the migration has ended: " + string(p)
-	case p == RollingBack:
+	case p.TakingBack():
 		return "taking back is never paused"
 	case p == Paused:
 		return "it is paused already"
@@ -127,7 +127,7 @@ func (t *turn) obeyApprove() string {
 	if p == Paused {
 		p = t.status.Resume // what has not begun has no step yet that could be approved
 	}
-	if p.Ended() || p == RollingBack || p == Pending {
+	if p.Ended() || p.TakingBack() || p == Pending {
 		return "nothing waits for approval in phase " + string(p)
 	}
 	if !t.spec.Steps[t.step()].Approval {
@@ -141,11 +141,11 @@ func (t *turn) obeyApprove() string {
 }
 
 func (t *turn) obeyTakeBack(c Command) string {
-	if t.status.Phase == RollingBack {
-		return "it is being taken back"
+	if t.status.Phase.TakingBack() {
+		return t.leaveOut(c)
 	}
 	t.rollBack("asked for by %s", c.By)
-	return ""
+	return t.leaveOut(c)
 }
 
 // obeyRetry begins a new attempt after an end that was not Complete.
@@ -160,6 +160,7 @@ func (t *turn) obeyRetry(c Command) string {
 		r := &t.status.Routes[i]
 		r.Want, r.Written, r.Drift, r.Trouble = nil, nil, nil, ""
 		r.Past, r.Reasserted, r.OursHeld = nil, 0, 0
+		r.Broken, r.Gone, r.Refused, r.Whole, r.Again = nil, false, nil, false, Again{}
 	}
 	t.status.Evidence.Last, t.status.Evidence.Services = old.Evidence.Last, old.Evidence.Services
 	t.enter(Pending, "attempt %d, asked for by %s", t.status.Attempt, c.By)

@@ -32,7 +32,7 @@ func (s *Status) earlier(by time.Duration) {
 	times := []*time.Time{&s.Since, &s.Reached, &s.Started, &s.LastTurn, &s.Degraded}
 	for i := range s.Routes {
 		r := &s.Routes[i]
-		times = append(times, &r.LookAt, &r.LateUntil)
+		times = append(times, &r.LookAt, &r.LateUntil, &r.Again.Next)
 		for _, f := range []*Found{r.Original, r.Seen, r.Drift} {
 			if f != nil {
 				times = append(times, &f.At)

@@ -152,13 +152,13 @@ func (c *checker) intended(p *process, after engine.Status, w engine.Write) {
 // tookBack states that the decision to take back is carried out at once, and
 // begins to watch how long it takes.
 func (c *checker) tookBack(before, after engine.Status, intents []engine.Intent) {
-	if after.Phase != engine.RollingBack {
+	if !after.Phase.TakingBack() {
 		if after.Phase != before.Phase {
 			c.takingAt = never
 		}
 		return
 	}
-	if before.Phase == engine.RollingBack {
+	if before.Phase.TakingBack() {
 		return
 	}
 	for _, r := range after.Routes {
@@ -182,7 +182,7 @@ const wayBack = 12*time.Second + 15*time.Second + latest + 10*time.Second
 
 // backBy states that everything is back in time.
 func (c *checker) backBy(since time.Duration) {
-	if c.takingAt != since || since == never || c.phase != engine.RollingBack {
+	if c.takingAt != since || since == never || !c.phase.TakingBack() {
 		return
 	}
 	if due := c.calm + wayBack; due > c.now || len(c.running) == 0 {

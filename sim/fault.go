@@ -161,7 +161,7 @@ func Kinds() []Kind {
 // Phases lists the phases in the order of the tables.
 func Phases() []engine.Phase {
 	return []engine.Phase{
-		engine.Pending, engine.Shifting, engine.Holding, engine.WaitingForApproval, engine.Soaking, engine.Paused, engine.RollingBack,
+		engine.Pending, engine.Shifting, engine.Holding, engine.WaitingForApproval, engine.Soaking, engine.Paused, engine.RollingBack, engine.Partial,
 		engine.RolledBack, engine.Complete, engine.Failed,
 	}
 }
@@ -170,12 +170,12 @@ func Phases() []engine.Phase {
 // writes no write is lost; what has ended runs no process, until an operator wants
 // something.
 func CanMeet(k Kind, p engine.Phase) bool {
-	writes := p == engine.Shifting || p == engine.RollingBack
+	writes := p == engine.Shifting || p.TakingBack()
 	switch k {
 	case ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError:
 		return writes
 	case Blind, Gap, Swallow, Resets, Skew, SlowData: // nobody asks while taking back
-		return !p.Ended() && p != engine.RollingBack
+		return !p.Ended() && !p.TakingBack()
 	case OrderRollback, RollbackHere, OrderTwice, OrderPause, OrderResume, OrderApprove, OrderRetry, Raise, Lower, Reapply, Touch:
 		return true
 	default:

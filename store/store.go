@@ -54,6 +54,8 @@ type Command struct {
 	By   string    `json:"by"`   // user@host
 	At   time.Time `json:"at"`
 	Note string    `json:"note,omitempty"`
+
+	Without string `json:"without,omitempty"` // of a rollback: the names and routes that it is done without once they are found to be gone, separated by commas
 }
 
 // Compare orders commands by age, those of one instant by ID.
