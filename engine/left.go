@@ -49,7 +49,7 @@ func (t *turn) absorbBroken(r *RouteStatus, seen RouteSeen, known bool) {
 	}
 	for _, p := range r.Broken {
 		if !contains(seen.Broken, p.Name) {
-			t.note("route", r.Name, "%s: %s can be moved again", r.Name, cmpName(p.Name, "it"))
+			t.note("route", r.Name, "%s: %s can be moved again", r.Name, nameOr(p.Name, "it"))
 		}
 	}
 	r.Broken, r.Gone = seen.Broken, gone
@@ -112,46 +112,54 @@ func (t *turn) wholly(r *RouteStatus, res Result) {
 	}
 }
 
-// left returns the parts of a route that are not taken back because they cannot be,
+// Left returns the parts of a route that are not taken back because they cannot be,
 // without those that an operator has left out.
-func (t *turn) left(r *RouteStatus) (left []Part) {
+func (s Status) Left(r RouteStatus) (left []Part) {
 	for _, p := range slices.Concat(r.Broken, r.Refused) {
-		if !contains(left, p.Name) && !t.waived(r, p.Name) {
+		if !contains(left, p.Name) && !s.waived(r, p.Name) {
 			left = append(left, p)
 		}
 	}
 	return left
 }
 
+// Unfinished reports whether taking back is under way and cannot be done before
+// somebody mends what is left, or leaves it out.
+func (s Status) Unfinished() bool {
+	return s.Phase.TakingBack() && slices.ContainsFunc(s.Routes, func(r RouteStatus) bool { return len(s.Left(r)) > 0 })
+}
+
+func (t *turn) left(r *RouteStatus) []Part { return t.status.Left(*r) }
+
 // waived reports whether an operator has left a part out. That counts for one that
 // reading shows to be gone, or to be something else, and never for one that is known
 // to send users to the target.
-func (t *turn) waived(r *RouteStatus, name string) bool {
+func (s Status) waived(r RouteStatus, name string) bool {
 	i := slices.IndexFunc(r.Broken, func(p Part) bool { return p.Name == name })
 	if i < 0 || r.Broken[i].Known && r.Broken[i].Share > traffic.None {
 		return false
 	}
-	_, is := t.waiver(r, name)
+	_, is := s.waiver(r, name)
 	return is
 }
 
-func (t *turn) waiver(r *RouteStatus, name string) (Waiver, bool) {
-	i := slices.IndexFunc(t.status.Without, func(w Waiver) bool { return w.Name == r.Name || name != "" && w.Name == name })
+func (s Status) waiver(r RouteStatus, name string) (Waiver, bool) {
+	i := slices.IndexFunc(s.Without, func(w Waiver) bool { return w.Name == r.Name || name != "" && w.Name == name })
 	if i < 0 {
 		return Waiver{}, false
 	}
-	return t.status.Without[i], true
+	return s.Without[i], true
 }
 
 // leftOut reports whether a whole route is gone and an operator has left it out.
 func (t *turn) leftOut(r *RouteStatus) bool {
-	return r.Gone && !slices.ContainsFunc(r.Broken, func(p Part) bool { return !t.waived(r, p.Name) })
+	return r.Gone && !slices.ContainsFunc(r.Broken, func(p Part) bool { return !t.status.waived(*r, p.Name) })
 }
 
 // covered reports whether what was written stands for every part of the route but
 // those that an operator has left out.
 func (t *turn) covered(r *RouteStatus) bool {
-	return r.Written != nil && !slices.ContainsFunc(r.Written.Left, func(name string) bool { return !t.waived(r, name) })
+	return r.Written != nil && !slices.ContainsFunc(r.Written.Left, func(name string) bool { return !t.status.waived(*r, name) })
 }
 
 // restIsBack reports whether everything of the route is at 0, settled and read back,
@@ -222,8 +230,8 @@ func (t *turn) without() string {
 	for i := range t.status.Routes {
 		r := &t.status.Routes[i]
 		for _, p := range r.Broken {
-			if w, is := t.waiver(r, p.Name); is && t.waived(r, p.Name) {
-				text = append(text, fmt.Sprintf("%s, left out by %s (%s)", cmpName(p.Name, "route "+r.Name), w.By, p.Why))
+			if w, is := t.status.waiver(*r, p.Name); is && t.status.waived(*r, p.Name) {
+				text = append(text, fmt.Sprintf("%s, left out by %s (%s)", nameOr(p.Name, "route "+r.Name), w.By, p.Why))
 			}
 		}
 	}
@@ -261,9 +269,9 @@ func (t *turn) keptAll(c Command) string {
 			switch {
 			case !named:
 			case p.Known && p.Share > traffic.None:
-				return fmt.Sprintf("%s sends %s to %s and cannot be left out", cmpName(p.Name, "route "+r.Name), p.Share, t.spec.Target)
+				return fmt.Sprintf("%s sends %s to %s and cannot be left out", nameOr(p.Name, "route "+r.Name), p.Share, t.spec.Target)
 			case !contains(r.Broken, p.Name):
-				return fmt.Sprintf("%s may send users to %s and cannot be left out: %s", cmpName(p.Name, "route "+r.Name), t.spec.Target, p.Why)
+				return fmt.Sprintf("%s may send users to %s and cannot be left out: %s", nameOr(p.Name, "route "+r.Name), t.spec.Target, p.Why)
 			}
 		}
 	}
@@ -303,7 +311,7 @@ func within(names, of []string) bool {
 	return !slices.ContainsFunc(names, func(n string) bool { return !slices.Contains(of, n) })
 }
 
-func cmpName(name, otherwise string) string {
+func nameOr(name, otherwise string) string {
 	if name == "" {
 		return otherwise
 	}

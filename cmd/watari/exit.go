@@ -20,6 +20,7 @@ const (
 	exitFailed      = 4   // the migration ended before anything was changed
 	exitLocked      = 5   // somebody else runs it
 	exitUnknown     = 6   // no such migration is remembered
+	exitPartial     = 7   // Ctrl-C while not everything is taken back: what is left may send users to the target
 	exitInterrupted = 130 // Ctrl-C; every share stays as it is
 )
 
@@ -52,6 +53,14 @@ func codeOf(err error) int {
 	}
 }
 
+// interrupted is how Ctrl-C ends a command that was watching.
+func interrupted(status engine.Status) error {
+	if status.Unfinished() {
+		return &ended{exitPartial}
+	}
+	return &ended{exitInterrupted}
+}
+
 // phaseEnd is how a migration that reached p ends a command; nil for success.
 func phaseEnd(p engine.Phase) error {
 	switch p {
@@ -75,6 +84,8 @@ func newExitCodes() *cobra.Command {
   4    the migration ended before anything was changed
   5    somebody else runs it
   6    no such migration is remembered
+  7    Ctrl-C while not everything is taken back: what is left may send users to the
+       target, is named, and nobody tries it again
   130  Ctrl-C; every share stays as it is`,
 	}
 }
