@@ -45,7 +45,7 @@ func (t *turn) tellRest(done, rest bool) {
 	waits := t.waitingFor(traffic.None)
 	switch phase := t.status.Phase; {
 	case left == "" && phase == Partial && !done:
-		t.enter(RollingBack, "the rest can be written again; %s; %s", waits, t.status.Cause)
+		t.enter(RollingBack, "nothing is left that cannot be written; %s; %s", waits, t.status.Cause)
 	case left == "":
 		t.reason("%s; %s", t.status.Cause, waits)
 	case rest && !done && phase != Partial:
