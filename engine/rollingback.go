@@ -28,12 +28,11 @@ func (t *turn) rollingBack() {
 		rest = rest && (back || (left || t.status.Phase == Partial) && t.restIsBack(r))
 		some = some || !r.Whole && !r.Gone
 	}
+	if r := t.unreadBack(); done && r != nil {
+		done, t.again = false, t.seen.Routes[r.Name].Found.State == traffic.Unknown
+	}
 	t.tellRest(done, rest && some)
 	if !done {
-		return
-	}
-	if r := t.unreadBack(); r != nil {
-		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
 		return
 	}
 	t.enter(RolledBack, "0 %% on every route, settled and read back%s; %s", t.without(), t.status.Cause)

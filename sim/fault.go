@@ -26,6 +26,8 @@ const (
 	StaleRead
 	SlowCalls
 	SlowSettling
+	NameRefused
+	RouteGone
 
 	// What goes wrong with the store.
 	SaveBefore
@@ -92,6 +94,8 @@ var kindNames = [kinds]string{
 	StaleRead:     "stale read",
 	SlowCalls:     "slow calls",
 	SlowSettling:  "slow propagation",
+	NameRefused:   "one name refused",
+	RouteGone:     "one route gone",
 	SaveBefore:    "save fails before it is durable",
 	SaveAfter:     "save fails after it is durable",
 	DiskFull:      "disk full",

@@ -113,6 +113,13 @@ func (w *world) attend(p engine.Phase) {
 		verb = engine.TakeBack
 	case p == engine.Paused:
 		verb = engine.Resume
+	case p == engine.Partial && w.plan.People.Rollback:
+		w.at(w.now+2*w.plan.People.Answer, func() {
+			if w.phase == p && w.entered[p] == entered {
+				w.leaveOut()
+			}
+		})
+		return
 	case p != engine.WaitingForApproval:
 		return
 	}
@@ -134,8 +141,13 @@ func (w *world) order(verb engine.Verb) {
 }
 
 func (w *world) submit(kind, id string) error {
+	return w.submitWithout(kind, id, "")
+}
+
+func (w *world) submitCommand(command store.Command) error {
+	kind, id := command.Kind, command.ID
 	w.caller = w.outside
-	err := w.store.Submit(context.Background(), key, store.Command{ID: id, Kind: kind, By: "anna@ops1", At: w.outside.wall()})
+	err := w.store.Submit(context.Background(), key, command)
 	if err != nil {
 		w.tell("operator", kind+": "+err.Error())
 		return err

@@ -64,6 +64,7 @@ type condition struct {
 	until   time.Duration
 	value   int
 	service int // the only one whose metrics it hits, from 1 on; 0 is all
+	route   int // the lever that it hits, where it hits one
 }
 
 func (c condition) on(now time.Duration) bool { return now < c.until }
@@ -96,7 +97,7 @@ func (w *world) bite(k Kind) {
 	if w.met != nil {
 		w.met.add(k, w.phase)
 	}
-	if k != DiskFull && k != Unreadable && k != SaveBefore && k != SaveAfter { // taking back needs no store
+	if k != NameRefused && k != RouteGone && k != DiskFull && k != Unreadable && k != SaveBefore && k != SaveAfter { // taking back needs no store, and no other lever
 		w.disturbed()
 	}
 	if w.tracing {
@@ -167,6 +168,7 @@ func (w *world) play() error {
 // heal ends every fault; from now on the migration must come to its end.
 func (w *world) heal() {
 	w.healed = true
+	w.mendAll()
 	w.conditions, w.armed = [kinds]condition{}, nil
 	w.disturbed()
 	w.users.change()
@@ -225,6 +227,10 @@ func (w *world) befall(f Fault) {
 		return
 	}
 	c := &w.conditions[f.Kind]
+	if f.Kind == NameRefused || f.Kind == RouteGone {
+		w.breakPart(f)
+		return
+	}
 	c.until, c.value, c.service = max(c.until, w.now+f.Lasts), f.Value, f.Service
 	switch f.Kind {
 	case TargetWorse, TargetSlow, TargetGone, SourceGone, BothFail, PodsDie, NoUsers, Burst:
