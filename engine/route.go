@@ -15,7 +15,9 @@ func (t *turn) absorbRoute(r *RouteStatus) {
 	found, known := t.read(r.Name)
 	if seen.Found.State == traffic.Failed {
 		r.Unread = true
-		t.trouble(r, "cannot be read: "+seen.Found.Err)
+		if !r.Whole || len(seen.Broken) == 0 { // else it is named with what is left
+			t.trouble(r, "cannot be read: "+seen.Found.Err)
+		}
 	}
 	t.absorbBroken(r, seen, known)
 	if !known {
@@ -73,7 +75,7 @@ func (t *turn) absorbResult(r *RouteStatus, res *Result) bool {
 	case Partly:
 		t.partly(r, *res)
 	case Denied:
-		told := r.Whole && r.Trouble == res.Err
+		told := r.Whole && w.Share == traffic.None // once, however long it lasts
 		t.failed(r, res.Err)
 		w.Tries = max(w.Tries, riseTries)
 		if w.Share == traffic.None {

@@ -51,7 +51,7 @@ func mutantsOfParts() []Mutant {
 		},
 		{
 			Name: "what is left is forgotten", Broken: "What cannot be written is tried once, and not again.",
-			Breaks: []string{"liveness"},
+			Breaks: []string{"rollback in time", "liveness"},
 			Step: stepping(func(_ engine.Status, _ engine.Observation, after *engine.Status, intents []engine.Intent) []engine.Intent {
 				if after.Phase == engine.Partial {
 					for i := range after.Routes {
