@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -91,7 +92,7 @@ func (t *turn) obeyPause(c Command) (string, bool) {
 	switch p := t.status.Phase; {
 	case p.Ended():
 		return "nothing moves that could be paused: " + t.stands(), false
-	case p == RollingBack:
+	case p.TakingBack():
 		return "a rollback is never paused", false
 	case p == Paused:
 		return "it is paused already: " + t.status.Reason, false
@@ -167,15 +168,21 @@ func (t *turn) obeyTakeBack(c Command) (string, bool) {
 	if why := t.status.WhyFinal(t.spec.Name); why != "" {
 		return why, false
 	}
-	if t.status.Phase == RollingBack {
-		return "it is being rolled back already", true
+	text := "it is being rolled back already"
+	if !t.status.Phase.TakingBack() {
+		text = "everything goes back to " + t.spec.Source
+		if c.Attempt != 0 && c.Attempt != t.status.Attempt {
+			text += fmt.Sprintf(", though it was given for attempt %d", c.Attempt)
+		}
+		t.rollBack("asked for by %s", c.By)
 	}
-	other := ""
-	if c.Attempt != 0 && c.Attempt != t.status.Attempt {
-		other = fmt.Sprintf(", though it was given for attempt %d", c.Attempt)
+	if why := t.leaveOut(c); why != "" {
+		return why, false
 	}
-	t.rollBack("asked for by %s", c.By)
-	return "everything goes back to " + t.spec.Source + other, true
+	if len(c.Without) > 0 {
+		text += ", without " + strings.Join(c.Without, " and ")
+	}
+	return text, true
 }
 
 // obeyRetry begins a new attempt after an end that was not Complete.
@@ -199,6 +206,7 @@ func (t *turn) obeyRetry(c Command) (string, bool) {
 		r.Want, r.Written, r.Drift, r.Agreed, r.Trouble = nil, nil, nil, nil, ""
 		r.Past, r.Reasserted, r.OursHeld = nil, 0, 0
 		r.Restored = nil // it is converted again when it rises
+		r.Broken, r.Gone, r.Refused, r.Whole, r.Again = nil, false, nil, false, Again{}
 	}
 	t.status.Evidence.Last, t.status.Evidence.Services = old.Evidence.Last, old.Evidence.Services
 	t.enter(Pending, "attempt %d, asked for by %s", t.status.Attempt, c.By)
@@ -223,6 +231,8 @@ func (p Phase) words() string {
 		return "paused"
 	case RollingBack:
 		return "rolling back"
+	case Partial:
+		return "partly rolled back"
 	case RolledBack:
 		return "rolled back"
 	case Soaking:

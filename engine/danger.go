@@ -8,13 +8,13 @@ import (
 )
 
 // endangered leaves the phase if something speaks against going on: a target
-// that is worse or cannot be seen, somebody else's hand on a route, the
-// deadline. It returns true if it did.
+// that is worse or cannot be seen, a part of a route that cannot be moved any more,
+// somebody else's hand on a route, the deadline. It returns true if it did.
 func (t *turn) endangered() bool {
 	if t.degradedOrBlind() {
 		return true
 	}
-	return t.drifting() || t.overdue()
+	return t.broken() || t.drifting() || t.overdue()
 }
 
 // degradedOrBlind takes back, or stops for an operator, when the evidence says
@@ -106,7 +106,9 @@ func (t *turn) rollBack(format string, args ...any) {
 		if r.Want != nil && r.Want.Share != traffic.None {
 			r.Want = nil // the read-back of the write that follows would show it
 		}
+		r.Refused, r.Whole, r.Again = nil, false, Again{}
 	}
+	t.status.Without = nil
 	t.status.Cause = fmt.Sprintf(format, args...)
 	t.enter(RollingBack, format, args...)
 }

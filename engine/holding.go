@@ -32,6 +32,11 @@ func (t *turn) heldEnough() bool {
 	if !t.healthyEnough() || !t.convinced() {
 		return false
 	}
+	if r := t.brokenRoute(); r != nil {
+		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
+		t.reason("held long enough, but route %s cannot be moved as a whole: %s", r.Name, few(r.Broken))
+		return false
+	}
 	if r := t.unread(hold); r != nil {
 		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
 		t.reason("route %s was not read%s", r.Name, colon(r.Trouble))

@@ -17,6 +17,8 @@ type Observation struct {
 type RouteSeen struct {
 	Found   traffic.Reading[Found]      `json:"found"`
 	Fatal   bool                        `json:"fatal,omitempty"`  // reading failed in a way that repetition does not cure
+	Broken  []Part                      `json:"broken,omitempty"` // parts that cannot be moved, beside those of Found; of a reading that failed, all of them
+	Shares  map[string]traffic.Share    `json:"-"`                // of each part of Found, where they differ
 	Settled traffic.Reading[Settlement] `json:"settled"`          // of the status's Written
 	Result  *Result                     `json:"result,omitempty"` // of the write that the last turn asked for
 	Held    time.Time                   `json:"held,omitzero"`    // not asked until then, by our own hand; nothing is said of the route
@@ -39,6 +41,7 @@ const (
 	Refused  Outcome = "refused"  // not done; may be tried again
 	Held     Outcome = "held"     // not sent, by our own hand, or nobody was signed in: no try, and says nothing of the route
 	Denied   Outcome = "denied"   // not done, and trying again does not help
+	Partly   Outcome = "partly"   // taken back but for the parts in Left, which somebody must mend
 )
 
 // Result is what the data plane said about a write.
@@ -50,7 +53,9 @@ type Result struct {
 	Note    string        `json:"note,omitempty"`
 	At      time.Time     `json:"at,omitzero"`
 	Err     string        `json:"err,omitempty"`
-	RetryAt time.Time     `json:"retryAt,omitzero"` // when it is worth asking again, if Held
+	RetryAt time.Time     `json:"retryAt,omitzero"`  // when it is worth asking again, if Held
+	Left    []Part        `json:"left,omitempty"`    // the parts that were not written, if Partly or Denied
+	Changed bool          `json:"changed,omitempty"` // some others were, if Partly: they had not been at 0
 }
 
 // Interval is what both sides of one service answered until To. Each side's
@@ -92,4 +97,8 @@ type Command struct {
 	Attempt   int   `json:"attempt,omitempty"`
 	Step      int   `json:"step,omitempty"` // counted from 1
 	Situation int64 `json:"situation,omitempty"`
+
+	// Without names parts and routes that TakeBack is done without, once they are
+	// found to be gone.
+	Without []string `json:"without,omitempty"`
 }

@@ -14,6 +14,10 @@ func (t *turn) pending() {
 			t.enter(Failed, "route %s %s; nothing was changed", r.Name, r.Trouble)
 			return
 		}
+		if len(t.seen.Routes[r.Name].Broken) > 0 {
+			t.enter(Failed, "route %s cannot be moved as a whole: %s; nothing was changed", r.Name, few(r.Broken))
+			return
+		}
 	}
 	e := t.status.Evidence
 	users := !t.spec.Gate.Signals || e.usersSeen() && e.fresh(t.spec.Gate, false, t.now)

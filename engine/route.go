@@ -15,11 +15,15 @@ func (t *turn) absorbRoute(r *RouteStatus) {
 	found, known := t.read(r.Name)
 	if seen.Found.State == traffic.Failed {
 		r.Unread = true
-		t.trouble(r, "cannot be read: "+seen.Found.Err)
+		if !r.Whole || len(seen.Broken) == 0 { // else it is named with what is left
+			t.trouble(r, "cannot be read: "+seen.Found.Err)
+		}
 	}
+	t.absorbBroken(r, seen, known)
 	if !known {
 		return
 	}
+	found = r.absorbRefused(found, seen.Shares)
 	r.Seen, r.Unread = &found, false
 	if r.Want == nil && seen.Settled.State != traffic.Failed {
 		r.Trouble = ""
@@ -68,10 +72,18 @@ func (t *turn) absorbResult(r *RouteStatus, res *Result) bool {
 	case Refused:
 		t.failed(r, res.Err)
 		t.note("write", r.Name, "%s: %s not written: %s", r.Name, w.Share, res.Err)
+	case Partly:
+		t.partly(r, *res)
 	case Denied:
+		told := r.Whole && w.Share == traffic.None // once, however long it lasts
 		t.failed(r, res.Err)
 		w.Tries = max(w.Tries, riseTries)
-		t.note("write", r.Name, "%s: %s not written: %s", r.Name, w.Share, res.Err)
+		if w.Share == traffic.None {
+			t.wholly(r, *res)
+		}
+		if !told {
+			t.note("write", r.Name, "%s: %s not written: %s", r.Name, w.Share, res.Err)
+		}
 	default:
 		t.failed(r, res.Err)
 		t.doubt(r)
@@ -107,6 +119,7 @@ func (t *turn) done(r *RouteStatus, w Written) {
 	}
 	r.replaced()
 	r.Written, r.Want, r.Drift, r.Agreed, r.Trouble = &w, nil, nil, nil, ""
+	r.Refused, r.Whole, r.Again = nil, false, Again{}
 	r.LookAt = t.now
 }
 
@@ -119,6 +132,8 @@ func (t *turn) resolveLost(r *RouteStatus) {
 	w, seen := r.Want, r.Seen
 	same := seen.Low == w.Low && seen.High == w.High
 	switch {
+	case w.Share == traffic.None && len(r.Broken)+len(r.Refused) > 0: // which no reading shows to be at 0
+		// due again
 	case seen.is(w.Share) && (w.Doubt || w.Share == traffic.None), w.Doubt && t.roundedTo(r):
 		t.done(r, Written{ID: w.ID, Wanted: w.Share, Share: seen.High, At: t.now, Note: FoundByReading})
 		t.note("write", r.Name, "%s: found at %s when read back", r.Name, seen.High)

@@ -26,12 +26,13 @@ import (
 //	run DURATION                  let time pass
 //	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, expired, unreadable, never-settles, late=SHARE, cap=SHARE, ok,
 //	                              late-write=8s (the next write arrives so much later), partial (the next write changes some names),
+//	                              gone, name-deleted, name-refused (all of it; or the name api.example.com of two),
 //	                              stale=5s (reads are that much behind), settles=2s
 //	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed counted [service=web]
 //	signal ok|unreachable|no-target|no-source|none|skewed|restarting [service=web]
 //	intrude NAME SHARE [OWNER [perhaps|probably|surely]]   SHARE may be 10%..50%, different in its names
 //	race NAME SHARE [OWNER...]    the same, between the look and the next write
-//	command VERB [step=N] [seen|unbound]   pause, resume, approve, rollback, retry; about what is there now, or was at "see"
+//	command VERB [step=N] [without=NAME] [seen|unbound]   pause, resume, approve, rollback, retry; about what is there now, or was at "see"
 //	see                           an operator looks at the status
 //	touch NAME                    somebody else's change to something that is not the share
 //	away DURATION                 let time pass without anybody who watches
@@ -117,6 +118,8 @@ func (w *world) order(t *testing.T, args []datadriven.CmdArg) {
 		switch a.Key {
 		case "step":
 			c.Step, _ = strconv.Atoi(a.Vals[0])
+		case "without":
+			c.Without = a.Vals
 		case "seen":
 			saw = w.saw
 		case "unbound":
@@ -175,7 +178,14 @@ func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
 		l.stale = span(t, a.Vals[0])
 	case "settles":
 		l.settles = span(t, a.Vals[0])
+	case "gone":
+		l.spoil(w.now, "gone")
+	case "name-deleted":
+		l.spoil(w.now, "deleted")
+	case "name-refused":
+		l.spoil(w.now, "refused")
 	case "ok":
+		l.spoil(w.now, "")
 		l.lateWrite, l.partial, l.stale = 0, 0, 0
 		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles, l.expired = 0, 0, 0, false, false, false, false
 	default:

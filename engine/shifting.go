@@ -84,6 +84,11 @@ func (t *turn) mayRise() bool {
 		t.reason("not rising: %s", v.Text)
 		return false
 	}
+	if r := t.brokenRoute(); r != nil {
+		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
+		t.reason("route %s cannot be moved as a whole: %s", r.Name, few(r.Broken))
+		return false
+	}
 	if r := t.unread(0); r != nil {
 		t.again = t.seen.Routes[r.Name].Found.State == traffic.Unknown
 		t.reason("route %s was not read%s", r.Name, colon(r.Trouble))

@@ -20,6 +20,7 @@ const (
 	WaitingForApproval Phase = "WaitingForApproval" // held long enough, an operator must say yes
 	Paused             Phase = "Paused"             // nothing rises until an operator resumes
 	RollingBack        Phase = "RollingBack"        // shares are on their way to 0
+	Partial            Phase = "Partial"            // 0 on everything that can be written, and the rest is named and tried again
 	RolledBack         Phase = "RolledBack"         // 0 on every route, settled and read back
 	Soaking            Phase = "Soaking"            // everything on the target, watched
 	Complete           Phase = "Complete"           // soaked, settled and read back
@@ -66,6 +67,7 @@ type Status struct {
 	Degraded   time.Time     `json:"degraded,omitzero"`    // when this attempt was found worse; zero if it was not
 	Answers    []Answer      `json:"answers,omitempty"`    // of the latest commands, oldest first
 	Consumed   []string      `json:"consumed,omitempty"`   // IDs of commands in a status of before there were answers
+	Without    []Waiver      `json:"without,omitempty"`    // what an operator has left out of the rollback
 	LiveAgreed traffic.Share `json:"liveAgreed,omitempty"` // the highest share found before the first write that an operator agreed to start from
 	Sequence   int64         `json:"sequence"`             // number of writes asked for, makes their IDs unique
 }
@@ -86,6 +88,12 @@ type RouteStatus struct {
 	Unread    bool      `json:"unread,omitempty"`   // it could not be read when it was looked at last
 	Restored  *Restored `json:"restored,omitempty"` // what an operator has made of it since its end
 
+	Broken  []Part `json:"broken,omitempty"`  // parts that cannot be moved, as it was read last
+	Gone    bool   `json:"gone,omitempty"`    // it could not be read for that: they are all that it has
+	Refused []Part `json:"refused,omitempty"` // parts that the last try to take it back could not bring to 0
+	Whole   bool   `json:"whole,omitempty"`   // they are all that it has
+	Again   Again  `json:"again,omitzero"`    // when they are tried again, if not all
+
 	Reasserted int           `json:"reasserted,omitempty"` // how often it was written again in this attempt, or since an operator resumed
 	OursHeld   time.Duration `json:"oursHeld,omitempty"`   // Status.Held when it was last read as written
 }
@@ -96,6 +104,7 @@ type Found struct {
 	High    traffic.Share  `json:"high"`
 	Version string         `json:"version,omitempty"`
 	Weights string         `json:"weights,omitempty"` // in words
+	Parts   int            `json:"parts,omitempty"`   // how many parts Low and High are of, where it has names
 	Owner   *traffic.Owner `json:"owner,omitempty"`   // the surest of those who write its weights besides us
 	At      time.Time      `json:"at,omitzero"`
 }
@@ -136,6 +145,7 @@ type Written struct {
 	Settled   bool          `json:"settled,omitempty"`
 	SettledAt time.Time     `json:"settledAt,omitzero"`
 	Pending   string        `json:"pending,omitempty"` // what settling waits for
+	Left      []string      `json:"left,omitempty"`    // parts that it does not stand for, because they could not be written
 	Due       time.Time     `json:"due,omitzero"`      // when it settles at the latest; zero if nobody knows
 }
 
@@ -147,7 +157,7 @@ func (s Status) clone() Status {
 		r.Original, r.Seen, r.Want, r.Written, r.Drift = copied(r.Original), copied(r.Seen), copied(r.Want), copied(r.Written), copied(r.Drift)
 		r.Agreed = copied(r.Agreed)
 	}
-	s.Answers = slices.Clone(s.Answers)
+	s.Answers, s.Without = slices.Clone(s.Answers), slices.Clone(s.Without)
 	s.Evidence.Intervals = slices.Clone(s.Evidence.Intervals)
 	s.Evidence.Services = slices.Clone(s.Evidence.Services)
 	if s.Analysis != nil {
@@ -197,6 +207,9 @@ func (r RouteStatus) exposed() traffic.Share {
 	}
 	if r.Seen != nil {
 		high = max(high, r.Seen.High)
+	}
+	for _, p := range slices.Concat(r.Broken, r.Refused) {
+		high = max(high, p.Share)
 	}
 	return high
 }

@@ -103,7 +103,7 @@ func (t *turn) phase() {
 		t.waitingForApproval()
 	case Paused:
 		t.paused()
-	case RollingBack:
+	case RollingBack, Partial:
 		t.rollingBack()
 	case Soaking:
 		t.soaking()
@@ -282,6 +282,9 @@ func (t *turn) lookEvery(r *RouteStatus) time.Duration {
 	every := t.specOf(r.Name).LookEvery
 	if every <= 0 {
 		every = time.Second
+	}
+	if t.status.Phase == Partial && (r.Whole || r.Want == nil) && (r.Written == nil || r.Written.Settled) {
+		return max(every, lookCalmly) // what is left may take days; each try to write it looks as well
 	}
 	awaited := t.status.Phase == RollingBack || r.Want != nil || r.Seen == nil || r.Trouble != "" || r.Written != nil && !r.Written.Settled
 	awaited = awaited || t.status.Verdict.Why == Missplit // which somebody else's share explains

@@ -35,7 +35,7 @@ func (s *Status) earlier(by time.Duration) {
 	}
 	for i := range s.Routes {
 		r := &s.Routes[i]
-		times = append(times, &r.LookAt, &r.LateUntil)
+		times = append(times, &r.LookAt, &r.LateUntil, &r.Again.Next)
 		for _, f := range []*Found{r.Original, r.Seen, r.Drift, r.Agreed} {
 			if f != nil {
 				times = append(times, &f.At)

@@ -62,6 +62,8 @@ type lever struct {
 	denied, unread bool
 	expired        bool // credentials: nothing is written
 	neverSettles   bool
+	bad            string        // what is wrong with one of its names, api.example.com: refused or deleted; or gone, of all of it
+	badShare       traffic.Share // what that name has
 	late           traffic.Share // a write that arrives late
 	lateAt         time.Time
 	lateWrite      time.Duration // the next write arrives that much later, without a reply
@@ -197,12 +199,16 @@ func (w *world) observe() Observation {
 		l := w.levers[name]
 		l.tick(w.now)
 		rs := seen.Routes[name]
-		if l.unread {
+		if l.bad == "gone" {
+			rs.Found = traffic.FailedAt[Found](errors.New("there is no such rule"), w.now)
+			rs.Broken, rs.Fatal = l.left(), true
+		} else if l.unread {
 			rs.Found = traffic.FailedAt[Found](errors.New("connection refused"), w.now)
 		} else {
 			l.read = w.now
 			shown := l.shown(w.now)
 			rs.Found = traffic.KnownAt(Found{Low: shown.low, High: shown.share, Version: fmt.Sprint("v", shown.version), Owner: shown.owner, At: w.now}, w.now)
+			l.showBad(&rs)
 			if r := w.route(name); r != nil && r.Written != nil && !r.Written.Settled {
 				done := !l.neverSettles && w.now.Sub(l.written) >= l.settles
 				rs.Settled = traffic.KnownAt(Settlement{Done: done, Pending: "not INSYNC yet"}, w.now)
@@ -346,6 +352,9 @@ func (w *world) apply(in Write) *Result {
 	case in.IfVersion != "" && in.IfVersion != fmt.Sprint("v", l.version):
 		res.Outcome, res.Err = Refused, "changed by somebody else since it was read"
 		return res
+	}
+	if l.bad != "" {
+		return l.applyBad(w.now, in, res)
 	}
 	goal := min(in.Share, l.cap)
 	l.written, l.last = w.now, in.ID

@@ -59,7 +59,8 @@ type Features struct {
 
 // Snapshot is what a route looks like in the data plane.
 type Snapshot struct {
-	Parts    []Part          `json:"parts"`              // one per name; a lever without names has one part
+	Parts    []Part          `json:"parts"`              // one per name that can be moved; a lever without names has one part
+	Broken   []PartProblem   `json:"broken,omitempty"`   // the names that cannot be moved
 	Version  string          `json:"version"`            // changes whenever anything that a write replaces has changed
 	Owners   []traffic.Owner `json:"owners,omitempty"`   // who writes the weights besides the migration, as far as the data plane tells
 	Warnings []string        `json:"warnings,omitempty"` // what an operator should know, such as stickiness that outlives a weight
@@ -140,7 +141,9 @@ type Settlement struct {
 type Driver interface {
 	// Features describes the route; it may read the data plane.
 	Features(ctx context.Context, route Ref) (Features, error)
-	// Read returns the present state and never modifies anything.
+	// Read returns the present state and never modifies anything. A part that cannot
+	// be moved is named in Snapshot.Broken beside the others; only a route of which
+	// no part can be moved gives an error, with the parts in Error.Left.
 	Read(ctx context.Context, route Ref) (Snapshot, error)
 	// Write brings the route to the change's share, rounded down to what the
 	// data plane can express, and keeps every entry that is not the migration's.
@@ -148,6 +151,12 @@ type Driver interface {
 	// because nothing is overwritten: so a write can be repeated safely. A share
 	// above 0 that would be rounded to 0 gives ErrInexact. From Change.NotAfter on
 	// it gives ErrExpired and sends nothing more that modifies.
+	//
+	// One part that cannot be moved refuses the whole change before anything is
+	// sent, unless the change takes back: of a share of 0 without a version every
+	// part is written that can be, whatever becomes of the others. Error.Left then
+	// names the rest, and the receipt is that of what is at 0; it is empty if
+	// nothing is.
 	Write(ctx context.Context, change Change) (Receipt, error)
 	// Settled reports whether the written weights are the only ones in use. A
 	// route that no longer has the receipt's share gives ErrConflict. A receipt

@@ -64,14 +64,15 @@ func (e Effect) String() string {
 // Error is what every method of a Driver returns on failure. Its text follows
 // the house form: what was attempted, on what: why; what was changed; what to do.
 type Error struct {
-	Op      string // "alb: set weights", "route53: read records"
-	On      string // the name, rule or zone
-	Kind    error  // one of the sentinels
-	Cause   error  // what the data plane said; may be nil
-	Effect  Effect // of a write; EffectNothing for reads
-	Changed []string
-	Advice  string    // what to do; may be empty
-	RetryAt time.Time // before which it is of no use to ask again; zero if nobody knows
+	Op      string        // "alb: set weights", "route53: read records"
+	On      string        // the name, rule or zone
+	Kind    error         // one of the sentinels
+	Cause   error         // what the data plane said; may be nil
+	Effect  Effect        // of a write; EffectNothing for reads
+	Changed []string      // of EffectPartial, and as far as known of EffectUnknown
+	Left    []PartProblem // the parts that were not changed, or cannot be read, each with its reason; empty where it is all of them for one reason
+	Advice  string        // what to do; may be empty
+	RetryAt time.Time     // before which it is of no use to ask again; zero if nobody knows
 }
 
 // Error implements error.
@@ -81,9 +82,12 @@ func (e *Error) Error() string {
 		text += ": " + e.Cause.Error()
 	}
 	if e.Effect == EffectPartial {
-		text += fmt.Sprintf("; %d changed: %v", len(e.Changed), e.Changed)
+		text += fmt.Sprintf("; %d changed: %s", len(e.Changed), fewOf(e.Changed))
 	} else {
 		text += "; " + e.Effect.String()
+	}
+	if len(e.Left) > 1 || len(e.Left) == 1 && e.Left[0].Text != e.Advice {
+		text += fmt.Sprintf("; %d not: %s", len(e.Left), DescribeLeft(e.Left))
 	}
 	if e.Advice != "" {
 		text += "; " + e.Advice

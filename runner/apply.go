@@ -82,6 +82,7 @@ func (r *run) write(ctx context.Context, w engine.Write, decided time.Time) Effe
 		if errors.Is(err, router.ErrSignedOut) {
 			effect.Result.RetryAt = r.Clock.Now().Add(signInPause)
 		}
+		partly(&effect.Result, receipt, err)
 		return effect
 	}
 	effect.Receipt = &receipt
@@ -186,6 +187,8 @@ func (e Effect) Sentence() string {
 	switch e.Result.Outcome {
 	case engine.Accepted:
 		return text + e.Result.Share.String() + " written in " + e.Took.Round(time.Millisecond).String()
+	case engine.Partly:
+		return text + "not written to all of it: " + e.Result.Err
 	case engine.Lost:
 		return text + "nobody knows: " + e.Result.Err
 	default:

@@ -12,7 +12,7 @@ import (
 
 // CommandOf returns a command of the store as the engine reads it.
 func CommandOf(c store.Command) engine.Command {
-	return engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.Signed(), At: c.At, Attempt: c.Attempt, Step: c.Step, Situation: c.Situation}
+	return engine.Command{ID: c.ID, Verb: engine.Verb(c.Kind), By: c.Signed(), At: c.At, Attempt: c.Attempt, Step: c.Step, Situation: c.Situation, Without: without(c.Without)}
 }
 
 // comesBack reports whether there is an order without an answer, or a rollback that is

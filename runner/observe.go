@@ -107,7 +107,7 @@ func (r *run) startLooks(ctx context.Context) {
 
 // startCount begins to ask the signals, which taking back does not need.
 func (r *run) startCount(ctx context.Context) {
-	if r.status.Phase != engine.RollingBack {
+	if !r.status.Phase.TakingBack() {
 		r.looking.startCount(func() ([]engine.Interval, error) { return r.count(ctx) })
 	}
 }
@@ -141,15 +141,19 @@ func (r *run) look(ctx context.Context, route Route, written *engine.Written) en
 	}
 	if err != nil {
 		return engine.RouteSeen{
-			Found: traffic.FailedAt[engine.Found](err, at),
-			Fatal: errors.Is(err, router.ErrDenied) || errors.Is(err, router.ErrNotFound) || errors.Is(err, router.ErrNotOwned),
+			Found:  traffic.FailedAt[engine.Found](err, at),
+			Broken: broken(err),
+			Fatal:  errors.Is(err, router.ErrDenied) || errors.Is(err, router.ErrNotFound) || errors.Is(err, router.ErrNotOwned),
 		}
 	}
-	seen := engine.RouteSeen{Found: traffic.KnownAt(found(snapshot, at), at)}
+	seen := engine.RouteSeen{Found: traffic.KnownAt(found(snapshot, at), at), Broken: parts(snapshot.Broken), Shares: shares(snapshot)}
+	if len(route.Ref.Names) > 0 {
+		seen.Found.Value.Parts = len(snapshot.Parts)
+	}
 	if written == nil {
 		return seen
 	}
-	settlement, err := route.Driver.Settled(ctx, router.Receipt{ChangeID: written.ID, Route: route.Ref, Share: written.Share, Token: written.Token, At: written.At})
+	settlement, err := route.Driver.Settled(ctx, router.Receipt{ChangeID: written.ID, Route: covering(route.Ref, written, snapshot.Broken), Share: written.Share, Token: written.Token, At: written.At})
 	if until, held := router.HeldBack(err); held {
 		seen.Held = until
 		return seen

@@ -119,6 +119,7 @@ func (c *checker) stepped(p *process, before engine.Status, seen engine.Observat
 		return // it goes by a memory of its own
 	}
 	c.promised(p, before, seen, after, intents)
+	c.parts(p, before, seen, after)
 	c.policies(p, before, seen, after)
 	if before.Phase.Ended() && after.Phase != before.Phase && len(seen.Commands) == 0 {
 		c.fail("ends stay ends", "%s became %s without a command", before.Phase, after.Phase)
@@ -161,13 +162,13 @@ func (c *checker) intended(p *process, after engine.Status, w engine.Write) {
 // tookBack states that the decision to take back is carried out at once, and
 // begins to watch how long it takes.
 func (c *checker) tookBack(before, after engine.Status, intents []engine.Intent) {
-	if after.Phase != engine.RollingBack {
+	if !after.Phase.TakingBack() {
 		if after.Phase != before.Phase {
 			c.takingAt = never
 		}
 		return
 	}
-	if before.Phase == engine.RollingBack {
+	if before.Phase.TakingBack() {
 		return
 	}
 	for _, r := range after.Routes {
@@ -191,17 +192,29 @@ const wayBack = 12*time.Second + 15*time.Second + latest + 10*time.Second
 
 // backBy states that everything is back in time.
 func (c *checker) backBy(since time.Duration) {
-	if c.takingAt != since || since == never || c.phase != engine.RollingBack {
+	if c.takingAt != since || since == never || !c.phase.TakingBack() {
 		return
 	}
 	if due := c.calm + wayBack; due > c.now || len(c.running) == 0 {
 		c.at(max(due, c.now+time.Second), func() { c.backBy(since) })
 		return
 	}
+	again := false
 	for _, l := range c.levers {
-		if l.high() > traffic.None {
-			c.fail("rollback in time", "%s is at %s, %s after the levers answered again", l.ref.Name, l.high(), clock(c.now-max(c.calm, since)))
+		for n, part := range l.parts {
+			switch {
+			case l.stuck(n):
+				again = true
+			case part.Share() == traffic.None:
+			case l.stuck(l.broken.which) || slices.ContainsFunc(c.levers, func(o *lever) bool { return o.stuck(o.broken.which) }):
+				c.fail("one bad part stops no other", "part %d of %s is at %s, %s after the levers answered again", n, l.ref.Name, part.Share(), clock(c.now-max(c.calm, since)))
+			default:
+				c.fail("rollback in time", "%s is at %s, %s after the levers answered again", l.ref.Name, l.high(), clock(c.now-max(c.calm, since)))
+			}
 		}
+	}
+	if again {
+		c.at(c.now+wayBack, func() { c.backBy(since) })
 	}
 }
 
@@ -229,6 +242,9 @@ func (c *checker) truly(p *process, share traffic.Share) {
 	}
 	for i, l := range c.levers {
 		known := p.knows.reading(i)
+		if share == traffic.None && c.waived(p, l) && l.stuck(l.broken.which) {
+			continue // what is gone, an operator has left out
+		}
 		if known.at == never || c.now-known.at > c.moment(i) {
 			c.fail("an end is read back", "%s is said without having read %s", p.knows.decided.Phase, l.ref.Name)
 			continue

@@ -88,7 +88,7 @@ func (c *Coverage) MarshalJSON() ([]byte, error) {
 }
 
 // headings are the phases as the table abbreviates them, in the order of Phases.
-var headings = []string{"pend", "shift", "hold", "appr", "soak", "pause", "back", "taken", "compl", "fail"}
+var headings = []string{"pend", "shift", "hold", "appr", "soak", "pause", "back", "part", "taken", "compl", "fail"}
 
 // Table says how often each fault was met in each phase, in the columns of a
 // terminal. "·" cannot be met, "0!" could and was not.

@@ -32,10 +32,10 @@ func TestCoverageTable(t *testing.T) {
 	if len(rows) != len(Kinds()) {
 		t.Errorf("%d of %d faults have a row:\n%s", len(rows), len(Kinds()), table)
 	}
-	if got, want := rows[ReplyLost.String()], "· 0! · · · · 1 · · ·"; got != want {
+	if got, want := rows[ReplyLost.String()], "· 0! · · · · 1 0! · · ·"; got != want {
 		t.Errorf("%q: %q, want %q", ReplyLost, got, want)
 	}
-	if got, want := rows[Kill.String()], "0! 1234 0! 0! 0! 0! 0! · · ·"; got != want {
+	if got, want := rows[Kill.String()], "0! 1234 0! 0! 0! 0! 0! 0! · · ·"; got != want {
 		t.Errorf("%q: %q, want %q", Kill, got, want)
 	}
 	if len(headings) != len(Phases()) {

@@ -26,6 +26,8 @@ const (
 	StaleRead
 	SlowCalls
 	SlowSettling
+	NameRefused
+	RouteGone
 
 	// What goes wrong with the store.
 	SaveBefore
@@ -96,6 +98,8 @@ var kindNames = [kinds]string{
 	StaleRead:     "stale read",
 	SlowCalls:     "slow calls",
 	SlowSettling:  "slow propagation",
+	NameRefused:   "one name refused",
+	RouteGone:     "one route gone",
 	SaveBefore:    "save fails before it is durable",
 	SaveAfter:     "save fails after it is durable",
 	DiskFull:      "disk full",
@@ -169,7 +173,7 @@ func Kinds() []Kind {
 // Phases lists the phases in the order of the tables.
 func Phases() []engine.Phase {
 	return []engine.Phase{
-		engine.Pending, engine.Shifting, engine.Holding, engine.WaitingForApproval, engine.Soaking, engine.Paused, engine.RollingBack,
+		engine.Pending, engine.Shifting, engine.Holding, engine.WaitingForApproval, engine.Soaking, engine.Paused, engine.RollingBack, engine.Partial,
 		engine.RolledBack, engine.Complete, engine.Failed,
 	}
 }
@@ -178,12 +182,12 @@ func Phases() []engine.Phase {
 // writes no write is lost; what has ended runs no process, until an operator wants
 // something.
 func CanMeet(k Kind, p engine.Phase) bool {
-	writes := p == engine.Shifting || p == engine.RollingBack
+	writes := p == engine.Shifting || p.TakingBack()
 	switch k {
 	case ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError:
 		return writes
 	case Blind, Gap, Swallow, Resets, Skew, SlowData: // nobody asks while taking back
-		return !p.Ended() && p != engine.RollingBack
+		return !p.Ended() && !p.TakingBack()
 	case OrderRollback, RollbackHere, OrderTwice, OrderPause, OrderResume, OrderApprove, OrderRetry, ApprovalTwice, OrderLate, Raise, Lower, Reapply, Touch, ForeignFile:
 		return true
 	default:

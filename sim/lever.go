@@ -34,6 +34,7 @@ type lever struct {
 	told        int           // the newest version whose token somebody has got, who can ask what became of it
 	teller      *process      // who got it
 	by          *process      // whose write arrived last
+	broken      breakage      // what cannot be moved of it
 }
 
 // state is a lever as it was from a moment on.
@@ -216,6 +217,10 @@ func (d *driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 		d.bite(ReadError)
 		return router.Snapshot{}, d.fail("read", router.ErrUnavailable, errReset, router.EffectNothing)
 	}
+	if l.gone() {
+		d.bite(RouteGone)
+		return router.Snapshot{}, d.fail("read", router.ErrNotFound, nil, router.EffectNothing)
+	}
 	s := l.asOf(d.staleness())
 	d.effect()
 	d.check.read(d.process, l, s)
@@ -227,7 +232,7 @@ func (d *driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 		}
 		out.Parts[i] = part
 	}
-	return out, nil
+	return d.unshown(out), nil
 }
 
 // staleness is how far behind a read is.
@@ -252,9 +257,16 @@ func (d *driver) Settled(ctx context.Context, receipt router.Receipt) (router.Se
 		d.bite(ReadError)
 		return router.Settlement{}, d.fail("see whether it settled", router.ErrUnavailable, errReset, router.EffectNothing)
 	}
+	if l.gone() {
+		d.bite(RouteGone)
+		return router.Settlement{}, d.fail("see whether it settled", router.ErrNotFound, nil, router.EffectNothing)
+	}
 	s := l.asOf(d.staleness())
 	d.effect()
-	for _, p := range s.parts {
+	for i, p := range s.parts {
+		if l.Names > 0 && !slices.Contains(receipt.Route.Names, l.ref.Names[i]) {
+			continue
+		}
 		if p.Share() != receipt.Share {
 			return router.Settlement{}, d.fail("see whether it settled", router.ErrConflict, errors.New("it has another share"), router.EffectNothing)
 		}
@@ -283,7 +295,18 @@ func (d *driver) Write(ctx context.Context, c router.Change) (router.Receipt, er
 	if err != nil {
 		return router.Receipt{}, err
 	}
+	if l.gone() {
+		d.bite(RouteGone)
+		return router.Receipt{}, d.fail(op, router.ErrNotFound, nil, router.EffectNothing)
+	}
 	seen := l.version
+	bad, is := l.badName()
+	if is {
+		d.bite(NameRefused)
+	}
+	if is && (c.Share > traffic.None || c.IfVersion != "") {
+		return router.Receipt{}, d.leftOver(bad, nil)
+	}
 	if err := d.compared(c, l.parts, seen); err != nil {
 		d.check.refused(d.process, l, c)
 		return router.Receipt{}, err
@@ -295,13 +318,20 @@ func (d *driver) Write(ctx context.Context, c router.Change) (router.Receipt, er
 	if !c.NotAfter.IsZero() && d.wall().After(c.NotAfter) {
 		return router.Receipt{}, d.fail(op, router.ErrExpired, nil, router.EffectNothing)
 	}
-	if slices.Equal(parts, l.parts) { // whoever wrote it, it is what we want
+	if is {
+		parts[bad] = untouched
+	}
+	if slices.Equal(l.resolved(parts), l.parts) { // whoever wrote it, it is what we want
 		l.asked, l.foreign = c.Share, false
-		return d.receipt(c, share), nil
+		return d.partly(c, d.receipt(c, share), bad, is, false)
 	}
 	l.asked = c.Share
 	d.check.sent(d.process, l, c)
-	return d.send(ctx, c, parts, share, seen)
+	receipt, err := d.send(ctx, c, parts, share, seen)
+	if err != nil {
+		return receipt, err
+	}
+	return d.partly(c, receipt, bad, is, true)
 }
 
 // compared refuses a write that rests on another version than there is.
@@ -420,6 +450,7 @@ func (l *lever) arrive(p *process, c router.Change, parts []router.Pair, seen in
 	if l.Compares && seen != l.version && c.IfVersion != "" {
 		return &router.Error{Op: "sim: set weights", On: l.ref.Name, Kind: router.ErrConflict, Effect: router.EffectNothing}
 	}
+	parts = l.resolved(parts)
 	if slices.Equal(parts, l.parts) {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"watari.dev/engine"
@@ -67,7 +68,7 @@ func (w *world) give(c engine.Command) {
 func (w *world) submit(c engine.Command) error {
 	w.caller, w.outside.offset = w.outside, w.clock
 	err := w.store.Submit(context.Background(), key, store.Command{
-		ID: c.ID, Kind: string(c.Verb), By: c.By, At: c.At, Attempt: c.Attempt, Step: c.Step, Situation: c.Situation,
+		ID: c.ID, Kind: string(c.Verb), By: c.By, At: c.At, Attempt: c.Attempt, Step: c.Step, Situation: c.Situation, Without: strings.Join(c.Without, ","),
 	})
 	if err != nil {
 		w.tell("operator", string(c.Verb)+": "+err.Error())

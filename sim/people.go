@@ -120,6 +120,13 @@ func (w *world) attend(p engine.Phase) {
 		verb = engine.TakeBack
 	case p == engine.Paused:
 		verb = engine.Resume
+	case p == engine.Partial && w.plan.People.Rollback:
+		w.at(w.now+2*w.plan.People.Answer, func() {
+			if w.phase == p && w.entered[p] == entered {
+				w.leaveOut()
+			}
+		})
+		return
 	case p != engine.WaitingForApproval:
 		return
 	}

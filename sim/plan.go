@@ -279,6 +279,19 @@ func (r *draw) faults(p Plan) []Fault {
 			f.After = r.between(0, 90*time.Second)
 		}
 		r.detail(&f)
+		if f.Kind == NameRefused {
+			p.Levers[f.Route].Names = max(2, p.Levers[f.Route].Names)
+		}
+		if (f.Kind == NameRefused || f.Kind == RouteGone) && r.chance(0.6) { // and it is taken back meanwhile
+			f.Phase, f.Nth, f.After = pick(r, engine.Shifting, engine.Holding, engine.Holding, engine.Soaking), 1, r.between(0, 3*time.Second)
+			f.Lasts = r.between(20*time.Second, 150*time.Second)
+			out = append(out, Fault{Kind: OrderRollback, Phase: f.Phase, Nth: 1, After: f.After + r.between(0, 5*time.Second)})
+			if r.chance(0.5) { // and something else goes wrong once only this is left
+				with := Fault{Kind: kinds[r.IntN(len(kinds))], Route: r.IntN(len(p.Levers)), Phase: engine.Partial, Nth: 1, After: r.between(0, 10*time.Second)}
+				r.detail(&with)
+				out = append(out, with)
+			}
+		}
 		if hitsMetrics(f.Kind) {
 			f.Service = r.IntN(1 + len(names(p.Signals)))
 			if r.chance(0.2) { // longer than any plan waits

@@ -13,7 +13,7 @@ import (
 // policies states that what the plan leaves to its author is done as he says: when
 // time is up, when the target cannot be judged, when somebody else writes.
 func (c *checker) policies(p *process, before engine.Status, seen engine.Observation, after engine.Status) {
-	if after.Phase == engine.RollingBack && before.Phase != engine.RollingBack {
+	if after.Phase.TakingBack() && !before.Phase.TakingBack() {
 		c.reasoned(p, after)
 	}
 	if len(seen.Commands) == 0 && before.Phase == after.Phase {

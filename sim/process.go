@@ -254,6 +254,7 @@ func (w *world) spawn(kind string, blind bool) {
 		defer cancel()
 		err := p.main(ctx)
 		p.over = true
+		p.check.stops(p, err)
 		p.silence()
 		if err != nil {
 			p.tell(p.name, "ends: "+err.Error())

@@ -69,13 +69,13 @@ func (c *checker) ordered(p *process, before engine.Status, seen engine.Observat
 	if told > fresh && len(seen.Commands) > 0 {
 		p.knows.twice = fmt.Sprintf("%d orders are obeyed, %d are new", told, fresh)
 	}
-	if n := len(seen.Commands); n > 0 && fresh == n && seen.Commands[n-1].Verb == engine.TakeBack && after.Phase != engine.RollingBack && after.Phase != engine.RolledBack {
+	if n := len(seen.Commands); n > 0 && fresh == n && seen.Commands[n-1].Verb == engine.TakeBack && !after.Phase.TakingBack() && after.Phase != engine.RolledBack {
 		c.fail("taking back is obeyed", "%s was told to take back and is %s", p.name, after.Phase)
 	}
-	if before.Phase == engine.Paused && after.Phase != engine.Paused && after.Phase != engine.RollingBack && after.Phase != engine.RolledBack && len(seen.Commands) == 0 {
+	if before.Phase == engine.Paused && after.Phase != engine.Paused && !after.Phase.TakingBack() && after.Phase != engine.RolledBack && len(seen.Commands) == 0 {
 		c.fail("paused until an operator speaks", "it became %s without one", after.Phase)
 	}
-	if before.Phase == engine.RollingBack && after.Phase != engine.RollingBack && after.Phase != engine.RolledBack &&
+	if before.Phase.TakingBack() && !after.Phase.TakingBack() && after.Phase != engine.RolledBack &&
 		!slices.ContainsFunc(seen.Commands, func(o engine.Command) bool { return o.Verb == engine.Retry }) {
 		c.fail("ends stay ends", "taking back became %s", after.Phase)
 	}
@@ -204,7 +204,7 @@ func (c *checker) accused(after engine.Status) {
 
 // manual states that nobody but an operator takes back where the plan says so.
 func (c *checker) manual(before, after engine.Status, seen engine.Observation) {
-	if before.Phase == engine.RollingBack || after.Phase != engine.RollingBack || !c.plan.Spec.Rollback.Manual {
+	if before.Phase.TakingBack() || !after.Phase.TakingBack() || !c.plan.Spec.Rollback.Manual {
 		return
 	}
 	if !slices.ContainsFunc(seen.Commands, func(o engine.Command) bool { return o.Verb == engine.TakeBack }) {

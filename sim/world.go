@@ -67,6 +67,7 @@ type condition struct {
 	until   time.Duration
 	value   int
 	service int // the only one whose metrics it hits, from 1 on; 0 is all
+	route   int // the lever that it hits, where it hits one
 }
 
 func (c condition) on(now time.Duration) bool { return now < c.until }
@@ -102,7 +103,7 @@ func (w *world) bite(k Kind) {
 	switch k {
 	case DiskFull, Unreadable, SaveBefore, SaveAfter: // taking back needs no store
 		w.check.trouble = w.now
-	case ForeignFile, ReaderStalled: // which is no trouble for whoever trusts no file and waits for no reader
+	case ForeignFile, ReaderStalled, NameRefused, RouteGone: // no trouble for whoever trusts no file, waits for no reader, and lets no lever stop another
 	default:
 		w.disturbed()
 	}
@@ -174,6 +175,7 @@ func (w *world) play() error {
 // heal ends every fault; from now on the migration must come to its end.
 func (w *world) heal() {
 	w.healed = true
+	w.mendAll()
 	w.conditions, w.armed = [kinds]condition{}, nil
 	w.putAllBack()
 	w.disturbed()
@@ -233,6 +235,10 @@ func (w *world) befall(f Fault) {
 		return
 	}
 	c := &w.conditions[f.Kind]
+	if f.Kind == NameRefused || f.Kind == RouteGone {
+		w.breakPart(f)
+		return
+	}
 	c.until, c.value, c.service = max(c.until, w.now+f.Lasts), f.Value, f.Service
 	switch f.Kind {
 	case TargetWorse, TargetSlow, TargetGone, SourceGone, BothFail, PodsDie, NoUsers, Burst:

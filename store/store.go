@@ -77,6 +77,8 @@ type Command struct {
 	Attempt   int   `json:"attempt,omitempty"`
 	Step      int   `json:"step,omitempty"` // counted from 1
 	Situation int64 `json:"situation,omitempty"`
+
+	Without string `json:"without,omitempty"` // of a rollback: the names and routes that it is done without once they are found to be gone, separated by commas
 }
 
 // Signed names who gave a command: its author, and what it says itself where that is

@@ -24,6 +24,7 @@ func Status(w io.Writer, spec engine.Spec, s engine.Status, holder *store.Holder
 	for _, r := range s.Routes {
 		fmt.Fprintf(w, "  route      %s   %s\n", r.Name, standing(r))
 		intruder(w, r)
+		unmoved(w, s, r)
 	}
 	if t := s.Evidence.Total; t.Target.Requests > 0 {
 		fmt.Fprintf(w, "  target     %s in this attempt, %s\n", plural(int(t.Target.Requests), "request"), Harm(spec, s.Evidence))

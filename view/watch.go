@@ -71,7 +71,7 @@ func where(spec engine.Spec, s engine.Status) string {
 		line += fmt.Sprintf("   attempt %d", s.Attempt)
 	}
 	// Before the first rise and on the way back a step's share would mislead.
-	if n := len(spec.Steps); n > 0 && !s.Phase.Ended() && s.Phase != engine.RollingBack && !s.Started.IsZero() {
+	if n := len(spec.Steps); n > 0 && !s.Phase.Ended() && !s.Phase.TakingBack() && !s.Started.IsZero() {
 		i := min(max(s.Step, 0), n-1)
 		line += fmt.Sprintf("   step %d of %d   %s", i+1, n, s.Wanted(spec))
 	}
@@ -129,7 +129,7 @@ func (w *Watch) share() string {
 		}
 	}
 	intended := s.Share()
-	if s.Phase == engine.RollingBack {
+	if s.Phase.TakingBack() {
 		intended = traffic.None
 	}
 	text := "intended " + intended.String()

@@ -111,6 +111,8 @@ func phrase(p engine.Phase) string {
 		return "waiting for approval"
 	case engine.RollingBack:
 		return "rolling back"
+	case engine.Partial:
+		return "partial"
 	case engine.RolledBack:
 		return "rolled back"
 	default:
@@ -150,6 +152,8 @@ func Next(name string, p engine.Phase, file string) string {
 		return fmt.Sprintf("Go on: watari approve %s, then %s   Take back: watari rollback %s", name, run, name)
 	case engine.RollingBack:
 		return fmt.Sprintf("Finish taking it back: watari rollback %s", name)
+	case engine.Partial:
+		return fmt.Sprintf("Mend what is left, then: watari rollback %s   If it is gone for good: watari rollback %s --without NAME", name, name)
 	default:
 		return fmt.Sprintf("Go on: %s   Take back: watari rollback %s", run, name)
 	}
@@ -167,6 +171,8 @@ func nextWhileRun(name string, p engine.Phase) string {
 		return "Go on: watari approve " + name + back
 	case engine.RollingBack:
 		return "It is being taken back. See how far it is: watari status " + name
+	case engine.Partial:
+		return "Mend what is left: it is tried again every 15s. If it is gone for good: watari rollback " + name + " --without NAME"
 	default:
 		return "Keep the share where it is: watari pause " + name + back
 	}

@@ -33,7 +33,7 @@ type MigrationStatus struct {
 
 // Phase is where a migration stands.
 //
-// +kubebuilder:validation:Enum=Pending;Shifting;Holding;WaitingForApproval;Paused;RollingBack;RolledBack;Soaking;Complete;Failed
+// +kubebuilder:validation:Enum=Pending;Shifting;Holding;WaitingForApproval;Paused;RollingBack;Partial;RolledBack;Soaking;Complete;Failed
 type Phase string
 
 // The phases of a migration.
@@ -44,6 +44,7 @@ const (
 	PhaseWaitingForApproval Phase = "WaitingForApproval"
 	PhasePaused             Phase = "Paused"
 	PhaseRollingBack        Phase = "RollingBack"
+	PhasePartial            Phase = "Partial"
 	PhaseRolledBack         Phase = "RolledBack"
 	PhaseSoaking            Phase = "Soaking"
 	PhaseComplete           Phase = "Complete"

@@ -21,6 +21,7 @@ const (
 	exitLocked      = 5   // somebody else runs it
 	exitUnknown     = 6   // no such migration is remembered
 	exitRefused     = 7   // the command was refused; it has changed nothing
+	exitPartial     = 8   // Ctrl-C while not everything is taken back: what is left may send users to the target
 	exitInterrupted = 130 // Ctrl-C; every share stays as it is
 )
 
@@ -56,6 +57,14 @@ func codeOf(err error) int {
 	}
 }
 
+// interrupted is how Ctrl-C ends a command that was watching.
+func interrupted(status engine.Status) error {
+	if status.Unfinished() {
+		return &ended{exitPartial}
+	}
+	return &ended{exitInterrupted}
+}
+
 // phaseEnd is how a migration that reached p ends a command; nil for success.
 func phaseEnd(p engine.Phase) error {
 	switch p {
@@ -80,6 +89,8 @@ func newExitCodes() *cobra.Command {
   5    somebody else runs it
   6    no such migration is remembered
   7    the command was refused; it has changed nothing
+  8    Ctrl-C while not everything is taken back: what is left may send users to the
+       target, is named, and nobody tries it again
   130  Ctrl-C; every share stays as it is`,
 	}
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,11 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/api/v1alpha1"
+	"watari.dev/engine"
 	"watari.dev/internal/all"
 	"watari.dev/plan"
 	"watari.dev/router"
 	"watari.dev/router/metered"
 	"watari.dev/runner"
+	"watari.dev/store"
 )
 
 // fileFlags name the files of a migration.
@@ -62,14 +66,16 @@ func features(ctx context.Context, routes map[string]runner.Route) (map[string]r
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	out := map[string]router.Features{}
-	for name, r := range routes {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(routes)) {
+		r := routes[name]
 		f, err := patiently(ctx, func() (router.Features, error) { return r.Driver.Features(ctx, r.Ref) })
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
 		}
 		out[name] = f
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 // connection is a plan with the levers that it moves.
@@ -109,6 +115,50 @@ func connectBlind(ctx context.Context, p plan.Plan) (connection, error) {
 	}
 	routes, err := all.Routes(ctx, p.Levers, meter)
 	return connection{plan: p, routes: routes, meter: meter}, err
+}
+
+// connectLater is connectBlind for levers that may be sending users to the target:
+// one that cannot be connected keeps no other one from being watched and taken back.
+func connectLater(ctx context.Context, p plan.Plan) (connection, error) {
+	meter, err := metered.NewMeter(prometheus.NewRegistry())
+	if err != nil {
+		return connection{}, err
+	}
+	return connection{plan: p, routes: all.RoutesLater(ctx, p.Levers, meter), meter: meter}, nil
+}
+
+// live reports whether a migration may be sending users to the target now, or is
+// being asked to take them back: then nothing may keep it from being watched.
+func live(ctx context.Context, s store.Store, key store.Key, status engine.Status) bool {
+	switch status.Phase {
+	case "", engine.Pending, engine.Failed, engine.RolledBack:
+		return false
+	case engine.Complete:
+		return ordered(ctx, s, key)
+	default:
+		return true
+	}
+}
+
+// join opens the levers and the signals of a migration. Before it has begun every
+// mistake in them is an error. Once it is live it is watched with what is there: the
+// bounds of the routes are those that it is remembered with, and what cannot be
+// opened is named by the run, which goes on trying.
+func join(ctx context.Context, s store.Store, key store.Key, p plan.Plan, before engine.Status, running plan.Plan) (connection, []runner.Signal, func(), error) {
+	if live(ctx, s, key, before) {
+		c, err := connectLater(ctx, p.Remembered(running))
+		if err != nil {
+			return c, nil, nil, err
+		}
+		signals, closing := all.SignalsLater(ctx, p.Signals)
+		return c, signals, closing, nil
+	}
+	c, err := connect(ctx, p)
+	if err != nil {
+		return c, nil, nil, err
+	}
+	signals, closing, err := all.Signals(ctx, p.Signals)
+	return c, signals, closing, err
 }
 
 // sameMigration refuses to go on with a running migration whose file now says

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -207,7 +208,7 @@ func (o *ordering) tell(cmd *cobra.Command, s engine.Status) error {
 
 // submitted is a command as the store keeps it.
 func submitted(c engine.Command) store.Command {
-	return store.Command{ID: c.ID, Kind: string(c.Verb), By: c.By, At: c.At, Attempt: c.Attempt, Step: c.Step, Situation: c.Situation}
+	return store.Command{ID: c.ID, Kind: string(c.Verb), By: c.By, At: c.At, Attempt: c.Attempt, Step: c.Step, Situation: c.Situation, Without: strings.Join(c.Without, ",")}
 }
 
 // refusedError says that a command was refused and has changed nothing.

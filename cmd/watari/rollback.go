@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +22,7 @@ import (
 
 func newRollback(state *stateFlags) *cobra.Command {
 	var file fileFlags
+	var without []string
 	cmd := &cobra.Command{
 		Use:     "rollback NAME",
 		GroupID: "operate",
@@ -28,8 +31,14 @@ func newRollback(state *stateFlags) *cobra.Command {
 this command watches; if none does, or the one that should is dead or does not
 answer, this command does it itself. It needs nothing but the levers: no metrics,
 no cluster, no file. Where the migration is not remembered (another machine), name
-the file and it works from that.`,
-		Example: "  watari rollback shop\n  watari rollback -f shop.yaml",
+the file and it works from that.
+
+One name or route that cannot be written keeps no other one from being taken back.
+It is named, and tried again until it is done. Where it is gone for good, say so:
+--without NAME ends the rollback without it, as soon as it is found to be gone or to
+be something else. That is never assumed, and refused for one that is known to send
+users to the target.`,
+		Example: "  watari rollback shop\n  watari rollback -f shop.yaml\n  watari rollback shop --without api.example.com",
 		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := state.open()
@@ -40,11 +49,29 @@ the file and it works from that.`,
 			if err != nil {
 				return err
 			}
-			return unhindered(cmd, nil, func(to *streams) error { return takeBack(cmd.Context(), s, key, p, to) })
+			if err := knownParts(p, without); err != nil {
+				return err
+			}
+			return unhindered(cmd, nil, func(to *streams) error { return takeBack(cmd.Context(), s, key, p, without, to) })
 		},
 	}
 	file.register(cmd)
+	cmd.Flags().StringSliceVar(&without, "without", nil, "a name or a route that is gone for good: the rollback is done without it; may be repeated")
 	return cmd
+}
+
+// knownParts refuses to leave out what the plan does not have.
+func knownParts(p plan.Plan, without []string) error {
+	var known []string
+	for _, l := range p.Levers {
+		known = append(append(known, l.Ref.Name), l.Ref.Names...)
+	}
+	for _, name := range without {
+		if !slices.Contains(known, name) {
+			return usage{fmt.Errorf("--without %s: the migration has no such route or name; there are: %s", name, strings.Join(known[:min(20, len(known))], ", "))}
+		}
+	}
+	return nil
 }
 
 // takingBack is one call of rollback.
@@ -88,11 +115,12 @@ func takeBackWhat(cmd *cobra.Command, s store.Store, file *fileFlags, args []str
 
 // takeBack asks whoever runs the migration and watches, and does it itself as
 // soon as nobody is there to do it.
-func takeBack(ctx context.Context, s store.Store, key store.Key, p plan.Plan, to *streams) error {
+func takeBack(ctx context.Context, s store.Store, key store.Key, p plan.Plan, without []string, to *streams) error {
 	screen := screenFor(to, p.Spec, "text", nil)
 	screen.live = false
 	t := takingBack{store: s, key: key, plan: p, order: newTakeBack(ctx, s, key), screen: screen, to: to}
-	c, failed := connectBlind(ctx, p)
+	t.order.Without = without
+	c, failed := connectLater(ctx, p)
 	if err := t.refuseFinal(ctx, c.routes); err != nil && !errors.Is(err, store.ErrLocked) {
 		return err
 	}
@@ -195,7 +223,7 @@ func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (boo
 		select {
 		case <-ctx.Done():
 			fmt.Fprintf(out, "Stopped watching. See whether it is taken back: watari status %s\n", t.key)
-			return true, &ended{exitInterrupted}
+			return true, interrupted(status)
 		case <-time.After(pollFollow):
 		}
 	}

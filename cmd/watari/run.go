@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/engine"
-	"watari.dev/internal/all"
 	"watari.dev/plan"
 	"watari.dev/runner"
 	"watari.dev/store"
@@ -86,7 +85,7 @@ func missedOf(output string) func(int, []byte) []byte {
 // runMigration goes on with what is remembered, or begins.
 func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, to *streams, screen *screen, takeOver bool) error {
 	ctx, key := cmd.Context(), store.Key{Name: p.Spec.Name}
-	before, err := remembered(ctx, s, key, p)
+	before, running, err := remembered(ctx, s, key, p)
 	if err != nil {
 		return err
 	}
@@ -95,16 +94,12 @@ func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, to *streams, s
 		fmt.Fprintln(cmd.OutOrStdout(), view.NextOf(p.Spec, before, screen.file))
 		return phaseEnd(before.Phase)
 	}
-	c, err := connect(ctx, p)
-	if err != nil {
-		return err
-	}
-	p = c.plan
-	signals, closeSignals, err := all.Signals(ctx, p.Signals)
+	c, signals, closeSignals, err := join(ctx, s, key, p, before, running)
 	if err != nil {
 		return err
 	}
 	defer closeSignals()
+	p = c.plan
 	record, err := p.Encode()
 	if err != nil {
 		return err
@@ -118,27 +113,28 @@ func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, to *streams, s
 	return screen.end(status, err)
 }
 
-// remembered returns the status that a run would go on from.
-func remembered(ctx context.Context, s store.Store, key store.Key, p plan.Plan) (engine.Status, error) {
+// remembered returns the status that a run would go on from, and the plan that it is
+// remembered with.
+func remembered(ctx context.Context, s store.Store, key store.Key, p plan.Plan) (engine.Status, plan.Plan, error) {
 	record, _, err := s.Load(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
-		return engine.Status{}, nil
+		return engine.Status{}, plan.Plan{}, nil
 	}
 	if err != nil {
-		return engine.Status{}, err
+		return engine.Status{}, plan.Plan{}, err
 	}
 	var status engine.Status
 	if err := json.Unmarshal(record.Status, &status); err != nil {
-		return status, fmt.Errorf("read the remembered status of %s: %w", key, err)
+		return status, plan.Plan{}, fmt.Errorf("read the remembered status of %s: %w", key, err)
 	}
 	running, err := plan.Decode(record.Spec)
 	if err != nil {
-		return status, err
+		return status, running, err
 	}
 	if status.Phase.Ended() || status.Phase == engine.Pending || status.Phase == "" {
-		return status, nil
+		return status, running, nil
 	}
-	return status, sameMigration(running, p)
+	return status, running, sameMigration(running, p)
 }
 
 // ordered reports whether an operator's command waits for a run. One that cannot be

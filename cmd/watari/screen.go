@@ -80,6 +80,10 @@ func (s *screen) end(status engine.Status, err error) error {
 	if s.live {
 		fmt.Fprintln(s.out)
 	}
+	if err != nil && status.Unfinished() {
+		fmt.Fprintf(s.out, "Stopped trying. %s %s\n", view.Unfinished(status), view.Next(s.spec.Name, status.Phase, s.file))
+		return s.code(status, err)
+	}
 	if err != nil {
 		fmt.Fprintf(s.out, "Stopped watching. The share stays at %s, and nobody watches it now. %s\n", status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
 		return s.code(status, err)
@@ -133,7 +137,7 @@ func times(n int) string {
 
 func (s *screen) code(status engine.Status, err error) error {
 	if err != nil {
-		return &ended{exitInterrupted}
+		return interrupted(status)
 	}
 	return phaseEnd(status.Phase)
 }

@@ -50,6 +50,8 @@ func (p parallel) Run() int {
 //	ends-in-some-order NAMES CODES  waits for the end of several; each code is that of one of them
 //	users N, target-fails PERCENT, intrude PERCENT, throttle N, metrics-gone
 //	tag KEY VALUE                   tags the rule, as whoever made it would
+//	lose-rule                       deletes the rule of the second route
+//	credentials expired|valid       whoever calls AWS has them
 //	share PERCENT                   waits until users follow that share
 //	modified N                      how many calls have changed something
 //	events FILE KIND...             the file is a log of "run -o json" that has these kinds
@@ -59,7 +61,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"migration": cmdMigration, "exits": cmdExits, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "ends": cmdEnds, "ends-in-some-order": cmdEndsInSomeOrder,
 			"users": cmdUsers, "target-fails": cmdTargetFails, "intrude": cmdIntrude, "tag": cmdTag, "throttle": cmdThrottle, "metrics-gone": cmdMetricsGone,
-			"share": cmdShare, "modified": cmdModified, "events": cmdEvents,
+			"lose-rule": cmdLoseRule, "credentials": cmdCredentials, "share": cmdShare, "modified": cmdModified, "events": cmdEvents,
 		},
 	})
 }
@@ -133,6 +135,17 @@ func cmdTargetFails(ts *testscript.TestScript, neg bool, args []string) {
 	wantArgs(ts, neg, args, 1, "target-fails PERCENT")
 	w, n := townOf(ts), number(ts, args[0])
 	w.change(func() { w.failing = float64(n) / 100 })
+}
+
+func cmdLoseRule(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 0, "lose-rule")
+	ts.Check(townOf(ts).lose())
+}
+
+func cmdCredentials(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 1, "credentials expired|valid")
+	w := townOf(ts)
+	w.change(func() { w.expired = args[0] == "expired" })
 }
 
 func cmdIntrude(ts *testscript.TestScript, neg bool, args []string) {

@@ -37,7 +37,8 @@ type town struct {
 	elb     *elb.Client
 	stop    func()
 
-	rule, source, target string // ARNs
+	rule, source, target               string // ARNs
+	second, secondSource, secondTarget string // of the second route
 
 	mu       sync.Mutex
 	at       time.Time
@@ -48,6 +49,7 @@ type town struct {
 	failed   float64 // of the target's
 	modified int     // calls that change something and were carried out
 	refuse   int     // how many of them are still to be throttled
+	expired  bool    // the credentials have
 }
 
 const usersPerSecond = 200
@@ -93,7 +95,7 @@ func (w *town) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for name, arn := range map[string]*string{"shop-1-33": &w.source, "shop-1-36": &w.target} {
+	for name, arn := range map[string]*string{"shop-1-33": &w.source, "shop-1-36": &w.target, "partners-1-33": &w.secondSource, "partners-1-36": &w.secondTarget} {
 		out, err := w.elb.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
 			Name: &name, Protocol: types.ProtocolEnumHttp, Port: aws.Int32(8080), VpcId: aws.String("vpc-1"), TargetType: types.TargetTypeEnumIp,
 		})
@@ -115,8 +117,21 @@ func (w *town) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.change(func() { w.rule = *rule.Rules[0].RuleArn })
+	second, err := w.elb.CreateRule(ctx, &elb.CreateRuleInput{
+		ListenerArn: listener.Listeners[0].ListenerArn, Priority: aws.Int32(2), Actions: []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: &w.secondSource}},
+		Conditions: []types.RuleCondition{{Field: aws.String("path-pattern"), Values: []string{"/partners/*"}}},
+	})
+	if err != nil {
+		return err
+	}
+	w.change(func() { w.rule, w.second = *rule.Rules[0].RuleArn, *second.Rules[0].RuleArn })
 	return nil
+}
+
+// lose deletes the second rule, which no user of the town follows.
+func (w *town) lose() error {
+	_, err := w.elb.DeleteRule(context.Background(), &elb.DeleteRuleInput{RuleArn: &w.second})
+	return err
 }
 
 func (w *town) weights(source, target int32) []types.Action {
@@ -206,11 +221,14 @@ func (w *town) count(out http.ResponseWriter, _ *http.Request) {
 // watch counts the calls that change something and throttles as many of them as
 // it was told.
 func (w *town) watch(_, action string, _ []byte) *lab.Injected {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.expired {
+		return lab.FaultExpired()
+	}
 	if !changes(action) {
 		return nil
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.refuse > 0 {
 		w.refuse--
 		return lab.FaultThrottle()
@@ -249,6 +267,7 @@ spec:
       listenerRuleARN: $RULE
       source: {targetGroupARN: "$SOURCE"}
       target: {targetGroupARN: "$TARGET"}
+$MORE
   signals:
   - scrape:
       endpoints: ["$METRICS"]
@@ -261,6 +280,13 @@ spec:
   rollback: $ROLLBACK
   onDrift: $DRIFT
 `
+
+// another is a second route of a migration.
+const another = `  - name: partners
+    alb:
+      listenerRuleARN: %s
+      source: {targetGroupARN: %q}
+      target: {targetGroupARN: %q}`
 
 // silent is a kubeconfig of clusters that do not answer: nobody listens on port 1.
 const silent = `apiVersion: v1
@@ -278,7 +304,10 @@ users:
 func (w *town) write(path string, settings map[string]string) error {
 	fill := map[string]string{
 		"NAME": "shop", "STEPS": "{share: 50%, hold: 2s}, {share: 100%, hold: 2s}", "ROLLBACK": "automatic", "DRIFT": "hold", "METRICS": w.metrics.URL,
-		"AWS": w.aws.URL, "RULE": w.rule, "SOURCE": w.source, "TARGET": w.target, "environment": "${environment}",
+		"AWS": w.aws.URL, "RULE": w.rule, "SOURCE": w.source, "TARGET": w.target, "environment": "${environment}", "MORE": "", "ROUTES": "1",
+	}
+	if settings["ROUTES"] == "2" {
+		fill["MORE"] = fmt.Sprintf(another, w.second, w.secondSource, w.secondTarget)
 	}
 	for name, value := range settings {
 		if _, known := fill[name]; !known {

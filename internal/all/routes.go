@@ -34,10 +34,14 @@ type connector struct {
 	meter    *metered.Meter
 }
 
+func newConnector(meter *metered.Meter) *connector {
+	return &connector{limiters: map[plan.AWS]*route53.Limiter{}, pacers: map[string]*paced.Pacer{}, made: map[string]router.Driver{}, meter: meter}
+}
+
 // Routes connects the levers of a plan. What their drivers do is counted by
 // meter; what is held back is not done.
 func Routes(ctx context.Context, levers []plan.Lever, meter *metered.Meter) (map[string]runner.Route, error) {
-	c := &connector{limiters: map[plan.AWS]*route53.Limiter{}, pacers: map[string]*paced.Pacer{}, made: map[string]router.Driver{}, meter: meter}
+	c := newConnector(meter)
 	out := map[string]runner.Route{}
 	for _, l := range levers {
 		d, err := c.driver(ctx, l)

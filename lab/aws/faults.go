@@ -34,6 +34,9 @@ func FaultThrottle() *Injected { return &Injected{Err: wire.Throttled()} }
 // FaultInternal answers as a broken service does: HTTP 500.
 func FaultInternal() *Injected { return &Injected{Err: internalFailure()} }
 
+// FaultExpired answers as to credentials that have expired.
+func FaultExpired() *Injected { return &Injected{Err: expiredToken()} }
+
 func internalFailure() *wire.Error {
 	return &wire.Error{Status: http.StatusInternalServerError, Code: "InternalFailure", Message: "The request processing has failed because of an unknown error, exception or failure."}
 }

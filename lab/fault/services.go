@@ -20,7 +20,7 @@ func services() map[string][]string {
 			"RegisterTargets", "RemoveTags", "SetRulePriorities",
 		},
 		"route53": {
-			"ChangeResourceRecordSets", "CreateHostedZone", "DeleteHostedZone", "GetChange", "GetHostedZone",
+			"ChangeResourceRecordSets", "CreateHealthCheck", "CreateHostedZone", "DeleteHealthCheck", "DeleteHostedZone", "GetChange", "GetHostedZone",
 			"ListHostedZones", "ListHostedZonesByName", "ListResourceRecordSets",
 		},
 		"sts": {"GetCallerIdentity"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"watari.dev/router"
@@ -22,9 +23,12 @@ func decideWrite(f forward, change router.Change) (decision, error) {
 	route := change.Route
 	have, others := f.split(route)
 	full := len(f.groups) >= maxGroups && !f.has(route.Target)
+	back := change.Share == traffic.None && change.IfVersion == ""
 	switch {
-	case change.Share == traffic.None && have.Target == 0 && full && have.Sum()+others > 0:
-		return decision{pair: have}, nil // nothing to take back, and no room to add the target
+	case change.Share == traffic.None && have.Target == 0 && (full || back && (!f.has(route.Target) || !f.has(route.Source))) && have.Sum()+others > 0:
+		return decision{pair: have}, nil // nothing to take back, and no room to add the target, which may be gone
+	case back && !f.has(route.Source) && len(f.groups) < maxGroups:
+		return returned(f, change), nil
 	case !f.has(route.Source):
 		return decision{}, refusal(change, router.ErrNotOwned, "add the source's target group to it; it forwards to "+groupNames(f.groups))
 	case full:
@@ -42,6 +46,16 @@ func decideWrite(f forward, change router.Change) (decision, error) {
 		d.groups = f.with(route, want)
 	}
 	return d, nil
+}
+
+// returned gives a lever that has lost the source's target group that group back,
+// with all that both sides have: it is known by its ARN, and everything else that is
+// there would leave the users on the target.
+func returned(f forward, change router.Change) decision {
+	have, _ := f.split(change.Route)
+	want := router.Pair{Source: max(1, min(have.Sum(), MaxWeight))}
+	groups := append(f.with(change.Route, want), types.TargetGroupTuple{TargetGroupArn: aws.String(change.Route.Source), Weight: aws.Int32(int32(want.Source))})
+	return decision{groups: groups, pair: want, note: "the source's target group was missing and was put back"}
 }
 
 func adviceFor(err error, change router.Change, have router.Pair, others int64) string {

@@ -41,8 +41,12 @@ func (r *Router) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 	if err != nil {
 		return router.Snapshot{}, err
 	}
+	good, broken := r.divided(route, l, true)
+	if len(good) == 0 {
+		return router.Snapshot{}, &router.Error{Op: op, On: on(route), Kind: broken[0].Kind, Effect: router.EffectNothing, Left: broken}
+	}
 	return router.Snapshot{
-		Parts: sidedAll(route, l.parts), Version: l.versionText(), Owners: l.owners(), At: r.config.Now(),
+		Parts: good, Broken: broken, Version: l.versionText(), Owners: l.owners(), At: r.config.Now(),
 	}, nil
 }
 
@@ -63,6 +67,12 @@ func (r *Router) Write(ctx context.Context, change router.Change) (router.Receip
 	l, err := r.find(setWeights, change.Route)
 	if err != nil {
 		return router.Receipt{}, err
+	}
+	if _, broken := r.divided(change.Route, l, false); len(broken) > 0 {
+		if change.Share == traffic.None && change.IfVersion == "" {
+			return r.takeBack(l, change, broken)
+		}
+		return router.Receipt{}, refused(change, broken[0].Kind, broken[0].Describe())
 	}
 	d, err := decide(l, change, r.config.Features.MaxWeight)
 	if err != nil {
@@ -165,7 +175,7 @@ func (r *Router) Settled(ctx context.Context, receipt router.Receipt) (router.Se
 	if err != nil {
 		return router.Settlement{}, err
 	}
-	for _, p := range sidedAll(receipt.Route, l.parts) {
+	for _, p := range named(receipt.Route, sidedAll(receipt.Route, l.parts)) {
 		if p.Share != receipt.Share {
 			return router.Settlement{}, &router.Error{Op: op, On: on(receipt.Route), Kind: router.ErrConflict, Effect: router.EffectNothing,
 				Cause: fmt.Errorf("it is at %s and was written as %s", p.Share, receipt.Share)}
@@ -190,6 +200,15 @@ func (r *Router) find(op string, route router.Ref) (*lever, error) {
 		}
 	}
 	return l, nil
+}
+
+// named returns the parts whose names the route has; a route of a part of a lever's
+// names is what was written when others could not be.
+func named(route router.Ref, parts []router.Part) []router.Part {
+	if len(route.Names) == 0 {
+		return parts
+	}
+	return slices.DeleteFunc(parts, func(p router.Part) bool { return !slices.Contains(route.Names, p.Name) })
 }
 
 func holds(p router.Part, entry string) bool {

@@ -33,6 +33,7 @@ type lever struct {
 	version int
 	writer  string
 	written []written // oldest first; what new connections see depends on it
+	broken  map[string]breakage
 }
 
 // written is the state of a lever from a moment on.

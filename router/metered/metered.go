@@ -112,7 +112,7 @@ func (d *metered) Read(ctx context.Context, route router.Ref) (router.Snapshot, 
 
 func (d *metered) Write(ctx context.Context, change router.Change) (router.Receipt, error) {
 	r, err := timed(d, "write", func() (router.Receipt, error) { return d.Driver.Write(ctx, change) })
-	if err == nil {
+	if err == nil || r.ChangeID != "" { // also beside an error, of what was written
 		d.meter.wrote(r)
 	}
 	return r, err

@@ -203,6 +203,8 @@ func answerOf(ctx context.Context, err error) answer {
 		return nothing
 	case errors.Is(err, router.ErrThrottled):
 		return throttled
+	case partly(err):
+		return done // for all that could be written
 	case !errors.Is(err, router.ErrUnavailable):
 		return refused
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -210,6 +212,13 @@ func answerOf(ctx context.Context, err error) answer {
 	default:
 		return silent
 	}
+}
+
+// partly reports whether err is of a write that was carried out but for parts that
+// cannot be.
+func partly(err error) bool {
+	_, standing := router.LeftOf(err)
+	return standing && router.EffectOf(err) == router.EffectPartial
 }
 
 // learn takes over what an operation tells that was sent at sent, and for what.

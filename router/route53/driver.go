@@ -51,11 +51,15 @@ func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Feature
 // Read implements router.Driver.
 func (d *Driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, error) {
 	registered, hints := d.registered(route)
-	groups, found, err := d.read(ctx, d.calls(false), readRecords, route, hints)
+	all, found, err := d.look(ctx, d.calls(false), readRecords, route, hints)
 	if err != nil {
 		return router.Snapshot{}, err
 	}
-	version, err := versionOf(groups)
+	groups, broken := sound(all, route, d.now())
+	if len(groups) == 0 {
+		return router.Snapshot{}, noneSound(readRecords, route, broken)
+	}
+	version, err := versionOf(all)
 	if err != nil {
 		return router.Snapshot{}, &router.Error{Op: readRecords, On: on(route), Kind: router.ErrUnavailable, Cause: err, Effect: router.EffectNothing}
 	}
@@ -63,7 +67,7 @@ func (d *Driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 		registered = registrations(route, found)
 		d.owned.Put(ownerKey(route), registered, d.now())
 	}
-	s := router.Snapshot{Version: version, Owners: ownersOf(route, registered, groups), Warnings: warnings(groups, route), At: d.now()}
+	s := router.Snapshot{Version: version, Broken: broken, Owners: ownersOf(route, registered, groups), Warnings: warnings(groups, route), At: d.now()}
 	for _, g := range groups {
 		s.Parts = append(s.Parts, g.part(route))
 	}
@@ -73,6 +77,20 @@ func (d *Driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 // read returns the record sets of all names of the route, or why one of them is
 // no lever of it.
 func (d *Driver) read(ctx context.Context, p awscall.Policy, op string, route router.Ref, hints []string) ([]group, listing, error) {
+	groups, found, err := d.look(ctx, p, op, route, hints)
+	if err != nil {
+		return nil, listing{}, err
+	}
+	for _, g := range groups {
+		if advice, kind := g.problem(route); kind != nil {
+			return nil, listing{}, &router.Error{Op: op, On: fmt.Sprintf("%s in zone %s", shown(g.name), route.ID), Kind: kind, Effect: router.EffectNothing, Advice: advice}
+		}
+	}
+	return groups, found, nil
+}
+
+// look returns the record sets of all names of the route, whatever they are.
+func (d *Driver) look(ctx context.Context, p awscall.Policy, op string, route router.Ref, hints []string) ([]group, listing, error) {
 	fail := func(name string, kind error, advice string) ([]group, listing, error) {
 		return nil, listing{}, &router.Error{Op: op, On: name, Kind: kind, Effect: router.EffectNothing, Advice: advice}
 	}
@@ -90,18 +108,15 @@ func (d *Driver) read(ctx context.Context, p awscall.Policy, op string, route ro
 	if err != nil {
 		return nil, listing{}, awscall.ReadError(op, on(route), err)
 	}
-	groups := groupsOf(route, found)
-	for _, g := range groups {
-		if advice, kind := g.problem(route); kind != nil {
-			return fail(fmt.Sprintf("%s in zone %s", shown(g.name), route.ID), kind, advice)
-		}
-	}
-	return groups, found, nil
+	return groupsOf(route, found), found, nil
 }
 
 // Write implements router.Driver. Without a version it starts again when
 // somebody else was faster, because it must win; with one it gives ErrConflict.
 func (d *Driver) Write(ctx context.Context, change router.Change) (router.Receipt, error) {
+	if change.Share == traffic.None && change.IfVersion == "" {
+		return d.takeBack(ctx, change)
+	}
 	for n := 1; ; n++ {
 		receipt, err := d.write(ctx, change)
 		if change.IfVersion == "" && n < backTries && errors.Is(err, router.ErrConflict) && router.EffectOf(err) == router.EffectNothing {
@@ -115,9 +130,6 @@ func (d *Driver) write(ctx context.Context, change router.Change) (router.Receip
 	p := d.modifying(change.Share == traffic.None, change.NotAfter)
 	if err := p.Right(); err != nil {
 		return router.Receipt{}, awscall.WriteError(setWeights, on(change.Route), err)
-	}
-	if change.Share == traffic.None {
-		d.owned.Keep(ownerKey(change.Route), d.now())
 	}
 	groups, _, err := d.read(ctx, p, setWeights, change.Route, nil)
 	if err != nil {

@@ -109,6 +109,66 @@ func emulated(t *testing.T, names ...string) routertest.Harness {
 		Inject:  func(f routertest.Fault) { e.inject(f, at, "ChangeResourceRecordSets") },
 		Heal:    func() { e.server.SetFault(nil) },
 		Advance: at.Advance, Now: at.Now, Checks: 15,
+		Breaks: p.breaks(names),
+	}
+}
+
+// breaks are the ways in which a name stops being a lever, as far as the emulator
+// has them.
+func (p plain) breaks(names []string) map[string]routertest.Break {
+	change := func(action types.ChangeAction, sets ...types.ResourceRecordSet) {
+		batch := &types.ChangeBatch{}
+		for _, s := range sets {
+			batch.Changes = append(batch.Changes, types.Change{Action: action, ResourceRecordSet: &s})
+		}
+		if len(sets) == 0 {
+			return
+		}
+		if _, err := p.api.ChangeResourceRecordSets(context.Background(), &sdk.ChangeResourceRecordSetsInput{HostedZoneId: &p.zone, ChangeBatch: batch}); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	of := func(name string, identifiers ...string) (sets []types.ResourceRecordSet) {
+		out, err := p.api.ListResourceRecordSets(context.Background(), &sdk.ListResourceRecordSetsInput{HostedZoneId: &p.zone})
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, s := range out.ResourceRecordSets {
+			if canonical(*s.Name) == canonical(name) && s.Type == types.RRTypeA && (len(identifiers) == 0 || slices.Contains(identifiers, aws.ToString(s.SetIdentifier))) {
+				sets = append(sets, s)
+			}
+		}
+		return sets
+	}
+	drop := func(name string, identifiers ...string) {
+		change(types.ChangeActionDelete, of(name, identifiers...)...)
+	}
+	mend := func(name string) {
+		drop(name)
+		change(types.ChangeActionCreate, weighted(name, "old", "192.0.2.1", 50), weighted(name, "new", "192.0.2.2", 50))
+	}
+	return map[string]routertest.Break{
+		"deleted":         {Do: func(n string) { drop(n) }, Mend: mend, Shown: true},
+		"lost its source": {Do: func(n string) { drop(n, "old") }, Mend: mend, Shown: true},
+		"became simple": {Do: func(n string) {
+			drop(n)
+			change(types.ChangeActionCreate, simple(n, "192.0.2.1"))
+		}, Mend: mend, Shown: true},
+		"health check gone": {Do: func(n string) {
+			config := &types.HealthCheckConfig{Type: types.HealthCheckTypeTcp, IPAddress: aws.String("192.0.2.1"), Port: aws.Int32(80)}
+			out, err := p.api.CreateHealthCheck(context.Background(), &sdk.CreateHealthCheckInput{CallerReference: aws.String("hc " + n), HealthCheckConfig: config})
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			sets := of(n)
+			for i := range sets {
+				sets[i].HealthCheckId = out.HealthCheck.Id
+			}
+			change(types.ChangeActionUpsert, sets...)
+			if _, err := p.api.DeleteHealthCheck(context.Background(), &sdk.DeleteHealthCheckInput{HealthCheckId: out.HealthCheck.Id}); err != nil {
+				p.t.Fatal(err)
+			}
+		}, Mend: mend},
 	}
 }
 

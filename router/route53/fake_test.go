@@ -54,6 +54,13 @@ type fakeRoute53 struct {
 	asked   int
 	sizes   []size
 	meddle  func(write int) // what somebody else does right before that write is looked at
+
+	checks  map[string]bool // health checks that exist; nil is none
+	refused string          // a name that is refused without a word about it
+	guilty  map[string]bool // more of them
+	refusal error           // what is said then; nil is InvalidInput
+	denied  func()          // told of each call; all of them are denied
+	silent  bool            // a health check that does not exist is not named
 }
 
 const zoneID = "Z1"
@@ -87,6 +94,37 @@ func (f *fakeRoute53) setWeight(name, identifier string, weight int64) {
 	}
 	s.Weight = aws.Int64(weight)
 	f.sets[key(s)] = s
+}
+
+// latency gives the records of a name another routing policy.
+func (f *fakeRoute53) latency(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k, s := range f.sets {
+		if canonical(*s.Name) == canonical(name) {
+			s.Weight, s.Region = nil, types.ResourceRecordSetRegionEuCentral1
+			f.sets[k] = s
+		}
+	}
+}
+
+// withCheck gives the records of a name a health check.
+func (f *fakeRoute53) withCheck(name, id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k, s := range f.sets {
+		if canonical(*s.Name) == canonical(name) {
+			s.HealthCheckId = &id
+			f.sets[k] = s
+		}
+	}
+}
+
+// refuse makes every batch with a name fail that does not say why.
+func (f *fakeRoute53) refuse(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refused = name
 }
 
 func (f *fakeRoute53) sorted() []types.ResourceRecordSet {
@@ -183,7 +221,28 @@ func (f *fakeRoute53) ChangeResourceRecordSets(ctx context.Context, in *sdk.Chan
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sizes = append(f.sizes, sizeOf(in.ChangeBatch.Changes))
+	if f.denied != nil {
+		f.denied()
+		return nil, errDenied
+	}
 	next := maps.Clone(f.sets)
+	for _, c := range in.ChangeBatch.Changes {
+		if id := aws.ToString(c.ResourceRecordSet.HealthCheckId); id != "" && c.Action != types.ChangeActionDelete && !f.checks[id] {
+			text := "No health check exists with the specified ID"
+			if !f.silent {
+				text += ": " + id
+			}
+			return nil, &types.NoSuchHealthCheck{Message: &text}
+		}
+		name := canonical(*c.ResourceRecordSet.Name)
+		refused := f.refused != "" && name == canonical(f.refused) || f.guilty[shown(name)]
+		if refused && f.refusal != nil {
+			return nil, f.refusal
+		}
+		if refused {
+			return nil, &types.InvalidInput{Message: aws.String("Invalid request")}
+		}
+	}
 	if problems := applyBatch(next, in.ChangeBatch.Changes); len(problems) > 0 {
 		return nil, &types.InvalidChangeBatch{Messages: problems}
 	}

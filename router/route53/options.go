@@ -43,8 +43,9 @@ type Driver struct {
 	retry   awscall.Policy
 	now     func() time.Time
 
-	mu     sync.Mutex
-	insync map[string]time.Time // when a change was first seen on all name servers
+	mu      sync.Mutex
+	insync  map[string]time.Time // when a change was first seen on all name servers
+	refused map[string]string    // names that AWS has refused to change, with their version then; see back.go
 
 	owned ownership.Memory[[]registration] // by route, see owners.go
 }
@@ -69,7 +70,7 @@ func New(options Options) *Driver {
 func newDriver(api api, options Options, retry awscall.Policy) *Driver {
 	d := &Driver{
 		api: api, limiter: options.Limiter, retry: retry, now: options.Now,
-		insync: map[string]time.Time{},
+		insync: map[string]time.Time{}, refused: map[string]string{},
 	}
 	if d.limiter == nil {
 		d.limiter = NewLimiter(CallsPerSecond)

@@ -108,6 +108,56 @@ func harness(f *fakeRoute53, route router.Ref) routertest.Harness {
 			f.faults = nil
 		},
 		Advance: f.clock.Advance, Now: f.clock.Now,
+		Breaks: breaks(f),
+	}
+}
+
+// breaks are the ways in which a name stops being a lever.
+func breaks(f *fakeRoute53) map[string]routertest.Break {
+	saved := map[string]types.ResourceRecordSet{}
+	of := func(name, identifier string) types.ResourceRecordSet {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.sets[key(types.ResourceRecordSet{Name: &name, Type: "A", SetIdentifier: &identifier})]
+	}
+	keep := func(name string) {
+		for _, id := range []string{"old", "new"} {
+			s := of(name, id)
+			saved[key(s)] = s
+		}
+	}
+	mend := func(name string) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for k := range f.sets {
+			if strings.HasPrefix(k, canonical(name)+"|") {
+				delete(f.sets, k)
+			}
+		}
+		for k, s := range saved {
+			if strings.HasPrefix(k, canonical(name)+"|") {
+				f.sets[k] = s
+			}
+		}
+		f.checks = nil
+	}
+	drop := func(name string, identifiers ...string) {
+		keep(name)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, id := range identifiers {
+			delete(f.sets, key(types.ResourceRecordSet{Name: &name, Type: "A", SetIdentifier: &id}))
+		}
+	}
+	shown := func(do func(name string)) routertest.Break { return routertest.Break{Do: do, Mend: mend, Shown: true} }
+	return map[string]routertest.Break{
+		"deleted":            shown(func(n string) { drop(n, "old", "new") }),
+		"lost its source":    shown(func(n string) { drop(n, "old") }),
+		"became simple":      shown(func(n string) { drop(n, "old", "new"); f.put(simple(n, "192.0.2.1")) }),
+		"became others'":     shown(func(n string) { drop(n, "old", "new"); f.put(weighted(n, "other", "192.0.2.9", 1)) }),
+		"latency policy":     shown(func(n string) { keep(n); f.latency(n) }),
+		"health check gone":  {Do: func(n string) { keep(n); f.withCheck(n, "hc-404") }, Mend: mend},
+		"refused, no reason": {Do: func(n string) { keep(n); f.refuse(n) }, Mend: func(n string) { f.refuse(""); mend(n) }},
 	}
 }
 

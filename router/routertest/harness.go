@@ -32,9 +32,20 @@ type Harness struct {
 	Advance func(time.Duration)
 	Now     func() time.Time
 
+	// Breaks are the ways, by name, in which one part of a route with several parts
+	// becomes one that cannot be moved. A driver of several parts must have some.
+	Breaks map[string]Break
+
 	// Checks bounds the sequences that the property test tries; 0 leaves it to
 	// rapid's own flag. For data planes where each call takes its time.
 	Checks int
+}
+
+// Break makes the part of one name one that cannot be moved, until Mend.
+type Break struct {
+	Do    func(name string)
+	Mend  func(name string)
+	Shown bool // reading names it; otherwise only a write finds out
 }
 
 // Kind is what goes wrong with a call.

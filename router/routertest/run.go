@@ -41,6 +41,7 @@ func Run(t *testing.T, newHarness func(*testing.T) Harness) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, newHarness(t)) })
 	}
+	t.Run("one bad part does not block the others", func(t *testing.T) { RunBroken(t, newHarness) })
 	t.Run("the right to write", func(t *testing.T) { RunEnded(t, newHarness) })
 }
 

@@ -65,6 +65,9 @@ func (s *Service) begin(zoneID string, changes []edit) (map[string]recordSet, *w
 	if s.busy[zoneID] {
 		return nil, wire.Errorf("PriorRequestNotComplete", "The request was rejected because Route 53 was still processing a prior request.")
 	}
+	if err := checkHealthChecks(changes, s.model.Checks); err != nil {
+		return nil, err
+	}
 	records, err := decideBatch(z, changes, balancers{s.opts.LoadBalancerZoneID, s.opts.IsLoadBalancer})
 	if err != nil {
 		return nil, err

@@ -10,9 +10,10 @@ import (
 // model is everything the service knows. Entries are values that are replaced,
 // never changed in place, so that a clone shares them safely.
 type model struct {
-	Made    int               // numbers of identifiers given out
-	Zones   map[string]zone   // by id without prefix
-	Changes map[string]change // by id without prefix
+	Made    int                    // numbers of identifiers given out
+	Zones   map[string]zone        // by id without prefix
+	Changes map[string]change      // by id without prefix
+	Checks  map[string]healthCheck // by id
 }
 
 type zone struct {
@@ -45,7 +46,7 @@ type recordSet struct {
 	TTL              *int64     `xml:",omitempty"`
 	Records          *valueList `xml:"ResourceRecords,omitempty"`
 	AliasTarget      *aliasTarget
-	HealthCheckID    *string `xml:"HealthCheckId,omitempty" json:"-"`
+	HealthCheckID    *string `xml:"HealthCheckId,omitempty" json:",omitempty"`
 }
 
 // other marks a routing policy that is recognized only to be refused.
@@ -69,12 +70,16 @@ type aliasTarget struct {
 }
 
 func newModel() model {
-	return model{Zones: make(map[string]zone), Changes: make(map[string]change)}
+	return model{Zones: make(map[string]zone), Changes: make(map[string]change), Checks: make(map[string]healthCheck)}
 }
 
 func (m model) clone() model {
 	m.Zones = maps.Clone(m.Zones)
 	m.Changes = maps.Clone(m.Changes)
+	m.Checks = maps.Clone(m.Checks)
+	if m.Checks == nil { // a state of before there were any
+		m.Checks = make(map[string]healthCheck)
+	}
 	return m
 }
 
@@ -99,7 +104,7 @@ func (r recordSet) same(o recordSet) bool {
 	slices.Sort(mine)
 	slices.Sort(theirs)
 	return r.key() == o.key() && equalPointers(r.Weight, o.Weight) && equalPointers(r.TTL, o.TTL) &&
-		slices.Equal(mine, theirs) && equalPointers(r.AliasTarget, o.AliasTarget)
+		slices.Equal(mine, theirs) && equalPointers(r.AliasTarget, o.AliasTarget) && equalPointers(r.HealthCheckID, o.HealthCheckID)
 }
 
 func equalPointers[T comparable](a, b *T) bool {

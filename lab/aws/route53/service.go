@@ -123,6 +123,8 @@ var routes = map[string]string{
 	"POST hostedzone/id/rrset": "ChangeResourceRecordSets",
 	"GET hostedzone/id/rrset":  "ListResourceRecordSets",
 	"GET change/id":            "GetChange",
+	"POST healthcheck":         "CreateHealthCheck",
+	"DELETE healthcheck/id":    "DeleteHealthCheck",
 }
 
 // Do carries out an action.
@@ -146,6 +148,10 @@ func (s *Service) Do(ctx context.Context, call wire.Call) (wire.Reply, *wire.Err
 		return s.listResourceRecordSets(id, query)
 	case "GetChange":
 		return s.getChange(id)
+	case "CreateHealthCheck":
+		return s.createHealthCheck(call.Body)
+	case "DeleteHealthCheck":
+		return s.deleteHealthCheck(id)
 	default:
 		return wire.Reply{}, wire.InvalidAction(call.Action)
 	}

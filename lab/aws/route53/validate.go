@@ -29,8 +29,6 @@ func decideShape(r recordSet) *wire.Error {
 		return input("Record type '%s' is not served by this emulator; it serves %s", r.Type, strings.Join(servedTypes, ", "))
 	case r.Region != nil || r.Failover != nil || r.MultiValueAnswer != nil || r.GeoLocation != nil || r.GeoProximity != nil || r.CIDR != nil:
 		return input("Invalid request: this emulator serves simple and weighted routing only")
-	case r.HealthCheckID != nil:
-		return &wire.Error{Status: 404, Code: "NoSuchHealthCheck", Message: "No health check found with id: " + *r.HealthCheckID}
 	case r.Weight != nil && r.SetIdentifier == "":
 		return input("Invalid request: Missing field 'SetIdentifier' in Change with a Weight")
 	case r.Weight == nil && r.SetIdentifier != "":
