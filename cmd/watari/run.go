@@ -30,7 +30,7 @@ same command goes on where it was. What was done is remembered before it is done
 so the process may be killed at any moment.
 
 Exit code 0: complete. 3: taken back. 4: ended before anything was changed.
-5: somebody else runs it. 130: stopped watching. All codes: watari help exit-codes`,
+5: somebody else runs it. 7: stopped trying before everything was back. 130: stopped watching. All codes: watari help exit-codes`,
 		Example: "  watari run -f shop.yaml\n  watari run -f shop.yaml -o json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
