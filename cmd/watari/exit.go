@@ -89,8 +89,7 @@ func newExitCodes() *cobra.Command {
   5    somebody else runs it
   6    no such migration is remembered
   7    the command was refused; it has changed nothing
-  8    Ctrl-C while not everything is taken back: what is left may send users to the
-       target, is named, and nobody tries it again
+  8    Ctrl-C while not everything is taken back; what is left is named, and nobody tries it again
   130  Ctrl-C; every share stays as it is`,
 	}
 }

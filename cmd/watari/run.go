@@ -37,7 +37,7 @@ A terminal that is closed (SIGHUP) does not end it; SIGINT and SIGTERM stop the
 watching. Ctrl-Z suspends it: nobody watches until fg, and its lease ends.
 
 Exit code 0: complete. 3: taken back. 4: ended before anything was changed.
-5: somebody else runs it. 130: stopped watching. All codes: watari help exit-codes`,
+5: somebody else runs it. 8: stopped trying before everything was back. 130: stopped watching. All codes: watari help exit-codes`,
 		Example: "  watari run -f shop.yaml\n  watari run -f shop.yaml -o json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
