@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"watari.dev/internal/bounded"
 	"watari.dev/traffic"
 	"watari.dev/verdict"
+	"watari.dev/view"
 )
 
 // Columns says what a table may hold, for the help.
@@ -54,6 +56,15 @@ func (m *Mistakes) Error() string {
 	return b.String()
 }
 
+// The bounds of a table: a year of intervals of 15 s has 2,100,000 lines.
+const (
+	mostTable   = 256 * bounded.MiB
+	mostLine    = 64 * bounded.KiB
+	mostRows    = 3_000_000
+	mostColumns = 500
+	mostWrong   = 1000 // mistakes after which nobody needs to know of more
+)
+
 // mostCount is more than any interval holds; larger numbers are of something else,
 // and their sums would not fit.
 const mostCount = 1_000_000_000_000
@@ -93,7 +104,8 @@ type row struct {
 // CSV reads a table of counts. All mistakes are found before it gives up; the
 // error is then a *Mistakes.
 func CSV(r io.Reader, name string) (Recording, error) {
-	in := csv.NewReader(r)
+	r = bounded.Reader(r, bounded.Limit{What: name, Bytes: mostTable, Do: "take fewer days, or longer intervals"})
+	in := csv.NewReader(bounded.Lines(r, bounded.Limit{What: "a line of " + name, Bytes: mostLine, Do: "a table has one interval a line; look for a quote that is never closed"}, true))
 	in.FieldsPerRecord, in.TrimLeadingSpace, in.ReuseRecord = -1, true, true
 	header, err := in.Read()
 	if errors.Is(err, io.EOF) {
@@ -101,6 +113,9 @@ func CSV(r io.Reader, name string) (Recording, error) {
 	}
 	if err != nil {
 		return Recording{}, unreadable(name, err)
+	}
+	if len(header) > mostColumns {
+		return Recording{}, &Mistakes{name, []Mistake{{1, fmt.Sprintf("there are %d columns, and %d are the most: leave out what is not a count", len(header), mostColumns)}}}
 	}
 	t := newTable(name, header)
 	if len(t.mistakes) > 0 {
@@ -227,8 +242,11 @@ func (t *table) rows(in *csv.Reader) ([]row, error) {
 	last := map[string]row{}
 	for {
 		record, err := in.Read()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || len(t.mistakes) >= mostWrong {
 			return out, nil
+		}
+		if len(out) == mostRows {
+			return nil, &bounded.Error{What: t.name, Limit: view.Count(mostRows) + " lines", Do: "take fewer days, or longer intervals"}
 		}
 		if err != nil {
 			found := unreadable(t.name, err)

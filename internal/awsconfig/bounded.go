@@ -1,0 +1,42 @@
+package awsconfig
+
+import (
+	"context"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"watari.dev/internal/bounded"
+)
+
+// answers is the bound of an answer of AWS, after it was unpacked. The largest known
+// are the 100,800 points of one GetMetricData (CloudWatch API reference), some 10 MB.
+var answers = bounded.Answer{Bytes: 32 * bounded.MiB}
+
+// withBounds bounds the answers to every client that is made from the configuration,
+// those that find credentials as well. The client stays one of the SDK's own: it adds
+// AWS_CA_BUNDLE to no other, and asks the metadata service with short timeouts only by
+// its own.
+func withBounds() []func(*config.LoadOptions) error {
+	client := awshttp.NewBuildableClient().WithTransportOptions(bounded.Guard)
+	return []func(*config.LoadOptions) error{
+		config.WithHTTPClient(client),
+		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies}),
+	}
+}
+
+// boundBodies bounds the body before anything of the SDK reads it.
+func boundBodies(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("WatariBoundedBody", func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		request, sent := in.Request.(*smithyhttp.Request)
+		if response, is := out.RawResponse.(*smithyhttp.Response); is && sent && response.Body != nil {
+			response.Body = bounded.Body(response.Body, answers.Limit(request.Request))
+		}
+		return out, metadata, err
+	}), middleware.After)
+}
