@@ -56,11 +56,11 @@ func (m *Mistakes) Error() string {
 	return b.String()
 }
 
-// The bounds of a table: a year of intervals of 15 s has 2,100,000 lines.
+// The bounds of a table: a year of intervals of 30 s has 1,051,200 lines.
 const (
 	mostTable   = 256 * bounded.MiB
 	mostLine    = 64 * bounded.KiB
-	mostRows    = 3_000_000
+	mostRows    = 1_100_000
 	mostColumns = 500
 	mostWrong   = 1000 // mistakes after which nobody needs to know of more
 )
