@@ -2,9 +2,11 @@ package awsconfig
 
 import (
 	"context"
+	"net/http"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -12,8 +14,8 @@ import (
 )
 
 // answers is the bound of an answer of AWS, after it was unpacked. The largest known
-// are the 100,800 points of one GetMetricData (CloudWatch API reference), some 10 MB.
-var answers = bounded.Answer{Bytes: 32 * bounded.MiB}
+// are the 100,800 points of one GetMetricData (CloudWatch API reference), a few MB.
+var answers = bounded.Answer{Bytes: 16 * bounded.MiB}
 
 // withBounds bounds the answers to every client that is made from the configuration,
 // those that find credentials as well. The client stays one of the SDK's own: it adds
@@ -24,6 +26,7 @@ func withBounds() []func(*config.LoadOptions) error {
 	return []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies}),
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
 	}
 }
 
@@ -34,9 +37,13 @@ func boundBodies(stack *middleware.Stack) error {
 	) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		request, sent := in.Request.(*smithyhttp.Request)
-		if response, is := out.RawResponse.(*smithyhttp.Response); is && sent && response.Body != nil {
-			response.Body = bounded.Body(response.Body, answers.Limit(request.Request))
+		if !sent {
+			return out, metadata, err
 		}
-		return out, metadata, err
+		var answered *http.Response
+		if response, is := out.RawResponse.(*smithyhttp.Response); is && response != nil {
+			answered = response.Response
+		}
+		return out, metadata, answers.Answered(request.Request, answered, err)
 	}), middleware.After)
 }

@@ -135,8 +135,45 @@ func (t *transport) check(request *http.Request, response *http.Response) error 
 		response.Header.Del("Content-Length")
 		response.ContentLength, response.Uncompressed = -1, true
 	default:
-		return fmt.Errorf("the answer of %s is packed as %q, which was not asked for: look what answers there", address(request.URL), encoding)
+		return encodingError(request, encoding)
 	}
+	return nil
+}
+
+// EncodingError says that an answer is packed in a way that nobody asked for.
+type EncodingError struct{ From, Encoding string }
+
+// Error says whose answer, and how it is packed.
+func (e *EncodingError) Error() string {
+	return fmt.Sprintf("the answer of %s is packed as %q, which was not asked for: look what answers there", e.From, e.Encoding)
+}
+
+func encodingError(request *http.Request, encoding string) error {
+	return &EncodingError{From: address(request.URL), Encoding: encoding}
+}
+
+// Answered bounds what a transport has returned that only Guard was called for: the
+// body, and the encodings that it did not unpack. The error of a refusal has its type,
+// whatever was wrapped around it.
+func (a Answer) Answered(request *http.Request, response *http.Response, err error) error {
+	var led *RedirectError
+	switch {
+	case errors.As(err, &led):
+		return led
+	case err != nil:
+		return headersError(request, err)
+	case response == nil || response.Body == nil:
+		return nil
+	}
+	if err := leads(request, response); err != nil { // of a request that cannot be sent again, which was not followed
+		_ = response.Body.Close()
+		return err
+	}
+	if encoding := response.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		_ = response.Body.Close()
+		return encodingError(request, encoding)
+	}
+	response.Body = Body(response.Body, a.Limit(request))
 	return nil
 }
 
