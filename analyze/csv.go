@@ -43,17 +43,18 @@ type Mistake struct {
 const mostMistakes = 50
 
 // Error implements error.
-func (m *Mistakes) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s; nothing was analysed", m.Name, number(len(m.Lines), "mistake"))
+func (m *Mistakes) Error() string { return strings.Join(m.Words(), "\n") }
+
+// Words returns the lines of Error. What the table holds may stand in each.
+func (m *Mistakes) Words() []string {
+	out := []string{fmt.Sprintf("%s: %s; nothing was analysed", m.Name, number(len(m.Lines), "mistake"))}
 	for i, one := range m.Lines {
 		if i == mostMistakes {
-			fmt.Fprintf(&b, "\n  and %d more", len(m.Lines)-i)
-			break
+			return append(out, fmt.Sprintf("  and %d more", len(m.Lines)-i))
 		}
-		fmt.Fprintf(&b, "\n  line %d: %s", one.Line, one.Text)
+		out = append(out, fmt.Sprintf("  line %d: %s", one.Line, one.Text))
 	}
-	return b.String()
+	return out
 }
 
 // The bounds of a table: a year of intervals of 30 s has 1,051,200 lines.

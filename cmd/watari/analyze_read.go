@@ -12,6 +12,7 @@ import (
 
 	"watari.dev/analyze"
 	"watari.dev/engine"
+	"watari.dev/internal/bounded"
 	"watari.dev/plan"
 	"watari.dev/store"
 	"watari.dev/verdict"
@@ -111,7 +112,7 @@ func happened(s engine.Status) string {
 }
 
 func readCSV(cmd *cobra.Command, path string) (analyze.Recording, error) {
-	from := cmd.InOrStdin()
+	from := bounded.Until(cmd.Context(), cmd.InOrStdin())
 	name := "standard input"
 	if path != "-" {
 		file, err := os.Open(path)

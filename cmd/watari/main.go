@@ -8,12 +8,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+
+	"watari.dev/internal/printable"
 )
 
 func main() { os.Exit(run()) }
@@ -22,7 +27,16 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := newRoot()
+	return execute(ctx, newRoot(), os.Stdout, os.Stderr)
+}
+
+// execute runs a command. Whatever it prints goes through writers that let no control
+// character of somebody else's through.
+func execute(ctx context.Context, root *cobra.Command, out, errs io.Writer) int {
+	out, errs = printable.NewWriter(out), printable.NewWriter(errs)
+	root.SetOut(out)
+	root.SetErr(errs)
+	klog.SetSlogLogger(slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelError}))) // what the Kubernetes client has to say
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
@@ -34,9 +48,9 @@ func run() int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitInterrupted
 	}
-	fmt.Fprintf(os.Stderr, "%v\n", err)
+	_, _ = io.WriteString(errs, printable.Error(err)+"\n")
 	if isUsage(err) {
-		fmt.Fprintf(os.Stderr, "How to use it: %s --help\n", cmd.CommandPath())
+		printable.Fprintf(errs, "How to use it: %s --help\n", cmd.CommandPath())
 	}
 	return codeOf(err)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/router/metered"
 	"watari.dev/runner"
 	"watari.dev/store"
@@ -40,7 +41,7 @@ type screen struct {
 
 func screenFor(cmd *cobra.Command, spec engine.Spec, output string, files []string) *screen {
 	s := &screen{out: cmd.OutOrStdout(), spec: spec, watch: view.NewWatch(spec), json: output == "json", file: strings.Join(files, " -f ")}
-	if f, is := s.out.(*os.File); is && !s.json && term.IsTerminal(int(f.Fd())) {
+	if f, is := printable.File(s.out); is && !s.json && term.IsTerminal(int(f.Fd())) {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 20 {
 			s.live, s.width = true, width
 		}
@@ -84,10 +85,10 @@ func (s *screen) draw(lines []string) {
 		if r := []rune(line); len(r) >= s.width {
 			line = string(r[:s.width-2]) + "…"
 		}
-		b.WriteString(line + "\n")
+		b.WriteString(printable.Line(line) + "\n")
 	}
 	s.drawn = len(lines)
-	fmt.Fprint(s.out, b.String())
+	_ = printable.Control(s.out, b.String()) // a terminal that is gone ends nothing
 }
 
 // end says how it ended and what can be done now.
@@ -117,11 +118,11 @@ func (s *screen) end(status engine.Status, err error) error {
 func (s *screen) failed(status engine.Status, err error) error {
 	switch {
 	case errors.Is(err, store.ErrLost), errors.Is(err, store.ErrConflict):
-		return fmt.Errorf("%w\nSomebody else has run it since. See where it stands: watari status %s", err, s.spec.Name)
+		return printable.Advise(err, fmt.Sprintf("Somebody else has run it since. See where it stands: watari status %s", s.spec.Name))
 	case status.Phase == "", status.Phase.Ended():
 		return err
 	default:
-		return fmt.Errorf("%w\nThe share that is remembered is %s, and nobody watches it now. %s", err, status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
+		return printable.Advise(err, fmt.Sprintf("The share that is remembered is %s, and nobody watches it now. %s", status.Share(), view.Next(s.spec.Name, status.Phase, s.file)))
 	}
 }
 

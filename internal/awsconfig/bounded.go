@@ -7,6 +7,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -25,6 +26,7 @@ func withBounds() []func(*config.LoadOptions) error {
 	client := awshttp.NewBuildableClient().WithTransportOptions(bounded.Guard)
 	return []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
+		config.WithLogger(logging.Nop{}), // the SDK's own writes what servers said to the terminal
 		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies}),
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
 	}
