@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/store"
 	"watari.dev/view"
 )
@@ -44,10 +45,10 @@ func order(cmd *cobra.Command, s store.Store, key store.Key, verb string) error 
 		return err
 	}
 	if held {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: handed to %s. See it: watari status %s\n", verb, who, key)
+		printable.Fprintf(cmd.OutOrStdout(), "%s: handed to %s. See it: watari status %s\n", verb, who, key)
 		return nil
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: remembered; nobody runs %s now. %s\n", verb, key, view.Next(key.Name, runs(status.Phase), ""))
+	printable.Fprintf(cmd.OutOrStdout(), "%s: remembered; nobody runs %s now. %s\n", verb, key, view.Next(key.Name, runs(status.Phase), ""))
 	return nil
 }
 

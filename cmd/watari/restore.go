@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/router"
 	"watari.dev/runner"
@@ -133,11 +134,11 @@ func restoreRoutes(ctx context.Context, cmd *cobra.Command, s store.Store, key s
 		route := c.routes[l.Ref.Name]
 		restorer, why := restorerOf(route)
 		if restorer == nil {
-			fmt.Fprintf(out, "%s: left as it is, %s\n", l.Ref.Name, why)
+			printable.Fprintf(out, "%s: left as it is, %s\n", l.Ref.Name, why)
 			continue
 		}
 		entry, ok := restoreRoute(ctx, restorer, route.Ref, keep)
-		fmt.Fprintln(out, entry.Text)
+		printable.Fprintln(out, entry.Text)
 		if err := journalRestored(ctx, s, key, entry); err != nil {
 			return err
 		}
@@ -148,7 +149,7 @@ func restoreRoutes(ctx context.Context, cmd *cobra.Command, s store.Store, key s
 		}
 	}
 	if done > 0 && keep.side == traffic.Target {
-		fmt.Fprintf(out, "The source's records are gone with that: watari cannot take %s back any more.\n", key)
+		printable.Fprintf(out, "The source's records are gone with that: watari cannot take %s back any more.\n", key)
 	}
 	switch {
 	case missed > 0 && cmd.Context().Err() != nil:

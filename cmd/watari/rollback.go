@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/runner"
 	"watari.dev/store"
@@ -93,7 +94,7 @@ func takeBack(cmd *cobra.Command, s store.Store, key store.Key, p plan.Plan) err
 	screen.live = false
 	t := takingBack{store: s, key: key, plan: p, order: newOrderOf(string(engine.TakeBack)), screen: screen}
 	if err := s.Submit(ctx, key, t.order); err != nil && !errors.Is(err, store.ErrNotFound) {
-		fmt.Fprintf(screen.out, "The command cannot be remembered (%v); it is carried out all the same.\n", err)
+		printable.Fprintf(screen.out, "The command cannot be remembered (%v); it is carried out all the same.\n", err)
 	}
 	c, err := connectBlind(ctx, p)
 	if err != nil {
@@ -109,12 +110,12 @@ func takeBack(cmd *cobra.Command, s store.Store, key store.Key, p plan.Plan) err
 				return err
 			}
 		case errors.As(err, &unsaved):
-			fmt.Fprintln(screen.out, unsaved)
+			printable.Fprintln(screen.out, unsaved)
 			return t.end(unsaved.Status, nil)
 		case err == nil, ctx.Err() != nil, errors.Is(err, store.ErrLost), errors.Is(err, store.ErrConflict):
 			return t.end(status, err)
 		default:
-			fmt.Fprintf(screen.out, "Nothing can be remembered (%v); taking back all the same.\n", err)
+			printable.Fprintf(screen.out, "Nothing can be remembered (%v); taking back all the same.\n", err)
 			return t.end(t.here(ctx, memstore.New(), c))
 		}
 	}
@@ -142,7 +143,7 @@ const slowHolder = 10 * time.Second
 // It returns false when this process should try itself.
 func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (bool, error) {
 	out, began, complained, reason := t.screen.out, time.Now(), false, ""
-	fmt.Fprintf(out, "Handed to %s, watching.\n", locked.Holder)
+	printable.Fprintf(out, "Handed to %s, watching.\n", locked.Holder)
 	for {
 		_, status, err := recall(ctx, t.store, t.key)
 		if err != nil {
@@ -154,10 +155,10 @@ func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (boo
 			return true, t.end(status, nil)
 		case heard && status.Reason != reason:
 			reason = status.Reason
-			fmt.Fprintln(out, view.Event(time.Now(), view.Headline(t.plan.Spec, status)))
+			printable.Fprintln(out, view.Event(time.Now(), view.Headline(t.plan.Spec, status)))
 		case !heard && !complained && time.Since(began) > slowHolder:
 			complained = true
-			fmt.Fprintf(out, "It has not heard the command for %s. If it hangs, end it (kill %d on %s): this command then takes back by itself.\n",
+			printable.Fprintf(out, "It has not heard the command for %s. If it hangs, end it (kill %d on %s): this command then takes back by itself.\n",
 				view.Span(slowHolder), locked.Holder.PID, locked.Holder.Host)
 		}
 		if _, _, held, err := t.store.Holder(ctx, t.key); err != nil || !held {
@@ -165,7 +166,7 @@ func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (boo
 		}
 		select {
 		case <-ctx.Done():
-			fmt.Fprintf(out, "Stopped watching. See whether it is taken back: watari status %s\n", t.key)
+			printable.Fprintf(out, "Stopped watching. See whether it is taken back: watari status %s\n", t.key)
 			return true, &ended{exitInterrupted}
 		case <-time.After(300 * time.Millisecond):
 		}

@@ -11,6 +11,7 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/internal/all"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/runner"
 	"watari.dev/store"
@@ -70,8 +71,8 @@ func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, screen *screen
 		return err
 	}
 	if before.Phase.Ended() && !ordered(ctx, s, key) {
-		fmt.Fprintln(cmd.OutOrStdout(), view.Headline(p.Spec, before))
-		fmt.Fprintln(cmd.OutOrStdout(), view.Next(p.Spec.Name, before.Phase, screen.file))
+		printable.Fprintln(cmd.OutOrStdout(), view.Headline(p.Spec, before))
+		printable.Fprintln(cmd.OutOrStdout(), view.Next(p.Spec.Name, before.Phase, screen.file))
 		return phaseEnd(before.Phase)
 	}
 	c, err := connect(ctx, p)

@@ -59,16 +59,16 @@ func (s *screen) turn(t runner.Turn) {
 	switch {
 	case s.json:
 		if err := view.JSON(s.out, t, beat); err != nil {
-			fmt.Fprintf(os.Stderr, "write the events: %v\n", err)
+			printable.Fprintf(os.Stderr, "write the events: %v\n", err)
 		}
 	case s.live:
 		s.draw(s.watch.Frame())
 	default:
 		for _, line := range lines {
-			fmt.Fprintln(s.out, line)
+			printable.Fprintln(s.out, line)
 		}
 		if beat && len(lines) == 0 {
-			fmt.Fprintln(s.out, s.watch.Beat())
+			printable.Fprintln(s.out, s.watch.Beat())
 		}
 	}
 }
@@ -100,15 +100,15 @@ func (s *screen) end(status engine.Status, err error) error {
 		return s.code(status, err)
 	}
 	if s.live {
-		fmt.Fprintln(s.out)
+		printable.Fprintln(s.out)
 	}
 	if err != nil {
-		fmt.Fprintf(s.out, "Stopped watching. The share stays at %s, and nobody watches it now. %s\n", status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
+		printable.Fprintf(s.out, "Stopped watching. The share stays at %s, and nobody watches it now. %s\n", status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
 		return s.code(status, err)
 	}
 	s.summary(status)
 	s.calls()
-	fmt.Fprintln(s.out, view.Next(s.spec.Name, status.Phase, s.file))
+	printable.Fprintln(s.out, view.Next(s.spec.Name, status.Phase, s.file))
 	return s.code(status, nil)
 }
 
@@ -127,13 +127,13 @@ func (s *screen) failed(status engine.Status, err error) error {
 }
 
 func (s *screen) summary(status engine.Status) {
-	fmt.Fprintln(s.out, view.Headline(s.spec, status))
+	printable.Fprintln(s.out, view.Headline(s.spec, status))
 	total := status.Evidence.Total
 	if status.Phase == engine.RolledBack && total.Target.Requests > 0 {
-		fmt.Fprintf(s.out, "%s got %s requests: %s.\n", s.spec.Target, view.Count(total.Target.Requests), view.Harm(s.spec, status.Evidence))
+		printable.Fprintf(s.out, "%s got %s requests: %s.\n", s.spec.Target, view.Count(total.Target.Requests), view.Harm(s.spec, status.Evidence))
 	}
 	if status.Phase == engine.Complete && total.Target.Requests > 0 {
-		fmt.Fprintf(s.out, "%s answered %s requests, %s of them failed.\n", s.spec.Target, view.Count(total.Target.Requests), view.Count(total.Target.Errors))
+		printable.Fprintf(s.out, "%s answered %s requests, %s of them failed.\n", s.spec.Target, view.Count(total.Target.Requests), view.Count(total.Target.Errors))
 	}
 }
 
@@ -143,7 +143,7 @@ func (s *screen) calls() {
 		return
 	}
 	t := s.totals()
-	fmt.Fprintf(s.out, "The levers were written %s and read %s by this process.\n", times(len(t.Writes)+t.Dropped), times(t.Calls["read"]))
+	printable.Fprintf(s.out, "The levers were written %s and read %s by this process.\n", times(len(t.Writes)+t.Dropped), times(t.Calls["read"]))
 }
 
 func times(n int) string {

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/store"
 	"watari.dev/view"
@@ -37,7 +37,7 @@ func newStatus(state *stateFlags) *cobra.Command {
 				return err
 			}
 			if len(keys) == 0 && output == "text" {
-				fmt.Fprintln(cmd.OutOrStdout(), "No migration is remembered here. Begin one: watari run -f FILE")
+				printable.Fprintln(cmd.OutOrStdout(), "No migration is remembered here. Begin one: watari run -f FILE")
 			}
 			for _, key := range keys {
 				if err := showStatus(cmd, s, key, output); err != nil {
