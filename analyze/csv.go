@@ -59,7 +59,7 @@ func (m *Mistakes) Words() []string {
 
 // The bounds of a table: a year of intervals of 30 s has 1,051,200 lines.
 const (
-	mostTable   = 256 * bounded.MiB
+	mostTable   = 128 * bounded.MiB
 	mostLine    = 64 * bounded.KiB
 	mostRows    = 1_100_000
 	mostColumns = 500

@@ -16,6 +16,7 @@ const (
 	mostFiles     = 1000     // in a directory
 	mostDocuments = 1000     // in a file
 	mostMistakes  = 1000     // after which nobody needs to know of more
+	mostItems     = 10_000   // in a list
 	mostNodes     = 1 << 20  // in a document: each takes a hundred times the memory of its text
 	deepest       = 100      // level of a document
 )

@@ -45,15 +45,17 @@ func (r *lines) within(piece []byte) bool {
 		if r.quoted && bytes.Count(part, []byte{'"'})%2 == 1 {
 			r.inside = !r.inside
 		}
-		if r.length += int64(len(part)); r.length > r.limit.Bytes {
+		r.length += int64(len(part))
+		if end >= 0 && r.inside {
+			r.length++
+		}
+		if r.length > r.limit.Bytes {
 			return false
 		}
 		if end < 0 {
 			return true
 		}
-		if r.inside {
-			r.length++
-		} else {
+		if !r.inside {
 			r.length = 0
 		}
 		piece = piece[end+1:]

@@ -12,6 +12,7 @@ import (
 
 	"watari.dev/signal"
 	"watari.dev/signal/internal/selector"
+	"watari.dev/traffic"
 )
 
 // look is one scrape that ended.
@@ -123,7 +124,7 @@ func (h *history) counter(s *series, from, to time.Time) signal.Counter {
 // addFailure remembers a scrape that showed nothing.
 func (h *history) addFailure(started time.Time, err error) {
 	at := h.moment()
-	h.looks = append(h.looks, look{at: at, started: started, err: err.Error()})
+	h.looks = append(h.looks, look{at: at, started: started, err: traffic.Brief(err.Error())})
 	h.forget(at)
 }
 
