@@ -606,7 +606,7 @@ func TestKeys(t *testing.T) {
 		return s
 	}
 	good := file(t, appKey)
-	wantWords(t, "no file", ask(of("/nowhere/key", good)), traffic.Failed, "read the API key: open /nowhere/key: no such file")
+	wantWords(t, "no file", ask(of("/nowhere/key", good)), traffic.Failed, "read the API key: stat /nowhere/key: no such file")
 	wantWords(t, "empty", ask(of(file(t, " \n"), good)), traffic.Failed, "holds none")
 	wantWords(t, "two lines", ask(of(file(t, apiKey+"\n"+apiKey), good)), traffic.Failed, "holds something that is no key")
 	wantWords(t, "no environment", ask(of("", good)), traffic.Failed, "the environment's DD_API_KEY holds none")
@@ -689,7 +689,7 @@ func TestOverTheNetwork(t *testing.T) {
 	away := httptest.NewServer(http.RedirectHandler(server.URL+"/proxy", http.StatusTemporaryRedirect))
 	defer away.Close()
 	before := len(d.asked)
-	wantWords(t, "redirect", counts(t, sourceOf(t, d, Config{URL: away.URL}), query(), now.Add(-40*time.Second), now).Source, traffic.Failed, "/api/v2/query/timeseries redirects to ")
+	wantWords(t, "redirect", counts(t, sourceOf(t, d, Config{URL: away.URL}), query(), now.Add(-40*time.Second), now).Source, traffic.Failed, "/api/v1/metrics/requests redirects to ")
 	if len(d.asked) != before {
 		t.Error("a redirect was followed")
 	}

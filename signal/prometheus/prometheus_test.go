@@ -66,7 +66,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}{
 		"server error":    {500, "out of memory\nat line 1", "answered: server error: 500: out of memory", ""},
 		"forbidden":       {403, "no", "answered: client error: 403: no", ""},
-		"redirect":        {302, "", "answered: redirects to http://127.0.0.1:1/elsewhere, another server, which is not followed", ""},
+		"redirect":        {302, "", "redirects to http://127.0.0.1:1/elsewhere, another server, which is not followed", ""},
 		"no JSON":         {200, "<html>", "answered", ""},
 		"execution":       {422, `{"status":"error","errorType":"execution","error":"query processing would load too many samples"}`, "too many samples", ""},
 		"timeout":         {503, `{"status":"error","errorType":"timeout","error":"query timed out"}`, "query timed out", ""},
