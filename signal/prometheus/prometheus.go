@@ -69,7 +69,7 @@ func New(c Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u.Redacted(), err)
 	}
-	client := bounded.Client(transport, answers)
+	client := bounded.Client(transport, answers.Within(2*c.Timeout)) // the context ends it first, and says it better
 	asker, err := api.NewClient(api.Config{Address: c.URL, Client: client})
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u.Redacted(), err)

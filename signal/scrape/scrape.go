@@ -57,7 +57,7 @@ func New(c Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scrape: %w", err)
 	}
-	s := &Source{interval: cmp.Or(c.Interval, time.Second), client: bounded.Client(c.Transport, answers), wanted: wanted}
+	s := &Source{interval: cmp.Or(c.Interval, time.Second), client: bounded.Client(c.Transport, answers.Within(2*c.Timeout)), wanted: wanted}
 	room := &room{most: int64(cmp.Or(c.MaxSeries, 10_000))}
 	seen := map[string]bool{}
 	for _, raw := range c.Endpoints {
