@@ -74,7 +74,7 @@ func allowed(path string) []string {
 	case top == "verdict":
 		return []string{"traffic", "verdict/..."}
 	case path == "analyze":
-		return []string{"engine", "plan", "signal", "store", "traffic", "verdict", "view"}
+		return []string{"engine", "internal/bounded", "internal/printable", "plan", "signal", "store", "traffic", "verdict", "view"}
 	case slices.Contains(parents, path):
 		return []string{"traffic"}
 	case path == "store/bench" || path == "store/bench/cmd": // measures the runner's store, and is no driver
@@ -82,15 +82,17 @@ func allowed(path string) []string {
 	case slices.Contains(parents, top) && isBelow:
 		// A driver knows its parent and what its family shares, never a sibling.
 		driver, _, _ := strings.Cut(below, "/")
-		return []string{"traffic", top, top + "/internal/...", top + "/" + driver + "/..."}
+		return []string{"traffic", "internal/bounded", top, top + "/internal/...", top + "/" + driver + "/..."}
 	case path == "runner":
 		return []string{"traffic", "engine", "router", "signal", "store"}
 	case path == "plan":
 		return []string{"api/v1alpha1", "engine", "router", "signal", "traffic", "verdict"}
 	case path == "view":
-		return []string{"engine", "plan", "router", "runner", "store", "traffic", "verdict"}
+		return []string{"engine", "internal/printable", "plan", "router", "runner", "store", "traffic", "verdict"}
 	case top == "api":
-		return []string{"api/..."}
+		return []string{"api/...", "internal/bounded"}
+	case path == "internal/bounded" || path == "internal/printable":
+		return []string{}
 	case top == "lab":
 		return []string{"lab/..."}
 	case path == "sim":

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"watari.dev/internal/bounded"
 	"watari.dev/traffic"
 	"watari.dev/verdict"
+	"watari.dev/view"
 )
 
 // Columns says what a table may hold, for the help.
@@ -41,18 +43,28 @@ type Mistake struct {
 const mostMistakes = 50
 
 // Error implements error.
-func (m *Mistakes) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s; nothing was analysed", m.Name, number(len(m.Lines), "mistake"))
+func (m *Mistakes) Error() string { return strings.Join(m.Words(), "\n") }
+
+// Words returns the lines of Error. What the table holds may stand in each.
+func (m *Mistakes) Words() []string {
+	out := []string{fmt.Sprintf("%s: %s; nothing was analysed", m.Name, number(len(m.Lines), "mistake"))}
 	for i, one := range m.Lines {
 		if i == mostMistakes {
-			fmt.Fprintf(&b, "\n  and %d more", len(m.Lines)-i)
-			break
+			return append(out, fmt.Sprintf("  and %d more", len(m.Lines)-i))
 		}
-		fmt.Fprintf(&b, "\n  line %d: %s", one.Line, one.Text)
+		out = append(out, fmt.Sprintf("  line %d: %s", one.Line, one.Text))
 	}
-	return b.String()
+	return out
 }
+
+// The bounds of a table: a year of intervals of 30 s has 1,051,200 lines.
+const (
+	mostTable   = 128 * bounded.MiB
+	mostLine    = 64 * bounded.KiB
+	mostRows    = 1_100_000
+	mostColumns = 500
+	mostWrong   = 1000 // mistakes after which nobody needs to know of more
+)
 
 // mostCount is more than any interval holds; larger numbers are of something else,
 // and their sums would not fit.
@@ -93,7 +105,8 @@ type row struct {
 // CSV reads a table of counts. All mistakes are found before it gives up; the
 // error is then a *Mistakes.
 func CSV(r io.Reader, name string) (Recording, error) {
-	in := csv.NewReader(r)
+	r = bounded.Reader(r, bounded.Limit{What: name, Bytes: mostTable, Do: "take fewer days, or longer intervals"})
+	in := csv.NewReader(bounded.Lines(r, bounded.Limit{What: "a line of " + name, Bytes: mostLine, Do: "a table has one interval a line; look for a quote that is never closed"}, true))
 	in.FieldsPerRecord, in.TrimLeadingSpace, in.ReuseRecord = -1, true, true
 	header, err := in.Read()
 	if errors.Is(err, io.EOF) {
@@ -101,6 +114,9 @@ func CSV(r io.Reader, name string) (Recording, error) {
 	}
 	if err != nil {
 		return Recording{}, unreadable(name, err)
+	}
+	if len(header) > mostColumns {
+		return Recording{}, &Mistakes{name, []Mistake{{1, fmt.Sprintf("there are %d columns, and %d are the most: leave out what is not a count", len(header), mostColumns)}}}
 	}
 	t := newTable(name, header)
 	if len(t.mistakes) > 0 {
@@ -227,8 +243,11 @@ func (t *table) rows(in *csv.Reader) ([]row, error) {
 	last := map[string]row{}
 	for {
 		record, err := in.Read()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || len(t.mistakes) >= mostWrong {
 			return out, nil
+		}
+		if len(out) == mostRows {
+			return nil, &bounded.Error{What: t.name, Limit: view.Count(mostRows) + " lines", Do: "take fewer days, or longer intervals"}
 		}
 		if err != nil {
 			found := unreadable(t.name, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"watari.dev/internal/printable"
 	"watari.dev/traffic"
 	"watari.dev/verdict"
 	"watari.dev/view"
@@ -78,8 +79,15 @@ func (p *plot) add(format string, args ...any) { fmt.Fprintf(&p.b, format, args.
 
 func escaped(text string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(text)) // a strings.Builder takes everything
+	_ = xml.EscapeText(&b, []byte(printable.Line(text))) // a strings.Builder takes everything
 	return b.String()
+}
+
+func escapedLines(lines []string) (out []string) {
+	for _, line := range lines {
+		out = append(out, escaped(line))
+	}
+	return out
 }
 
 func (p *plot) text(x, y float64, class, anchor, text string) {
@@ -348,7 +356,7 @@ func (p *plot) hovers() {
 			lines = append(lines, "share "+b.Share.String())
 		}
 		p.add(`<rect class="hover" x="%.1f" y="%d" width="%.1f" height="%d"><title>%s</title></rect>`+"\n",
-			x, evidenceTop-8, max(until-x, 1), sharesBottom-evidenceTop+8, escaped(strings.Join(lines, "\n")))
+			x, evidenceTop-8, max(until-x, 1), sharesBottom-evidenceTop+8, strings.Join(escapedLines(lines), "&#xA;"))
 	}
 }
 

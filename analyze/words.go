@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"watari.dev/internal/printable"
 	"watari.dev/traffic"
 	"watari.dev/verdict"
 	"watari.dev/view"
@@ -19,14 +20,14 @@ func Write(w io.Writer, r Result) {
 	if len(r.Services) > 1 {
 		of = "requests of " + number(len(r.Services), "service")
 	}
-	fmt.Fprintf(w, "%s: %s, %s\n", r.Name, between(r.From, r.To), number(r.Intervals, "interval"))
-	fmt.Fprintf(w, "  %s: source %s, target %s\n\n", of, view.Count(r.Requests.Source), view.Count(r.Requests.Target))
+	printable.Fprintf(w, "%s: %s, %s\n", r.Name, between(r.From, r.To), number(r.Intervals, "interval"))
+	printable.Fprintf(w, "  %s: source %s, target %s\n\n", of, view.Count(r.Requests.Source), view.Count(r.Requests.Target))
 	short := clockOf(r.From, r.To)
 	for _, line := range outcome(r, short) {
-		fmt.Fprintf(w, "  %s\n", line)
+		printable.Fprintf(w, "  %s\n", line)
 	}
 	if len(r.Steps) > 0 {
-		fmt.Fprintln(w)
+		printable.Fprintln(w)
 		writeSteps(w, r, short)
 		writeBeside(w, r)
 	}
@@ -34,7 +35,10 @@ func Write(w io.Writer, r Result) {
 	writeList(w, "split", splits(r, short))
 	writeList(w, "not used", notUsed(r))
 	writeList(w, "detail", detail(r, short))
-	fmt.Fprintf(w, "\n  settings   %s\n", settings(r))
+	printable.Fprintf(w, "\n")
+	for i, line := range settings(r) {
+		printable.Fprintf(w, "  %-9s  %s\n", []string{"settings", ""}[min(i, 1)], line)
+	}
 }
 
 // detail says of which time the counts are there in less detail than they were
@@ -102,13 +106,13 @@ func OneIn(logE float64) string {
 func writeSteps(w io.Writer, r Result, clock func(time.Time) string) {
 	t, flush := columns(w)
 	defer flush()
-	fmt.Fprintln(t, "  step\tshare\tfrom\tspan\tsource fails\ttarget fails\tproven good enough")
+	printable.Fprintf(t, "  step\tshare\tfrom\tspan\tsource fails\ttarget fails\tproven good enough\n")
 	for i, s := range r.Steps {
 		share, number := s.Share.String(), fmt.Sprint(i+1)
 		if s.Number == 0 {
 			share, number = "-", "-"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", number, share, clock(s.From), view.Span(s.To.Sub(s.From)),
+		printable.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", number, share, clock(s.From), view.Span(s.To.Sub(s.From)),
 			ratio(s.Errors.Source), ratio(s.Errors.Target), enough(s, clock))
 	}
 }
@@ -125,14 +129,14 @@ func writeBeside(w io.Writer, r Result) {
 		}
 		for _, b := range s.Beside {
 			if !some {
-				fmt.Fprintln(t, "\n  step\tmetric\tof the source\tof the target")
+				printable.Fprintf(t, "\n  step\tmetric\tof the source\tof the target\n")
 				some = true
 			}
 			of := b.Text
 			if b.Service != "" {
 				of = b.Service + ": " + of
 			}
-			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", number, of, ratio(b.Source), ratio(b.Target))
+			printable.Fprintf(t, "  %s\t%s\t%s\t%s\n", number, of, ratio(b.Source), ratio(b.Target))
 		}
 	}
 }
@@ -144,7 +148,7 @@ func columns(w io.Writer) (t io.Writer, flush func()) {
 	return aligned, func() {
 		aligned.Flush()
 		for line := range strings.Lines(b.String()) {
-			fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+			printable.Fprintln(w, strings.TrimRight(line, " \n"))
 		}
 	}
 }
@@ -198,14 +202,14 @@ func writeLags(w io.Writer, r Result) {
 				continue
 			}
 			if !some {
-				fmt.Fprintln(t, "\n  step\tlatency\tsource\ttarget")
+				printable.Fprintf(t, "\n  step\tlatency\tsource\ttarget\n")
 				some = true
 			}
 			number := fmt.Sprint(i + 1)
 			if s.Number == 0 {
 				number = "-"
 			}
-			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", number, q.name, lag(q.lag.Source), lag(q.lag.Target))
+			printable.Fprintf(t, "  %s\t%s\t%s\t%s\n", number, q.name, lag(q.lag.Source), lag(q.lag.Target))
 		}
 	}
 }
@@ -267,24 +271,24 @@ func notUsed(r Result) (out []string) {
 func writeList(w io.Writer, title string, lines []string) {
 	for i, line := range lines {
 		if i == 0 {
-			fmt.Fprintln(w)
+			printable.Fprintln(w)
 		} else {
 			title = ""
 		}
-		fmt.Fprintf(w, "  %-9s  %s\n", title, line)
+		printable.Fprintf(w, "  %-9s  %s\n", title, line)
 	}
 }
 
-func settings(r Result) string {
+func settings(r Result) []string {
 	c := r.Config
 	out := fmt.Sprintf("form %s, unit %s, alpha %g, ratio %g, difference %g", c.Form, trimmed(c.Unit), c.Alpha, c.Ratio, max(0, c.Difference))
 	if c.Form == verdict.Hybrid || c.Form == verdict.Limit {
 		out += ", limit " + view.Percent(c.Limit)
 	}
 	if unit, err := time.ParseDuration(r.Unit); err == nil && unit > c.Unit {
-		out += fmt.Sprintf("\n             bursts of the source lengthened the unit to %s", trimmed(unit))
+		return []string{out, "bursts of the source lengthened the unit to " + trimmed(unit)}
 	}
-	return out
+	return []string{out}
 }
 
 // between writes a span of time with its length.
@@ -331,28 +335,28 @@ func trimmed(d time.Duration) string {
 // shown, and what to write into the file.
 func WriteCalibration(w io.Writer, c Calibration) {
 	if len(c.Trials) == 0 {
-		fmt.Fprintf(w, "%s against itself: there is nothing to compare.\n", c.Name)
-		fmt.Fprintf(w, "  It takes two neighbouring spans of %s of the source at least, and days of them to say something: more time, or --halves.\n", trimmed(neighbours))
+		printable.Fprintf(w, "%s against itself: there is nothing to compare.\n", c.Name)
+		printable.Fprintf(w, "  It takes two neighbouring spans of %s of the source at least, and days of them to say something: more time, or --halves.\n", trimmed(neighbours))
 		return
 	}
-	fmt.Fprintf(w, "%s against itself: %s, %s and %s\n", c.Name, between(c.From, c.To), number(int(c.Requests), "request"), number(int(c.Errors), "error"))
+	printable.Fprintf(w, "%s against itself: %s, %s and %s\n", c.Name, between(c.From, c.To), number(int(c.Requests), "request"), number(int(c.Errors), "error"))
 	how := "two halves of it side by side"
 	if c.Folded {
 		how = "neighbouring spans of " + trimmed(neighbours) + " side by side, thinned to the split by drawing with a fixed seed; errors alone"
 	}
-	fmt.Fprintf(w, "  %s; %s of the requests in the target's place\n", how, view.Percent(c.Share))
+	printable.Fprintf(w, "  %s; %s of the requests in the target's place\n", how, view.Percent(c.Share))
 	if c.Every > time.Second {
-		fmt.Fprintf(w, "  counted in intervals of %s, so nothing shorter can be seen\n", trimmed(c.Every))
+		printable.Fprintf(w, "  counted in intervals of %s, so nothing shorter can be seen\n", trimmed(c.Every))
 	}
-	fmt.Fprintln(w)
+	printable.Fprintln(w)
 	writeTrials(w, c)
-	fmt.Fprintf(w, "\n  dispersion   %.3g (1 is errors that come independently), over spans of the unit\n", c.Phi)
+	printable.Fprintf(w, "\n  dispersion   %.3g (1 is errors that come independently), over spans of the unit\n", c.Phi)
 	if len(c.Bursts) == 2 && c.Bursts[1] > 0 {
-		fmt.Fprintf(w, "  bursts       %s\n", clustered(c.Bursts[0], c.Bursts[1]))
+		printable.Fprintf(w, "  bursts       %s\n", clustered(c.Bursts[0], c.Bursts[1]))
 	}
-	fmt.Fprintln(w)
+	printable.Fprintln(w)
 	for _, line := range c.advice() {
-		fmt.Fprintln(w, strings.TrimRight("  "+line, " "))
+		printable.Fprintln(w, strings.TrimRight("  "+line, " "))
 	}
 }
 
@@ -373,14 +377,14 @@ func clustered(usual, long time.Duration) string {
 func writeTrials(w io.Writer, c Calibration) {
 	t, flush := columns(w)
 	defer flush()
-	fmt.Fprintf(t, "  form\tunit\tfalse alarms in migrations of %s\tat most\tcame to 1 in 10\tstrongest\t\n", trimmed(c.Horizon))
+	printable.Fprintf(t, "  form\tunit\tfalse alarms in migrations of %s\tat most\tcame to 1 in 10\tstrongest\t\n", trimmed(c.Horizon))
 	for i := range c.Trials {
 		tr := &c.Trials[i]
 		mark := ""
 		if tr == c.Best {
 			mark = "<- the shortest unit that holds"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%d of %d (%s to %s)\t%s\t%d\t%s\t%s\n", tr.Form, trimmed(tr.Unit), tr.Alarms, tr.Migrations,
+		printable.Fprintf(t, "  %s\t%s\t%d of %d (%s to %s)\t%s\t%d\t%s\t%s\n", tr.Form, trimmed(tr.Unit), tr.Alarms, tr.Migrations,
 			strings.TrimSuffix(view.Percent(tr.Low), " %"), view.Percent(tr.High), view.Percent(c.Alpha), tr.InTen, OneIn(tr.Strongest), mark)
 	}
 }

@@ -59,7 +59,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s of %s: %v", e.Op, e.On, e.Kind)
 	if e.Cause != nil {
-		text += ": " + e.Cause.Error()
+		text += ": " + traffic.Brief(e.Cause.Error())
 	}
 	if e.Advice != "" {
 		text += "; " + e.Advice

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"watari.dev/traffic"
 )
 
 // The kinds of failure that callers act on. A driver wraps exactly one of them
@@ -79,7 +81,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s of %s: %v", e.Op, e.On, e.Kind)
 	if e.Cause != nil {
-		text += ": " + e.Cause.Error()
+		text += ": " + traffic.Brief(e.Cause.Error())
 	}
 	if e.Effect == EffectPartial {
 		text += fmt.Sprintf("; %d changed: %s", len(e.Changed), fewOf(e.Changed))

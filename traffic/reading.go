@@ -55,7 +55,7 @@ func KnownAt[T any](v T, at time.Time) Reading[T] {
 
 // FailedAt returns a reading that failed at the time at because of err.
 func FailedAt[T any](err error, at time.Time) Reading[T] {
-	return Reading[T]{At: at, State: Failed, Err: err.Error()}
+	return Reading[T]{At: at, State: Failed, Err: Brief(err.Error())}
 }
 
 // Get returns the value and whether it is known.

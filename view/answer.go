@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 )
 
 // Answer says what became of a command to whoever gave it.
@@ -35,7 +36,7 @@ func told(w io.Writer, s engine.Status, now time.Time) {
 		if now.Sub(a.At) > 24*time.Hour {
 			at = a.At.Format(time.DateTime)
 		}
-		fmt.Fprintf(w, "  %-10s %s   %s\n", name, at, legible(a.Sentence()))
+		printable.Fprintf(w, "  %-10s %s   %s\n", name, at, legible(a.Sentence()))
 		name = ""
 	}
 }

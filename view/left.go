@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 )
 
 // keepLeft is how many parts of a route are listed that cannot be moved.
@@ -14,10 +15,10 @@ const keepLeft = 20
 func unmoved(w io.Writer, s engine.Status, r engine.RouteStatus) {
 	left := s.Left(r)
 	for _, p := range left[:min(keepLeft, len(left))] {
-		fmt.Fprintf(w, "             not moved: %s\n", describePart(p, s.Phase))
+		printable.Fprintf(w, "             not moved: %s\n", describePart(p, s.Phase))
 	}
 	if more := len(left) - keepLeft; more > 0 {
-		fmt.Fprintf(w, "             and %s more\n", Count(int64(more)))
+		printable.Fprintf(w, "             and %s more\n", Count(int64(more)))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/traffic"
 )
@@ -19,21 +20,26 @@ import (
 // asking failed, which a plan can do without.
 func Plan(w io.Writer, f plan.Forecast, sides traffic.BySide[string]) {
 	source, target := described(f.Source, sides.Source), described(f.Target, sides.Target)
-	fmt.Fprintf(w, "%s: %s -> %s\n\n", f.Name, source.headline, target.headline)
+	printable.Fprintf(w, "%s: %s -> %s\n\n", f.Name, source.headline, target.headline)
+	for _, trouble := range []string{source.trouble, target.trouble} {
+		if trouble != "" {
+			printable.Fprintf(w, "  %s\n", trouble)
+		}
+	}
 	if source.trouble != "" || target.trouble != "" {
-		fmt.Fprintf(w, "%s%s\n", source.trouble, target.trouble)
+		printable.Fprintln(w)
 	}
 	steps(w, f)
-	fmt.Fprintln(w)
+	printable.Fprintln(w)
 	for _, r := range f.Routes {
 		route(w, r)
 	}
 	gate(w, f)
 	tries(w, f.Routes)
-	fmt.Fprintf(w, "  on drift   %s\n", drift(f.Drift))
-	fmt.Fprintf(w, "  writes     %s at least (%s with all reads)%s\n", plural(f.Writes, "API call"), Count(int64(f.Calls)), slowest(f.Routes))
-	fmt.Fprintf(w, "  takes      %s at least%s\n", Span(f.Takes), approvals(f.Steps))
-	fmt.Fprintf(w, "\nNothing was changed.\n")
+	printable.Fprintf(w, "  on drift   %s\n", drift(f.Drift))
+	printable.Fprintf(w, "  writes     %s at least (%s with all reads)%s\n", plural(f.Writes, "API call"), Count(int64(f.Calls)), slowest(f.Routes))
+	printable.Fprintf(w, "  takes      %s at least%s\n", Span(f.Takes), approvals(f.Steps))
+	printable.Fprintf(w, "\nNothing was changed.\n")
 }
 
 // description is an environment in the headline, and a line of its own where it
@@ -42,7 +48,7 @@ type description struct{ headline, trouble string }
 
 func described(name, what string) description {
 	if why, unread := strings.CutPrefix(what, "not read: "); unread {
-		return description{name, "  " + name + " was not read, the plan does without: " + why + "\n"}
+		return description{name, name + " was not read, the plan does without: " + why}
 	}
 	if what == "" {
 		return description{headline: name}
@@ -52,7 +58,7 @@ func described(name, what string) description {
 
 func steps(w io.Writer, f plan.Forecast) {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "  step\tshare\thold\tgate\tway back within")
+	printable.Fprintf(t, "  step\tshare\thold\tgate\tway back within\n")
 	for i, s := range f.Steps {
 		gate := strings.Join(s.Gates, ", ")
 		if gate == "" {
@@ -62,27 +68,27 @@ func steps(w io.Writer, f plan.Forecast) {
 		if len(s.Rounding) > 0 {
 			note = "   written as " + strings.Join(s.Rounding, ", ")
 		}
-		fmt.Fprintf(t, "  %d\t%s\t%s\t%s\t%s%s\n", i+1, s.Share, Span(s.Hold), gate, Span(s.WayBack), note)
+		printable.Fprintf(t, "  %d\t%s\t%s\t%s\t%s%s\n", i+1, s.Share, Span(s.Hold), gate, Span(s.WayBack), note)
 	}
 	t.Flush()
 }
 
 func route(w io.Writer, r plan.RouteForecast) {
-	fmt.Fprintf(w, "  route      %s   %s, share in steps of about %s\n", r.Ref.Name, lever(r), r.Finest)
+	printable.Fprintf(w, "  route      %s   %s, share in steps of about %s\n", r.Ref.Name, lever(r), r.Finest)
 	switch {
 	case r.Err != nil:
-		fmt.Fprintf(w, "             cannot be read: %v\n", r.Err)
+		printable.Fprintf(w, "             cannot be read: %v\n", r.Err)
 	case r.Snapshot != nil:
-		fmt.Fprintf(w, "             now %s (%s)\n", r.Snapshot.High(), legible(r.Snapshot.Describe()))
+		printable.Fprintf(w, "             now %s (%s)\n", r.Snapshot.High(), legible(r.Snapshot.Describe()))
 		for _, o := range r.Snapshot.Owners {
 			owner(w, o)
 		}
 		for _, warning := range r.Snapshot.Warnings {
-			fmt.Fprintf(w, "             careful: %s\n", legible(warning))
+			printable.Fprintf(w, "             careful: %s\n", legible(warning))
 		}
 	}
 	if r.Features.Limit != "" {
-		fmt.Fprintf(w, "             %s\n", r.Features.Limit)
+		printable.Fprintf(w, "             %s\n", r.Features.Limit)
 	}
 }
 
@@ -105,14 +111,14 @@ func gate(w io.Writer, f plan.Forecast) {
 		if s.Late >= time.Minute {
 			text += ", known " + Span(s.Late) + " late"
 		}
-		fmt.Fprintf(w, "  %-10s %s\n", head, text)
+		printable.Fprintf(w, "  %-10s %s\n", head, text)
 		head = ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Gate.Trouble)) {
-		fmt.Fprintf(w, "             careful: %s: %s\n", name, f.Gate.Trouble[name])
+		printable.Fprintf(w, "             careful: %s: %s\n", name, f.Gate.Trouble[name])
 	}
 	if f.Gate.Alpha > 0 {
-		fmt.Fprintf(w, "             takes back a target that is not worse in %s of migrations at most\n", Percent(f.Gate.Alpha))
+		printable.Fprintf(w, "             takes back a target that is not worse in %s of migrations at most\n", Percent(f.Gate.Alpha))
 	}
 }
 
@@ -125,9 +131,9 @@ func owner(w io.Writer, o traffic.Owner) {
 	if o.Proof != "" {
 		text += ": " + o.Proof
 	}
-	fmt.Fprintf(w, "             careful: %s\n", legible(text))
+	printable.Fprintf(w, "             careful: %s\n", legible(text))
 	if o.Remedy != "" {
-		fmt.Fprintf(w, "                      %s\n", o.Remedy)
+		printable.Fprintf(w, "                      %s\n", o.Remedy)
 	}
 }
 

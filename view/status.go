@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/runner"
 	"watari.dev/store"
 	"watari.dev/traffic"
@@ -19,31 +20,31 @@ func Status(w io.Writer, spec engine.Spec, s engine.Status, holder *store.Holder
 	if holder != nil {
 		headline = Headline(spec, s)
 	}
-	fmt.Fprintln(w, headline)
-	fmt.Fprintf(w, "  from       %s to %s\n", spec.Source, spec.Target)
+	printable.Fprintln(w, headline)
+	printable.Fprintf(w, "  from       %s to %s\n", spec.Source, spec.Target)
 	for _, r := range s.Routes {
-		fmt.Fprintf(w, "  route      %s   %s\n", r.Name, standing(r))
+		printable.Fprintf(w, "  route      %s   %s\n", r.Name, standing(r))
 		intruder(w, r)
 		unmoved(w, s, r)
 	}
 	if t := s.Evidence.Total; t.Target.Requests > 0 {
-		fmt.Fprintf(w, "  target     %s in this attempt, %s\n", plural(int(t.Target.Requests), "request"), Harm(spec, s.Evidence))
+		printable.Fprintf(w, "  target     %s in this attempt, %s\n", plural(int(t.Target.Requests), "request"), Harm(spec, s.Evidence))
 	}
 	if spec.Gate.Signals && s.Share() > traffic.None && !s.Phase.Ended() && s.Verdict.Text != "" {
-		fmt.Fprintf(w, "  verdict    %s   %s\n", mark(s.Verdict), s.Verdict.Text)
+		printable.Fprintf(w, "  verdict    %s   %s\n", mark(s.Verdict), s.Verdict.Text)
 	}
 	if !s.LastTurn.IsZero() {
-		fmt.Fprintf(w, "  watched    %s\n", ago(now.Sub(s.LastTurn)))
+		printable.Fprintf(w, "  watched    %s\n", ago(now.Sub(s.LastTurn)))
 	}
 	told(w, s, now)
 	if holder != nil {
-		fmt.Fprintf(w, "  run by     %s\n%s\n", holder, nextOfRun(spec, s))
+		printable.Fprintf(w, "  run by     %s\n%s\n", holder, nextOfRun(spec, s))
 		return
 	}
 	if !s.Phase.Ended() {
-		fmt.Fprintf(w, "  run by     nobody: the share stays where it is, and nobody takes it back\n")
+		printable.Fprintf(w, "  run by     nobody: the share stays where it is, and nobody takes it back\n")
 	}
-	fmt.Fprintln(w, NextOf(spec, s, ""))
+	printable.Fprintln(w, NextOf(spec, s, ""))
 }
 
 func standing(r engine.RouteStatus) string {
@@ -81,9 +82,9 @@ func intruder(w io.Writer, r engine.RouteStatus) {
 	}
 	proof, remedy := r.Known()
 	if proof != "" {
-		fmt.Fprintf(w, "             known by: %s\n", legible(proof))
+		printable.Fprintf(w, "             known by: %s\n", legible(proof))
 	}
-	fmt.Fprintf(w, "             to do: %s\n", remedy)
+	printable.Fprintf(w, "             to do: %s\n", remedy)
 }
 
 // ago says how long ago something was.
@@ -138,7 +139,7 @@ func (e JSONEvent) Line() string {
 // JSON writes the events of a turn, one object a line. With beat it ends with
 // one of kind status.
 func JSON(w io.Writer, t runner.Turn, beat bool) error {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(printable.NewWriter(w)) // encoding/json leaves U+007F to U+009F as they are
 	base := JSONEvent{At: t.At, Phase: t.Status.Phase, Step: t.Status.Step + 1, Share: int(t.Status.Share())}
 	write := func(change func(*JSONEvent)) error {
 		e := base

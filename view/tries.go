@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 )
 
@@ -27,7 +28,7 @@ func tries(w io.Writer, routes []plan.RouteForecast) {
 			}
 		}
 		for _, line := range append([]string{strings.Join(names, ", ")}, triesLines(kind)...) {
-			fmt.Fprintf(w, "  %-10s %s\n", head, line)
+			printable.Fprintf(w, "  %-10s %s\n", head, line)
 			head = ""
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/runner"
 	"watari.dev/traffic"
 	"watari.dev/verdict"
@@ -52,7 +53,9 @@ func (w *Watch) Add(t runner.Turn) []string {
 }
 
 // Event writes one line of what happened.
-func Event(at time.Time, text string) string { return at.Format(time.TimeOnly) + "   " + text }
+func Event(at time.Time, text string) string {
+	return at.Format(time.TimeOnly) + "   " + printable.Line(text)
+}
 
 // Headline is the one line that says where a migration is.
 func Headline(spec engine.Spec, s engine.Status) string {
@@ -60,7 +63,7 @@ func Headline(spec engine.Spec, s engine.Status) string {
 	if spec.Gate.Signals && s.Share() > traffic.None && !s.Phase.Ended() {
 		line += "   " + mark(s.Verdict)
 	}
-	return line
+	return printable.Line(line)
 }
 
 // where is the headline without the verdict, which is worth nothing when nobody
@@ -97,6 +100,9 @@ func (w *Watch) Frame() []string {
 	}
 	for _, e := range w.events {
 		lines = append(lines, "  "+e)
+	}
+	for i, line := range lines {
+		lines[i] = printable.Line(line)
 	}
 	return lines
 }

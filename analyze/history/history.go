@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"watari.dev/analyze"
+	"watari.dev/internal/bounded"
 	"watari.dev/signal"
 	"watari.dev/traffic"
 )
@@ -58,12 +59,9 @@ func New(c Config) (*Server, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("prometheus: %q is not a URL such as http://prometheus:9090", c.URL)
 	}
-	transport := c.Transport
-	if transport == nil {
-		transport = http.DefaultTransport.(*http.Transport).Clone()
-	}
-	// A redirect would carry the credentials to another server.
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := bounded.Client(c.Transport, bounded.Answer{
+		Bytes: 128 * bounded.MiB, Do: "select fewer series, ask for less time or a longer --every", Time: 2 * cmp.Or(c.Timeout, time.Minute), // the context ends it first, and says it better
+	})
 	asker, err := api.NewClient(api.Config{Address: c.URL, Client: client})
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u.Redacted(), err)

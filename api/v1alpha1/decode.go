@@ -184,7 +184,7 @@ func writtenByKubernetes(t reflect.Type, name string) bool {
 // eachKey calls visit for each key of a mapping that is written once.
 func (d *decoder) eachKey(n *yaml.Node, path *field.Path, at func(string) *field.Path, visit func(key, value *yaml.Node)) {
 	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && len(d.mistakes) <= mostMistakes; i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		switch first := seen[key.Value]; {
 		case key.Kind != yaml.ScalarNode:
@@ -236,8 +236,15 @@ func (d *decoder) decodeSlice(n *yaml.Node, v reflect.Value, path *field.Path) {
 		d.note(n, path, "must be a list, not %s: begin each item with \"- \"", nodeName(n))
 		return
 	}
+	if len(n.Content) > mostItems {
+		d.note(n, path, "has %d items, and %d are the most", len(n.Content), mostItems)
+		return
+	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
+		if len(d.mistakes) > mostMistakes {
+			return
+		}
 		at := path.Index(i)
 		d.lines[at.String()] = d.skip + item.Line
 		d.decode(item, v.Index(i), at)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"watari.dev/internal/bounded"
 )
 
 // Stdin is the path that stands for standard input, as in "-f -".
@@ -82,8 +84,17 @@ func (p *parser) filesAt(path string) []string {
 	}
 	var files []string
 	for _, e := range entries {
+		if len(files) > mostFiles {
+			p.fail(path, 0, fmt.Sprintf("the directory has more than %d files: name those of one migration", mostFiles))
+			return nil
+		}
 		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(e.Name())) {
-			files = append(files, filepath.Join(path, e.Name()))
+			file := filepath.Join(path, e.Name())
+			if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() { // reading a pipe could wait for ever
+				p.fail(file, 0, "it is no regular file: take it out of the directory")
+				continue
+			}
+			files = append(files, file)
 		}
 	}
 	if len(files) == 0 {
@@ -108,7 +119,12 @@ func (p *parser) readFile(stdin io.Reader, path string) {
 		p.fail(name, 0, "there is no standard input to read: name a file")
 		return
 	}
-	data, err := io.ReadAll(io.LimitReader(from, maxFile+1))
+	data, err := bounded.All(from, bounded.Limit{What: name, Bytes: min(maxFile, maxFiles-p.size)})
+	if over := (*bounded.Error)(nil); errors.As(err, &over) {
+		p.fail(name, 0, tooLarge(p.size))
+		return
+	}
+	p.size += int64(len(data))
 	if err != nil {
 		p.fail(name, 0, "the file cannot be read: "+readReason(err))
 		return
@@ -137,6 +153,9 @@ func relativeTo(file, path string) string {
 	return filepath.Join(filepath.Dir(file), path)
 }
 
-func tooLarge() string {
+func tooLarge(before int64) string {
+	if before > maxFiles-maxFile {
+		return fmt.Sprintf("all files together are larger than %d MiB: name those of one migration", maxFiles>>20)
+	}
 	return fmt.Sprintf("the file is larger than %d MiB: name a file of Environments and Migrations, or split it", maxFile>>20)
 }

@@ -41,26 +41,26 @@ type Mistakes []Mistake
 
 // Error writes one block per file: its name, the number of mistakes, and one
 // line for each.
-func (ms Mistakes) Error() string {
-	var b strings.Builder
+func (ms Mistakes) Error() string { return strings.Join(ms.Words(), "\n") }
+
+// Words returns the lines of Error. What files hold may stand in each.
+func (ms Mistakes) Words() (lines []string) {
 	for start := 0; start < len(ms); {
 		end := start
 		for end < len(ms) && ms[end].File == ms[start].File {
 			end++
 		}
-		if start > 0 {
-			b.WriteByte('\n')
-		}
+		head := counted(end-start, "mistake")
 		if ms[start].File != "" {
-			b.WriteString(ms[start].File + ": ")
+			head = ms[start].File + ": " + head
 		}
-		b.WriteString(counted(end-start, "mistake"))
+		lines = append(lines, head)
 		for _, m := range ms[start:end] {
-			b.WriteString("\n  " + m.String())
+			lines = append(lines, "  "+m.String())
 		}
 		start = end
 	}
-	return b.String()
+	return lines
 }
 
 // sorted orders the mistakes of each file by line; files keep their order.

@@ -15,7 +15,8 @@ type parser struct {
 	files    []string
 	objects  []*object
 	mistakes Mistakes
-	unread   bool // a document is not among objects, so nothing can be said to be missing
+	size     int64 // of the files that were read
+	unread   bool  // a document is not among objects, so nothing can be said to be missing
 }
 
 // object is one document with its place.
@@ -43,7 +44,7 @@ func (p *parser) file(name string) {
 func (p *parser) addFile(name string, data []byte) {
 	p.file(name)
 	if len(data) > maxFile {
-		p.fail(name, 0, tooLarge())
+		p.fail(name, 0, tooLarge(0))
 		return
 	}
 	text, line, wrong := decodeText(data)
@@ -52,10 +53,18 @@ func (p *parser) addFile(name string, data []byte) {
 		return
 	}
 	chunks := splitDocuments(text)
+	if len(chunks) > mostDocuments {
+		p.fail(name, 0, fmt.Sprintf("the file has %d documents, and %d are the most: split it, and name what belongs to one migration", len(chunks), mostDocuments))
+		return
+	}
 	if len(chunks) == 0 {
 		p.fail(name, 0, "the file is empty: write an Environment or a Migration")
 	}
 	for i, c := range chunks {
+		if len(p.mistakes) > mostMistakes {
+			p.unread = true
+			return
+		}
 		p.addDocument(name, i+1, c)
 	}
 }
@@ -121,6 +130,9 @@ func valueOf(n *yaml.Node, key string) *yaml.Node {
 
 func (p *parser) take(file string, document int, ms []Mistake) {
 	for _, m := range ms {
+		if len(p.mistakes) > mostMistakes {
+			return
+		}
 		m.File, m.Document = file, document
 		p.mistakes = append(p.mistakes, m)
 	}

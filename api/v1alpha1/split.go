@@ -11,6 +11,16 @@ import (
 // 1,000 names need.
 const maxFile = 16 << 20
 
+const (
+	maxFiles      = 64 << 20 // of all files of one command together
+	mostFiles     = 1000     // in a directory
+	mostDocuments = 1000     // in a file
+	mostMistakes  = 1000     // after which nobody needs to know of more
+	mostItems     = 10_000   // in a list
+	mostNodes     = 1 << 20  // in a document: each takes a hundred times the memory of its text
+	deepest       = 100      // level of a document
+)
+
 // chunk is the text of one document and the number of lines before it.
 type chunk struct {
 	text []byte

@@ -16,6 +16,9 @@ func parseYAML(text []byte) (node *yaml.Node, line int, wrong string) {
 	if line := directiveLine(text); line > 0 {
 		return nil, line, "YAML directives such as %YAML are not supported: remove the line"
 	}
+	if line, wrong := tooMuch(text); wrong != "" {
+		return nil, line, wrong
+	}
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		line, wrong = explainSyntax(err, text)
@@ -24,7 +27,46 @@ func parseYAML(text []byte) (node *yaml.Node, line int, wrong string) {
 	if len(document.Content) != 1 {
 		return nil, 1, "there is no object here: write an Environment or a Migration"
 	}
+	if n := tooDeep(document.Content[0], deepest); n != nil {
+		return nil, n.Line, fmt.Sprintf("it is nested more than %d levels deep: an Environment or a Migration is far flatter", deepest)
+	}
 	return document.Content[0], 0, ""
+}
+
+// tooMuch refuses a document with more values than a file of ours can have, before
+// memory is spent on them. Each value needs at least one of these signs.
+func tooMuch(text []byte) (line int, wrong string) {
+	nodes := 0
+	for part := range bytes.Lines(text) {
+		line++
+		for i, c := range part {
+			switch c {
+			case '\n', ',', ':', '[', '{':
+				nodes++
+			case '-', '?':
+				if i+1 < len(part) && part[i+1] == ' ' {
+					nodes++
+				}
+			}
+		}
+		if nodes > mostNodes {
+			return line, fmt.Sprintf("it holds more than %d values: split it", mostNodes)
+		}
+	}
+	return 0, ""
+}
+
+// tooDeep returns the first node below the deepest level that is read.
+func tooDeep(n *yaml.Node, levels int) *yaml.Node {
+	if levels == 0 {
+		return n
+	}
+	for _, below := range n.Content {
+		if found := tooDeep(below, levels-1); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // directiveLine returns the line of a directive before any content, 0 if there

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/analyze"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/traffic"
 	"watari.dev/verdict"
@@ -157,10 +158,10 @@ func (f *analyzeFlags) replay(cmd *cobra.Command, in counted, cfg verdict.Config
 	} else {
 		analyze.Write(out, r)
 		if in.note != "" {
-			fmt.Fprintf(out, "  %s\n", in.note)
+			printable.Fprintf(out, "  %s\n", in.note)
 		}
 		if f.plot != "" {
-			fmt.Fprintf(out, "  drawn into %s\n", f.plot)
+			printable.Fprintf(out, "  drawn into %s\n", f.plot)
 		}
 	}
 	if r.Degraded() {

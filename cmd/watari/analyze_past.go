@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"watari.dev/analyze"
 	"watari.dev/analyze/history"
 	"watari.dev/api/v1alpha1"
+	"watari.dev/internal/bounded"
 	"watari.dev/plan"
 	"watari.dev/signal"
 	"watari.dev/traffic"
@@ -308,7 +308,7 @@ func parseDays(text string) (time.Duration, error) {
 }
 
 func (f *pastFlags) transport() http.RoundTripper {
-	return &withHeaders{token: f.token, headers: f.headers, next: http.DefaultTransport.(*http.Transport).Clone()}
+	return &withHeaders{token: f.token, headers: f.headers, next: bounded.NewTransport()}
 }
 
 // withHeaders adds to requests what the command line says.
@@ -327,7 +327,7 @@ func (w *withHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set(name, value)
 	}
 	if w.token != "" {
-		b, err := os.ReadFile(w.token)
+		b, err := bounded.File(w.token, bounded.Secret(w.token))
 		if err != nil {
 			return nil, fmt.Errorf("read the token: %w", err)
 		}

@@ -13,6 +13,8 @@ import (
 
 	"watari.dev/analyze"
 	"watari.dev/engine"
+	"watari.dev/internal/bounded"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/store"
 	"watari.dev/verdict"
@@ -109,7 +111,7 @@ func happened(s engine.Status) string {
 }
 
 func readCSV(cmd *cobra.Command, path string) (analyze.Recording, error) {
-	from := cmd.InOrStdin()
+	from := bounded.Until(cmd.Context(), cmd.InOrStdin())
 	name := "standard input"
 	if path != "-" {
 		file, err := os.Open(path)
@@ -136,7 +138,7 @@ func progress(w io.Writer, what string) func(done, all int) {
 	return func(done, all int) {
 		if now := time.Now(); now.Sub(told) >= tellEvery && done < all {
 			told = now
-			fmt.Fprintf(w, "%s: %s of %s answers\n", what, view.Count(int64(done)), view.Count(int64(all)))
+			printable.Fprintf(w, "%s: %s of %s answers\n", what, view.Count(int64(done)), view.Count(int64(all)))
 		}
 	}
 }

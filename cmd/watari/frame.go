@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"watari.dev/internal/printable"
 )
 
 // frame draws the live view over itself. It is asked in the moment in which a frame
@@ -43,6 +45,7 @@ func (f *frame) over(lines []string, last bool) []byte {
 	b.WriteString("\x1b[J")
 	f.drawn = f.drawn[:0]
 	for _, line := range lines[:min(len(lines), max(1, height-1))] {
+		line = printable.Line(line)
 		if r := []rune(line); len(r) >= width {
 			line = string(r[:width-2]) + "…"
 		}

@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -15,7 +17,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"k8s.io/klog/v2"
+
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 )
 
 func main() { os.Exit(run()) }
@@ -24,7 +29,16 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := newRoot()
+	return execute(ctx, newRoot(), os.Stdout, os.Stderr)
+}
+
+// execute runs a command. Whatever it prints goes through writers that let no control
+// character of somebody else's through.
+func execute(ctx context.Context, root *cobra.Command, out, errs io.Writer) int {
+	out, errs = printable.NewWriter(out), printable.NewWriter(errs)
+	root.SetOut(out)
+	root.SetErr(errs)
+	logTo(errs)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
@@ -36,12 +50,17 @@ func run() int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitInterrupted
 	}
-	text := fmt.Sprintf("%v\n", err)
+	text := printable.Error(err) + "\n"
 	if isUsage(err) {
-		text += fmt.Sprintf("How to use it: %s --help\n", cmd.CommandPath())
+		text += printable.Sprintf("How to use it: %s --help\n", cmd.CommandPath())
 	}
 	sayLast(cmd.ErrOrStderr(), text)
 	return codeOf(err)
+}
+
+// logTo says where what the Kubernetes client has to say goes.
+func logTo(w io.Writer) {
+	klog.SetSlogLogger(slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelError})))
 }
 
 func newRoot() *cobra.Command {

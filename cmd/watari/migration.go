@@ -15,6 +15,7 @@ import (
 	"watari.dev/api/v1alpha1"
 	"watari.dev/engine"
 	"watari.dev/internal/all"
+	"watari.dev/internal/bounded"
 	"watari.dev/plan"
 	"watari.dev/router"
 	"watari.dev/router/metered"
@@ -38,7 +39,7 @@ func (f *fileFlags) load(cmd *cobra.Command) (plan.Plan, error) {
 	if len(f.files) == 0 {
 		return plan.Plan{}, usage{fmt.Errorf("no file is named: write -f FILE, -f DIRECTORY or -f -")}
 	}
-	bundle, err := v1alpha1.Load(cmd.InOrStdin(), f.files...)
+	bundle, err := v1alpha1.Load(bounded.Until(cmd.Context(), cmd.InOrStdin()), f.files...)
 	if err != nil {
 		return plan.Plan{}, err
 	}

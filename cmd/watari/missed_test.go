@@ -12,6 +12,7 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/internal/outlet"
+	"watari.dev/internal/printable"
 	"watari.dev/runner"
 	"watari.dev/view"
 )
@@ -35,7 +36,8 @@ func TestAReaderThatComesBackIsToldWhatItMissed(t *testing.T) {
 		t.Run(output, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				to := &sleeper{gate: make(chan struct{})}
-				s := &streams{out: outlet.New(to, outlet.Options{Missed: missedOf(output)})}
+				out := outlet.New(to, outlet.Options{Missed: missedOf(output)})
+				s := &streams{out: printable.NewWriter(out)}
 				shown := screenFor(s, engine.Spec{Name: "shop"}, output, nil)
 				began := time.Now()
 				for i := range turns {
@@ -46,7 +48,7 @@ func TestAReaderThatComesBackIsToldWhatItMissed(t *testing.T) {
 					t.Errorf("the loop has waited %s", took)
 				}
 				close(to.gate)
-				if !s.out.Flush(farewell, longFarewell) {
+				if !out.Flush(farewell, longFarewell) {
 					t.Fatal("it is read, and not everything was written")
 				}
 				numbers, others := told(t, output, to.text.String())

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/runner"
 	"watari.dev/store"
@@ -175,7 +176,7 @@ func (o *ordering) withdraw(ctx context.Context, why error) (engine.Status, erro
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTime)
 	defer cancel()
 	if err := o.store.Discard(ctx, o.key, o.command.ID); err != nil {
-		return engine.Status{}, fmt.Errorf("%w\nThe command could not be withdrawn and may still be obeyed (%w). See what becomes of it: watari status %s", why, err, o.key)
+		return engine.Status{}, printable.Advise(why, fmt.Sprintf("The command could not be withdrawn and may still be obeyed (%v). See what becomes of it: watari status %s", err, o.key))
 	}
 	for began := time.Now(); time.Since(began) < lastMoment && ctx.Err() == nil; time.Sleep(pollAnswer) {
 		if _, status, err := recall(ctx, o.store, o.key); err == nil {
@@ -197,12 +198,12 @@ func (o *ordering) tell(cmd *cobra.Command, s engine.Status) error {
 		return &refusedError{verb: a.Verb, key: o.key, why: view.Answer(a)}
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintln(out, view.Answer(a))
+	printable.Fprintln(out, view.Answer(a))
 	if _, _, held, err := o.store.Holder(cmd.Context(), o.key); err == nil && held {
-		fmt.Fprintf(out, "See it: watari status %s\n", o.key)
+		printable.Fprintf(out, "See it: watari status %s\n", o.key)
 		return nil
 	}
-	fmt.Fprintf(out, "Nobody runs %s now. %s\n", o.key, view.NextOf(o.plan.Spec, s, ""))
+	printable.Fprintf(out, "Nobody runs %s now. %s\n", o.key, view.NextOf(o.plan.Spec, s, ""))
 	return nil
 }
 
@@ -219,8 +220,11 @@ type refusedError struct {
 }
 
 // Error implements error.
-func (e *refusedError) Error() string {
-	return fmt.Sprintf("%s %s: %s\nNothing was changed by it. See where it stands: watari status %s", e.verb, e.key, e.why, e.key)
+func (e *refusedError) Error() string { return strings.Join(e.Words(), "\n") }
+
+// Words implements printable.Lined.
+func (e *refusedError) Words() []string {
+	return []string{fmt.Sprintf("%s %s: %s", e.verb, e.key, e.why), fmt.Sprintf("Nothing was changed by it. See where it stands: watari status %s", e.key)}
 }
 
 // unheardError says that nobody has answered a command, which was withdrawn.
@@ -231,9 +235,15 @@ type unheardError struct {
 }
 
 // Error implements error.
-func (e *unheardError) Error() string {
+func (e *unheardError) Error() string { return strings.Join(e.Words(), "\n") }
+
+// Words implements printable.Lined.
+func (e *unheardError) Words() []string {
 	who := e.running.Holder
-	return fmt.Sprintf("%s %s: process %d on %s runs it and has not answered for %s; the command is withdrawn. Should it have been read in the last moment, watari status %s shows the answer.\n"+
-		"If that process is dead its lease ends at %s; if it hangs, end it (kill %d on %s), and run it again. Take back, whatever hangs: watari rollback %s",
-		e.verb, e.key, who.PID, who.Host, view.Span(slowAnswer), e.key, e.running.Expires.Local().Format(time.TimeOnly), who.PID, who.Host, e.key)
+	return []string{
+		fmt.Sprintf("%s %s: process %d on %s runs it and has not answered for %s; the command is withdrawn. Should it have been read in the last moment, watari status %s shows the answer.",
+			e.verb, e.key, who.PID, who.Host, view.Span(slowAnswer), e.key),
+		fmt.Sprintf("If that process is dead its lease ends at %s; if it hangs, end it (kill %d on %s), and run it again. Roll back, whatever hangs: watari rollback %s",
+			e.running.Expires.Local().Format(time.TimeOnly), who.PID, who.Host, e.key),
+	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -17,6 +16,8 @@ import (
 	"golang.org/x/term"
 
 	"watari.dev/engine"
+	"watari.dev/internal/bounded"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/router"
 	"watari.dev/runner"
@@ -192,15 +193,15 @@ func (r *restoring) show(out io.Writer) {
 			if len(n.Deletes) == 0 {
 				continue
 			}
-			fmt.Fprintf(out, "%s, route %s:\n", n.Name, one.route.Ref.Name)
+			printable.Fprintf(out, "%s, route %s:\n", n.Name, one.route.Ref.Name)
 			for _, text := range n.Deletes {
-				fmt.Fprintf(out, "  delete   %s\n", text)
+				printable.Fprintf(out, "  delete   %s\n", text)
 			}
-			fmt.Fprintf(out, "  stays    %s\n", n.Stays)
+			printable.Fprintf(out, "  stays    %s\n", n.Stays)
 		}
 	}
 	if r.deletes() && r.keep == traffic.Target {
-		fmt.Fprintf(out, "The source's records are among them: watari cannot take %s back after that.\n", r.key)
+		printable.Fprintf(out, "The source's records are among them: watari cannot take %s back after that.\n", r.key)
 	}
 }
 
@@ -217,21 +218,16 @@ func (r *restoring) ask(cmd *cobra.Command) error {
 	if !is || !term.IsTerminal(int(in.Fd())) {
 		return usage{fmt.Errorf("restore %s: it deletes records and nobody can be asked, because the standard input is no terminal; nothing was changed; if that is what you want: watari restore %s --yes", r.key, r.key)}
 	}
-	fmt.Fprint(cmd.OutOrStdout(), "Go on? [y/N] ")
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(in).ReadString('\n') // no answer is a no
-		answer <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case <-cmd.Context().Done():
+	printable.Fprintf(cmd.OutOrStdout(), "Go on? [y/N] ")
+	var line [1 << 10]byte // a terminal gives what was typed until the end of a line
+	n, _ := bounded.Until(cmd.Context(), in).Read(line[:])
+	if cmd.Context().Err() != nil {
 		return &ended{exitInterrupted}
-	case said := <-answer:
-		if said == "y" || said == "yes" {
-			return nil
-		}
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), "Nothing was changed.")
+	if said := strings.ToLower(strings.TrimSpace(string(line[:n]))); said == "y" || said == "yes" {
+		return nil
+	}
+	printable.Fprintln(cmd.OutOrStdout(), "Nothing was changed.")
 	return &ended{exitError}
 }
 
@@ -270,7 +266,7 @@ func (r *restoring) restore(ctx context.Context, out io.Writer) (err error) {
 		return fmt.Errorf("restore %s: not done for %d of %d routes, for the reasons above; when they are gone: watari restore %s", r.key, missed, len(r.routes), r.key)
 	}
 	if why := r.status.WhyFinal(r.key.Name); why != "" {
-		fmt.Fprintf(out, "watari cannot take %s back any more: %s.\n", r.key, why)
+		printable.Fprintf(out, "watari cannot take %s back any more: %s.\n", r.key, why)
 	}
 	return nil
 }
@@ -341,14 +337,14 @@ func (r *restoring) save(ctx context.Context, entries ...store.Entry) error {
 func (r *restoring) routesInTurn(ctx context.Context, out io.Writer, notAfter time.Time) (missed int, err error) {
 	for _, one := range r.routes {
 		if one.restorer == nil {
-			fmt.Fprintf(out, "%s: left as it is, %s\n", one.route.Ref.Name, one.why)
+			printable.Fprintf(out, "%s: left as it is, %s\n", one.route.Ref.Name, one.why)
 			continue
 		}
 		entry, err := r.one(ctx, one, notAfter)
 		if err != nil {
 			missed++
 		}
-		fmt.Fprintln(out, entry.Text)
+		printable.Fprintln(out, entry.Text)
 		if err := r.save(ctx, entry); err != nil {
 			return missed, fmt.Errorf("%w; what was done is not in the journal: %s", err, entry.Text)
 		}

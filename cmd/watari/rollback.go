@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/runner"
 	"watari.dev/store"
@@ -125,7 +126,7 @@ func takeBack(ctx context.Context, s store.Store, key store.Key, p plan.Plan, wi
 		return err
 	}
 	if err := s.Submit(ctx, key, submitted(t.order)); err != nil && !errors.Is(err, store.ErrNotFound) {
-		fmt.Fprintf(screen.out, "The command cannot be remembered (%v); it is carried out all the same.\n", err)
+		printable.Fprintf(screen.out, "The command cannot be remembered (%v); it is carried out all the same.\n", err)
 	}
 	if failed != nil {
 		return failed
@@ -146,12 +147,12 @@ func takeBack(ctx context.Context, s store.Store, key store.Key, p plan.Plan, wi
 				return err
 			}
 		case errors.As(err, &unsaved):
-			fmt.Fprintln(screen.out, unsaved)
+			printable.Fprintln(screen.out, unsaved)
 			return t.end(unsaved.Status, nil)
 		case err == nil, ctx.Err() != nil, errors.Is(err, store.ErrLost), errors.Is(err, store.ErrConflict):
 			return t.end(status, err)
 		default:
-			fmt.Fprintf(screen.out, "Nothing can be remembered (%v); taking back all the same.\n", err)
+			printable.Fprintf(screen.out, "Nothing can be remembered (%v); taking back all the same.\n", err)
 			return t.end(t.here(ctx, memstore.New(), c))
 		}
 	}
@@ -196,7 +197,7 @@ const (
 func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (bool, error) {
 	out, reason := t.screen.out, ""
 	w := waiting{holder: locked.Holder, began: time.Now(), read: time.Now()}
-	fmt.Fprintf(out, "Handed to %s, watching.\n", locked.Holder)
+	printable.Fprintf(out, "Handed to %s, watching.\n", locked.Holder)
 	for {
 		_, status, err := recall(ctx, t.store, t.key)
 		switch a, heard := status.Answered(t.order.ID); {
@@ -207,10 +208,10 @@ func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (boo
 			return true, t.end(status, nil)
 		case heard && status.Reason != reason:
 			if reason == "" {
-				fmt.Fprintln(out, view.Event(a.At.Local(), view.Answer(a)))
+				printable.Fprintln(out, view.Event(a.At.Local(), view.Answer(a)))
 			}
 			reason = status.Reason
-			fmt.Fprintln(out, view.Event(time.Now(), view.Headline(t.plan.Spec, status)))
+			printable.Fprintln(out, view.Event(time.Now(), view.Headline(t.plan.Spec, status)))
 		}
 		if err == nil {
 			w.read = time.Now()
@@ -222,7 +223,7 @@ func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (boo
 		w.tell(out, expires, reason != "")
 		select {
 		case <-ctx.Done():
-			fmt.Fprintf(out, "Stopped watching. See whether it is taken back: watari status %s\n", t.key)
+			printable.Fprintf(out, "Stopped watching. See whether it is taken back: watari status %s\n", t.key)
 			return true, interrupted(status)
 		case <-time.After(pollFollow):
 		}
@@ -251,12 +252,12 @@ func (w *waiting) tell(out io.Writer, expires time.Time, heard bool) {
 	quiet := !heard && silent >= quietHolder || now.Sub(w.renewed) >= quietLease
 	if quiet && !w.said.Equal(expires) {
 		w.said = expires
-		fmt.Fprintf(out, "Process %d on %s does not answer; its lease ends at %s (%s); then this command rolls back by itself.\n",
+		printable.Fprintf(out, "Process %d on %s does not answer; its lease ends at %s (%s); then this command rolls back by itself.\n",
 			w.holder.PID, w.holder.Host, expires.Local().Format(time.TimeOnly), view.Span(max(0, expires.Sub(now)).Round(time.Second)))
 	}
 	if !heard && silent >= slowHolder && !w.hangs {
 		w.hangs = true
-		fmt.Fprintf(out, "It has not heard the command for %s. If it hangs, end it (kill %d on %s): this command then rolls back at once.\n",
+		printable.Fprintf(out, "It has not heard the command for %s. If it hangs, end it (kill %d on %s): this command then rolls back at once.\n",
 			view.Span(slowHolder), w.holder.PID, w.holder.Host)
 	}
 }
@@ -271,7 +272,7 @@ func (t *takingBack) end(status engine.Status, err error) error {
 		return t.refused(why)
 	}
 	if _, heard := status.Answered(t.order.ID); err == nil && heard {
-		fmt.Fprintf(t.screen.out, "It was rolled back as asked, and attempt %d has begun since. See it: watari status %s\n", status.Attempt, t.key)
+		printable.Fprintf(t.screen.out, "It was rolled back as asked, and attempt %d has begun since. See it: watari status %s\n", status.Attempt, t.key)
 		return nil
 	}
 	if err == nil {

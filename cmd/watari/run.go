@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/runner"
 	"watari.dev/store"
@@ -51,7 +52,7 @@ Exit code 0: complete. 3: taken back. 4: ended before anything was changed.
 			if err != nil {
 				return err
 			}
-			s, err := state.open(journal.options(func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "watari: %v\n", err) })...)
+			s, err := state.open(journal.options(func(err error) { printable.Fprintf(cmd.ErrOrStderr(), "watari: %v\n", err) })...)
 			if err != nil {
 				return err
 			}
@@ -90,8 +91,8 @@ func runMigration(cmd *cobra.Command, s store.Store, p plan.Plan, to *streams, s
 		return err
 	}
 	if before.Phase.Ended() && !ordered(ctx, s, key) {
-		fmt.Fprintln(cmd.OutOrStdout(), view.Headline(p.Spec, before))
-		fmt.Fprintln(cmd.OutOrStdout(), view.NextOf(p.Spec, before, screen.file))
+		printable.Fprintln(cmd.OutOrStdout(), view.Headline(p.Spec, before))
+		printable.Fprintln(cmd.OutOrStdout(), view.NextOf(p.Spec, before, screen.file))
 		return phaseEnd(before.Phase)
 	}
 	c, signals, closeSignals, err := join(ctx, s, key, p, before, running)

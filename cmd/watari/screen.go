@@ -10,6 +10,7 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/internal/outlet"
+	"watari.dev/internal/printable"
 	"watari.dev/router/metered"
 	"watari.dev/runner"
 	"watari.dev/store"
@@ -39,7 +40,7 @@ type screen struct {
 func screenFor(to *streams, spec engine.Spec, output string, files []string) *screen {
 	s := &screen{out: to.out, errs: to.errs, spec: spec, watch: view.NewWatch(spec), json: output == "json", file: strings.Join(files, " -f ")}
 	if to.terminal != nil && !s.json {
-		s.live, s.draw, s.frame.size = true, to.out.Draw, sizeOf(to.terminal)
+		s.live, s.draw, s.frame.size = true, to.draw, sizeOf(to.terminal)
 	}
 	return s
 }
@@ -54,17 +55,17 @@ func (s *screen) turn(t runner.Turn) {
 	switch {
 	case s.json:
 		if err := view.JSON(s.out, t, beat); err != nil {
-			fmt.Fprintf(s.errs, "write the events: %v\n", err)
+			printable.Fprintf(s.errs, "write the events: %v\n", err)
 		}
 	case s.live:
 		lines := s.watch.Frame()
 		s.draw(func(over bool) []byte { return s.frame.over(lines, over) })
 	default:
 		for _, line := range lines {
-			fmt.Fprintln(s.out, line)
+			printable.Fprintln(s.out, line)
 		}
 		if beat && len(lines) == 0 {
-			fmt.Fprintln(s.out, s.watch.Beat())
+			printable.Fprintln(s.out, s.watch.Beat())
 		}
 	}
 }
@@ -78,19 +79,19 @@ func (s *screen) end(status engine.Status, err error) error {
 		return s.code(status, err)
 	}
 	if s.live {
-		fmt.Fprintln(s.out)
+		printable.Fprintln(s.out)
 	}
 	if err != nil && status.Unfinished() {
-		fmt.Fprintf(s.out, "Stopped trying. %s %s\n", view.Unfinished(status), view.Next(s.spec.Name, status.Phase, s.file))
+		printable.Fprintf(s.out, "Stopped trying. %s %s\n", view.Unfinished(status), view.Next(s.spec.Name, status.Phase, s.file))
 		return s.code(status, err)
 	}
 	if err != nil {
-		fmt.Fprintf(s.out, "Stopped watching. The share stays at %s, and nobody watches it now. %s\n", status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
+		printable.Fprintf(s.out, "Stopped watching. The share stays at %s, and nobody watches it now. %s\n", status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
 		return s.code(status, err)
 	}
 	s.summary(status)
 	s.calls()
-	fmt.Fprintln(s.out, view.NextOf(s.spec, status, s.file))
+	printable.Fprintln(s.out, view.NextOf(s.spec, status, s.file))
 	return s.code(status, nil)
 }
 
@@ -100,22 +101,22 @@ func (s *screen) end(status engine.Status, err error) error {
 func (s *screen) failed(status engine.Status, err error) error {
 	switch {
 	case errors.Is(err, store.ErrLost), errors.Is(err, store.ErrConflict):
-		return fmt.Errorf("%w\nSomebody else has run it since. See where it stands: watari status %s", err, s.spec.Name)
+		return printable.Advise(err, fmt.Sprintf("Somebody else has run it since. See where it stands: watari status %s", s.spec.Name))
 	case status.Phase == "", status.Phase.Ended():
 		return err
 	default:
-		return fmt.Errorf("%w\nThe share that is remembered is %s, and nobody watches it now. %s", err, status.Share(), view.Next(s.spec.Name, status.Phase, s.file))
+		return printable.Advise(err, fmt.Sprintf("The share that is remembered is %s, and nobody watches it now. %s", status.Share(), view.Next(s.spec.Name, status.Phase, s.file)))
 	}
 }
 
 func (s *screen) summary(status engine.Status) {
-	fmt.Fprintln(s.out, view.Headline(s.spec, status))
+	printable.Fprintln(s.out, view.Headline(s.spec, status))
 	total := status.Evidence.Total
 	if status.Phase == engine.RolledBack && total.Target.Requests > 0 {
-		fmt.Fprintf(s.out, "%s got %s requests: %s.\n", s.spec.Target, view.Count(total.Target.Requests), view.Harm(s.spec, status.Evidence))
+		printable.Fprintf(s.out, "%s got %s requests: %s.\n", s.spec.Target, view.Count(total.Target.Requests), view.Harm(s.spec, status.Evidence))
 	}
 	if status.Phase == engine.Complete && total.Target.Requests > 0 {
-		fmt.Fprintf(s.out, "%s answered %s requests, %s of them failed.\n", s.spec.Target, view.Count(total.Target.Requests), view.Count(total.Target.Errors))
+		printable.Fprintf(s.out, "%s answered %s requests, %s of them failed.\n", s.spec.Target, view.Count(total.Target.Requests), view.Count(total.Target.Errors))
 	}
 }
 
@@ -125,7 +126,7 @@ func (s *screen) calls() {
 		return
 	}
 	t := s.totals()
-	fmt.Fprintf(s.out, "The levers were written %s and read %s by this process.\n", times(len(t.Writes)+t.Dropped), times(t.Calls["read"]))
+	printable.Fprintf(s.out, "The levers were written %s and read %s by this process.\n", times(len(t.Writes)+t.Dropped), times(t.Calls["read"]))
 }
 
 func times(n int) string {

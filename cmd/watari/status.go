@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"watari.dev/engine"
+	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/store"
 	"watari.dev/view"
@@ -38,7 +39,7 @@ func newStatus(state *stateFlags) *cobra.Command {
 				return err
 			}
 			if len(keys) == 0 && output == "text" {
-				fmt.Fprintln(cmd.OutOrStdout(), "No migration is remembered here. Begin one: watari run -f FILE")
+				printable.Fprintln(cmd.OutOrStdout(), "No migration is remembered here. Begin one: watari run -f FILE")
 			}
 			var errs []error // one that cannot be read hides no other
 			for _, key := range keys {
@@ -59,7 +60,7 @@ func showStatus(cmd *cobra.Command, s store.Store, key store.Key, output string)
 	}
 	who, _, held, err := s.Holder(ctx, key)
 	if _, refused := s.Commands(ctx, key); refused != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), refused)
+		printable.Fprintln(cmd.ErrOrStderr(), refused)
 	}
 	var holder *store.Holder
 	if held {

@@ -16,14 +16,16 @@ import (
 	"golang.org/x/term"
 
 	"watari.dev/internal/outlet"
+	"watari.dev/internal/printable"
 )
 
 // streams are what a command that moves traffic writes to. Whoever reads them may
 // be slow, stall or be gone: nothing of that reaches the command.
 type streams struct {
-	out, errs *outlet.Outlet
-	terminal  *os.File    // that out is shown on; nil if it is none
-	remarks   chan string // for the journal: what became of those who read
+	out, errs io.Writer                // let no control character through, and wait for nobody
+	draw      func(frame outlet.Frame) // shows a frame where out goes
+	terminal  *os.File                 // that out is shown on; nil if it is none
+	remarks   chan string              // for the journal: what became of those who read
 }
 
 // How long a command that ends waits for its readers: for one that stalls, and for
@@ -37,23 +39,26 @@ const (
 // can hold it up or end it. missed writes what is said in the place of lines that
 // nobody was shown; nil is a sentence.
 func unhindered(cmd *cobra.Command, missed func(int, []byte) []byte, do func(*streams) error) error {
-	s := &streams{remarks: make(chan string, 8), terminal: terminalOf(cmd.OutOrStdout())}
-	s.out = outlet.New(cmd.OutOrStdout(), outlet.Options{Missed: missed, OnFailure: s.unread()})
-	s.errs = outlet.New(cmd.ErrOrStderr(), outlet.Options{OnFailure: s.unread()})
-	if same(s.terminal, terminalOf(cmd.ErrOrStderr())) {
-		s.errs = s.out // a frame must know what was written below it
+	below, errsBelow := printable.Below(cmd.OutOrStdout()), printable.Below(cmd.ErrOrStderr())
+	s := &streams{remarks: make(chan string, 8), terminal: terminalOf(below)}
+	out := outlet.New(below, outlet.Options{Missed: missed, OnFailure: s.unread()})
+	errs := outlet.New(errsBelow, outlet.Options{OnFailure: s.unread()})
+	if same(s.terminal, terminalOf(errsBelow)) {
+		errs = out // a frame must know what was written below it
 	}
+	s.out, s.errs, s.draw = printable.NewWriter(out), printable.NewWriter(errs), out.Draw
 	standIn := func() {}
-	if cmd.ErrOrStderr() == io.Writer(os.Stderr) {
+	if errsBelow == io.Writer(os.Stderr) {
 		standIn = divert(s.errs)
 	}
 	cmd.SetOut(s.out)
 	cmd.SetErr(s.errs)
+	logTo(s.errs)
 	s.heed()
 	err := do(s)
 	standIn()
-	s.out.Flush(farewell, longFarewell)
-	s.errs.Flush(farewell, longFarewell)
+	out.Flush(farewell, longFarewell)
+	errs.Flush(farewell, longFarewell)
 	return err
 }
 
@@ -61,7 +66,7 @@ func unhindered(cmd *cobra.Command, missed func(int, []byte) []byte, do func(*st
 // reader no longer than the command itself.
 func sayLast(to io.Writer, text string) {
 	_, _ = io.WriteString(to, text) // who cannot be told cannot be told that either
-	if o, is := to.(*outlet.Outlet); is {
+	if o, is := printable.Below(to).(*outlet.Outlet); is {
 		o.Flush(farewell, longFarewell)
 	}
 }

@@ -7,7 +7,9 @@ package kubernetes
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"slices"
@@ -21,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"watari.dev/environment"
+	"watari.dev/internal/bounded"
 )
 
 // Patience is how long an inventory waits for the cluster.
@@ -47,12 +50,31 @@ type Cluster struct {
 
 var _ environment.Environment = (*Cluster)(nil)
 
+// answers is the bound of one answer of an API server: far more than a page of 500
+// pods needs.
+var answers = bounded.Answer{Bytes: 64 * bounded.MiB}
+
+// mostKubeconfig bounds a kubeconfig: far more than those of 1,000 clusters.
+const mostKubeconfig = 16 * bounded.MiB
+
+// load reads the kubeconfig as kubectl does, once every file of it is known to have
+// an end.
+func load(rules *clientcmd.ClientConfigLoadingRules) (*api.Config, error) {
+	for _, path := range rules.GetLoadingPrecedence() {
+		err := bounded.Regular(path, bounded.Limit{What: "the kubeconfig " + path, Bytes: mostKubeconfig, Do: "name the one of this cluster"})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return rules.Load()
+}
+
 // New reads the kubeconfig; it makes no call. It returns ErrNotFound for a file
 // or a context that does not exist, and says which contexts there are.
 func New(settings Settings) (*Cluster, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = settings.Kubeconfig
-	raw, err := rules.Load()
+	raw, err := load(rules)
 	if err != nil {
 		return nil, &environment.Error{Op: "kubernetes: read the kubeconfig", On: or(settings.Kubeconfig, "this machine"), Kind: environment.ErrNotFound, Cause: err}
 	}
@@ -67,6 +89,7 @@ func New(settings Settings) (*Cluster, error) {
 	config.Timeout = Patience
 	config.UserAgent = "watari"
 	config.QPS, config.Burst = 50, 100 // one call per included namespace must fit into Patience
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded.Transport(next, answers) })
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {

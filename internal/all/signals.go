@@ -52,7 +52,7 @@ type wiring struct {
 func (w *wiring) source(ctx context.Context, s plan.Signal) (signal.Source, signal.Query, error) {
 	switch {
 	case s.Scrape != nil:
-		source, err := scrape.New(scrape.Config{Endpoints: s.Scrape.Endpoints, Interval: s.Scrape.Interval, Timeout: s.Scrape.Timeout})
+		source, err := scrape.New(scrape.Config{Endpoints: s.Scrape.Endpoints, Interval: s.Scrape.Interval, Timeout: s.Scrape.Timeout, Queries: []signal.Query{s.Query}})
 		if err != nil {
 			return nil, s.Query, err
 		}

@@ -32,7 +32,7 @@ func Load(ctx context.Context, s Settings) (aws.Config, error) {
 	if err := s.check(); err != nil {
 		return aws.Config{}, err
 	}
-	var options []func(*config.LoadOptions) error
+	options := withBounds()
 	if s.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(s.Profile))
 	}

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"watari.dev/internal/bounded"
 )
 
 const (
@@ -22,6 +24,11 @@ const (
 	period = 5 * time.Minute
 	// arriving is how long a file may be unreadable because it is still being written.
 	arriving = time.Minute
+	// maxFiles bounds how many files are read: those of a day of a balancer with 300
+	// nodes. Each is remembered as long as it is there.
+	maxFiles = 100_000
+	// maxUnpacked bounds one packed file: 5 min of 50,000 requests/s have some 8 GB.
+	maxUnpacked = 16 * bounded.GiB
 	// day bounds how much later than the date of its directory a line can be.
 	day = 24 * time.Hour
 )
@@ -36,9 +43,11 @@ var (
 
 // directory is a log of many files.
 type directory struct {
-	root   string
-	buffer []byte
-	files  map[string]*member // by path without .gz: unpacking a file does not make it another one
+	root     string
+	most     int   // files
+	unpacked int64 // bytes of one packed file
+	buffer   []byte
+	files    map[string]*member // by path without .gz: unpacking a file does not make it another one
 }
 
 // member is what was read of one file.
@@ -60,7 +69,7 @@ type entry struct {
 }
 
 func newDirectory(root string) *directory {
-	return &directory{root: filepath.Clean(root), files: map[string]*member{}}
+	return &directory{root: filepath.Clean(root), most: maxFiles, unpacked: maxUnpacked, files: map[string]*member{}}
 }
 
 func (d *directory) open(*Source) { d.buffer = make([]byte, pieceSize) }
@@ -85,7 +94,7 @@ func (d *directory) look(ctx context.Context, s *Source) error {
 		if d.files[key] == nil {
 			d.files[key] = &member{}
 		}
-		if err := d.read(s, d.files[key], e); err != nil {
+		if err := d.read(ctx, s, d.files[key], e); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -120,6 +129,9 @@ func (d *directory) list(start time.Time) (out []entry, err error) {
 		e, err := entryOf(path, item)
 		if err != nil || !e.after(start) {
 			return err
+		}
+		if len(out) == d.most {
+			return fmt.Errorf("%s holds more than %d files that have changed since the start: take those away that were read", d.root, d.most)
 		}
 		out = append(out, e)
 		return nil
@@ -160,7 +172,7 @@ func (e entry) after(start time.Time) bool {
 }
 
 // read reads what is new in one file. One that could not be read is tried again.
-func (d *directory) read(s *Source, m *member, e entry) error {
+func (d *directory) read(ctx context.Context, s *Source, m *member, e entry) error {
 	packed := strings.HasSuffix(e.path, ".gz")
 	switch {
 	case m.whole || packed && m.offset > 0: // or it was read before it was packed
@@ -168,9 +180,9 @@ func (d *directory) read(s *Source, m *member, e entry) error {
 	case m.err == nil && m.size == e.size && m.modified.Equal(e.modified):
 		return nil
 	case packed:
-		m.err = d.readPacked(s, m, e)
+		m.err = d.readPacked(ctx, s, m, e)
 	default:
-		m.err = d.readPlain(s, m, e)
+		m.err = d.readPlain(ctx, s, m, e)
 	}
 	m.size, m.modified = e.size, e.modified
 	if m.err == nil || packed && s.now().Sub(e.modified) < arriving {
@@ -180,7 +192,7 @@ func (d *directory) read(s *Source, m *member, e entry) error {
 }
 
 // readPlain reads the lines that were added to a file.
-func (d *directory) readPlain(s *Source, m *member, e entry) error {
+func (d *directory) readPlain(ctx context.Context, s *Source, m *member, e entry) error {
 	opened, err := os.Open(e.path)
 	if err != nil {
 		return withoutPath(err)
@@ -193,7 +205,7 @@ func (d *directory) readPlain(s *Source, m *member, e entry) error {
 	if _, err := opened.Seek(m.offset, io.SeekStart); err != nil {
 		return withoutPath(err)
 	}
-	n, err := d.feed(s, m, opened)
+	n, err := d.feed(ctx, s, m, opened)
 	m.offset += n
 	if err == nil && n > 0 {
 		s.cover(e)
@@ -203,16 +215,13 @@ func (d *directory) readPlain(s *Source, m *member, e entry) error {
 
 // readPacked reads a file twice: nothing of it counts unless all of it can be read,
 // because one that is still being written would be counted again.
-func (d *directory) readPacked(s *Source, m *member, e entry) error {
-	if err := unpack(e.path, func(r io.Reader) error {
-		_, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, d.buffer)
-		return err
-	}); err != nil {
+func (d *directory) readPacked(ctx context.Context, s *Source, m *member, e entry) error {
+	if err := d.unpack(e.path, func(r io.Reader) error { return d.discard(ctx, r) }); err != nil {
 		return err
 	}
 	m.whole = true
-	err := unpack(e.path, func(r io.Reader) error {
-		_, err := d.feed(s, m, r)
+	err := d.unpack(e.path, func(r io.Reader) error {
+		_, err := d.feed(ctx, s, m, r)
 		return err
 	})
 	s.read(m.lines.end)
@@ -220,7 +229,7 @@ func (d *directory) readPacked(s *Source, m *member, e entry) error {
 	return err
 }
 
-func unpack(path string, use func(io.Reader) error) error {
+func (d *directory) unpack(path string, use func(io.Reader) error) error {
 	opened, err := os.Open(path)
 	if err != nil {
 		return withoutPath(err)
@@ -230,14 +239,29 @@ func unpack(path string, use func(io.Reader) error) error {
 	if err != nil {
 		return fmt.Errorf("it is not packed by gzip: %w", err)
 	}
-	if err := use(packed); err != nil {
+	if err := use(bounded.Reader(packed, bounded.Limit{What: "what it unpacks to", Bytes: d.unpacked})); err != nil {
 		return fmt.Errorf("unpack it: %w", err)
 	}
 	return nil
 }
 
+// discard reads all that r holds.
+func (d *directory) discard(ctx context.Context, r io.Reader) error {
+	for {
+		_, err := r.Read(d.buffer)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+	}
+}
+
 // feed counts all that r holds and returns how much that was.
-func (d *directory) feed(s *Source, m *member, r io.Reader) (read int64, err error) {
+func (d *directory) feed(ctx context.Context, s *Source, m *member, r io.Reader) (read int64, err error) {
 	for {
 		n, err := r.Read(d.buffer)
 		read += int64(n)
@@ -247,6 +271,9 @@ func (d *directory) feed(s *Source, m *member, r io.Reader) (read int64, err err
 		}
 		if err != nil {
 			return read, err
+		}
+		if ctx.Err() != nil {
+			return read, ctx.Err()
 		}
 	}
 }

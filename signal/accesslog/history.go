@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"watari.dev/traffic"
 )
 
 // maxGroups bounds the memory of one log: a load balancer has 100 target groups
@@ -176,7 +178,7 @@ const statusTimeout = 504
 func (h *history) looked(moment time.Time, err error) {
 	l := look{at: moment}
 	if err != nil {
-		l.err = err.Error()
+		l.err = traffic.Brief(err.Error())
 	}
 	h.looks = append(h.looks, l)
 	h.forget(moment)

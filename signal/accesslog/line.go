@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"watari.dev/internal/bounded"
 )
 
 // line is what is needed of one entry. Its texts point into the line that was parsed.
@@ -32,6 +34,8 @@ const (
 	fieldTrace   = 17
 	fieldCreated = 21
 
+	maxARN = 2048 // of a target group; AWS's own are far shorter
+
 	fieldsNeeded = fieldTrace + 1
 	fieldsRead   = fieldCreated + 1
 )
@@ -40,6 +44,9 @@ const (
 // a field are written; a backslash is taken as an escape first, and where the entry
 // makes no sense so, as a backslash.
 func parseLine(text []byte) (line, error) {
+	if len(text) > maxLine {
+		return line{}, fmt.Errorf("it is longer than %s", bounded.Size(maxLine))
+	}
 	text = bytes.TrimSuffix(text, []byte("\r"))
 	l, err := parseFields(text, true)
 	if err != nil && bytes.IndexByte(text, '\\') >= 0 {
@@ -75,7 +82,7 @@ func parseFields(text []byte, escapes bool) (line, error) {
 	}
 	if l.group = fields[fieldGroup]; isNone(l.group) {
 		l.group = nil
-	} else if !bytes.Contains(l.group, []byte(":targetgroup/")) {
+	} else if len(l.group) > maxARN || !bytes.Contains(l.group, []byte(":targetgroup/")) {
 		return line{}, errors.New("field 17, target_group_arn, is not the ARN of a target group")
 	}
 	return l, nil

@@ -13,8 +13,9 @@ type splitter struct {
 	tooLong bool   // its beginning has been given up
 }
 
-// feed calls use with each line that piece completes, without its newline. What it
-// is called with is valid until it returns.
+// feed calls use with each line that piece completes, without its newline; of a line
+// that is too long with its beginning, which is longer than a line may be. What it is
+// called with is valid until it returns.
 func (s *splitter) feed(piece []byte, use func([]byte)) {
 	for {
 		end := bytes.IndexByte(piece, '\n')
@@ -22,7 +23,7 @@ func (s *splitter) feed(piece []byte, use func([]byte)) {
 			s.keep(piece)
 			return
 		}
-		if len(s.rest) > 0 {
+		if len(s.rest) > 0 || end > maxLine {
 			s.keep(piece[:end])
 			use(s.rest)
 		} else {
@@ -33,9 +34,13 @@ func (s *splitter) feed(piece []byte, use func([]byte)) {
 	}
 }
 
-// keep adds to the rest, of which no more than the beginning remains if it is too long.
+// keep adds to the rest. Of a line that is too long one byte more than a line may have
+// remains, which tells it from the others; what follows is passed over.
 func (s *splitter) keep(piece []byte) {
-	if room := maxLine - len(s.rest); len(piece) > room {
+	if s.tooLong {
+		return
+	}
+	if room := maxLine + 1 - len(s.rest); len(piece) >= room {
 		piece, s.tooLong = piece[:room], true
 	}
 	s.rest = append(s.rest, piece...)

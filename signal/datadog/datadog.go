@@ -16,6 +16,7 @@ import (
 	"github.com/DataDog/datadog-api-client-go/v2/api/datadogV1"
 	"github.com/DataDog/datadog-api-client-go/v2/api/datadogV2"
 
+	"watari.dev/internal/bounded"
 	"watari.dev/signal"
 	"watari.dev/traffic"
 )
@@ -50,6 +51,10 @@ type Config struct {
 
 	Transport http.RoundTripper // nil is one of the source's own
 }
+
+// answers is the bound of what Datadog answers: far more than 300 cells of 24
+// expressions need.
+var answers = bounded.Answer{Bytes: 8 * bounded.MiB, Do: "let the expressions name fewer groups"}
 
 // Source asks one organization's Datadog. Questions of several goroutines for the same
 // cells share one request. Close ends what is under way.
@@ -97,13 +102,7 @@ func New(c Config) (*Source, error) {
 	// The client's own retries wait where nobody can stop them, and do not share: see asking.go.
 	conf.Servers = datadog.ServerConfigurations{{URL: base}}
 	conf.OperationServers, conf.UserAgent = nil, "watari"
-	conf.HTTPClient = &http.Client{
-		Transport:     bounded{next: c.Transport}, // a redirect would carry the keys to another server
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	if c.Transport == nil {
-		conf.HTTPClient.Transport = bounded{next: http.DefaultTransport.(*http.Transport).Clone()}
-	}
+	conf.HTTPClient = bounded.Client(c.Transport, answers.Within(2*c.Timeout)) // the context ends it first, and says it better
 	client := datadog.NewAPIClient(conf)
 	s := &Source{
 		name: base, grid: g, timeout: cmp.Or(c.Timeout, 10*time.Second),

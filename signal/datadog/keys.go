@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"strings"
 
 	"github.com/DataDog/datadog-api-client-go/v2/api/datadog"
+
+	"watari.dev/internal/bounded"
 )
 
 // keys says where the two keys are.
@@ -27,7 +27,7 @@ func (k keys) read() (secrets, error) {
 func readKey(what, path, variable string) (string, error) {
 	from, key := path, os.Getenv(variable)
 	if path != "" {
-		b, err := os.ReadFile(path)
+		b, err := bounded.File(path, bounded.Secret(path))
 		if err != nil {
 			return "", fmt.Errorf("read the %s: %w", what, err)
 		}
@@ -59,29 +59,4 @@ func (s secrets) hide(text string) string {
 		}
 	}
 	return text
-}
-
-// maxAnswer is far more than 300 cells of 24 expressions need.
-const maxAnswer = 8 << 20
-
-// bounded reads no more of an answer than maxAnswer: what is cut off there is not JSON.
-type bounded struct{ next http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := b.next.RoundTrip(r)
-	if err == nil {
-		response.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(response.Body, maxAnswer), response.Body}
-	}
-	return response, err
-}
-
-// CloseIdleConnections is what http.Client's method of this name looks for.
-func (b bounded) CloseIdleConnections() {
-	if c, ok := b.next.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
 }

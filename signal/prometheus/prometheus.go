@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/api"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 
+	"watari.dev/internal/bounded"
 	"watari.dev/signal"
 	"watari.dev/signal/internal/selector"
 	"watari.dev/traffic"
@@ -41,6 +42,10 @@ type Config struct {
 	Transport http.RoundTripper // nil is one of the source's own; the TLS files are for that one only
 }
 
+// answers is the bound of what the server answers: the raw samples of 5 min, every 15 s,
+// of some 50,000 series take that much.
+var answers = bounded.Answer{Bytes: 64 * bounded.MiB, Do: "let the selectors name fewer series"}
+
 // Source asks one server.
 type Source struct {
 	url                       string // for messages
@@ -64,8 +69,7 @@ func New(c Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u.Redacted(), err)
 	}
-	// A redirect would carry the credentials to another server.
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := bounded.Client(transport, answers.Within(2*c.Timeout)) // the context ends it first, and says it better
 	asker, err := api.NewClient(api.Config{Address: c.URL, Client: client})
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u.Redacted(), err)

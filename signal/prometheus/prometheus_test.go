@@ -66,7 +66,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}{
 		"server error":    {500, "out of memory\nat line 1", "answered: server error: 500: out of memory", ""},
 		"forbidden":       {403, "no", "answered: client error: 403: no", ""},
-		"redirect":        {302, "", "answered: bad response code 302", ""},
+		"redirect":        {302, "", "redirects to http://127.0.0.1:1/elsewhere, another server, which is not followed", ""},
 		"no JSON":         {200, "<html>", "answered", ""},
 		"execution":       {422, `{"status":"error","errorType":"execution","error":"query processing would load too many samples"}`, "too many samples", ""},
 		"timeout":         {503, `{"status":"error","errorType":"timeout","error":"query timed out"}`, "query timed out", ""},
@@ -187,7 +187,7 @@ func TestCredentials(t *testing.T) {
 		"token":    {Config{CAFile: ca, BearerTokenFile: token}, "418: Bearer first"},
 		"basic":    {Config{CAFile: ca, Username: "ana", PasswordFile: file(t, "s3cret\n")}, "418: Basic YW5hOnMzY3JldA=="},
 		"header":   {Config{CAFile: ca, Headers: map[string]string{"X-Scope-OrgID": "shop"}}, "418: shop"},
-		"no file":  {Config{CAFile: ca, BearerTokenFile: "/nowhere/token"}, "read the credentials: open /nowhere/token"},
+		"no file":  {Config{CAFile: ca, BearerTokenFile: "/nowhere/token"}, "read the credentials: stat /nowhere/token"},
 		"other CA": {Config{}, "certificate"},
 	} {
 		c.config.URL = server.URL

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"time"
+
+	"watari.dev/internal/bounded"
 )
 
 // newTransport returns what carries requests to the server, with its credentials.
@@ -18,7 +19,7 @@ func newTransport(c Config) (http.RoundTripper, error) {
 	}
 	a := &authorized{config: c, next: c.Transport}
 	if a.next == nil {
-		plain := http.DefaultTransport.(*http.Transport).Clone()
+		plain := bounded.NewTransport()
 		var err error
 		if plain.TLSClientConfig, err = readTLS(c); err != nil {
 			return nil, err
@@ -31,7 +32,7 @@ func newTransport(c Config) (http.RoundTripper, error) {
 func readTLS(c Config) (*tls.Config, error) {
 	out := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
+		pem, err := bounded.File(c.CAFile, bounded.Secret(c.CAFile))
 		if err != nil {
 			return nil, fmt.Errorf("read the certificate authority: %w", err)
 		}
@@ -40,13 +41,25 @@ func readTLS(c Config) (*tls.Config, error) {
 		}
 	}
 	if c.CertFile != "" || c.KeyFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		pair, err := readPair(c.CertFile, c.KeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("read the client's certificate and key: %w", err)
 		}
 		out.Certificates = []tls.Certificate{pair}
 	}
 	return out, nil
+}
+
+func readPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := bounded.File(certFile, bounded.Secret(certFile))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := bounded.File(keyFile, bounded.Secret(keyFile))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
 }
 
 // authorized adds credentials to requests, and reads the server's clock from the
@@ -96,7 +109,7 @@ func readSecret(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := bounded.File(path, bounded.Secret(path))
 	if err != nil {
 		return "", fmt.Errorf("read the credentials: %w", err)
 	}

@@ -3,8 +3,8 @@
 // server needed. Expressions are PromQL vector selectors of counters; several
 // endpoints add up. What it has seen of a counter at any time is what the last
 // successful scrape at or before that time showed, so windows add up exactly.
-// It keeps a bounded history, writes nothing, and never makes a zero of what it
-// could not see.
+// It remembers only the series that its queries select, up to a number and for a
+// bounded time, writes nothing, and never makes a zero of what it could not see.
 //
 // What counts, in doubtful cases:
 //

@@ -2,7 +2,6 @@ package scrape
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -10,14 +9,15 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 
+	"watari.dev/internal/bounded"
 	"watari.dev/signal"
 )
 
@@ -25,18 +25,24 @@ import (
 // that users know from there.
 const accept = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
-// maxBody bounds the memory of one scrape. 10,000 series take about 1 MB.
-const maxBody = 64 << 20
+const (
+	maxLine   = 64 << 10 // bytes of a line
+	maxLabels = 100      // of a series that is remembered
+	keptBody  = 4 << 20  // bytes of memory for answers that one endpoint keeps
+)
 
 // endpoint is one metrics endpoint and what was seen of it.
 type endpoint struct {
-	url       *url.URL
-	client    *http.Client
-	timeout   time.Duration
-	maxSeries int
+	url     *url.URL
+	client  *http.Client
+	timeout time.Duration
+	wanted  *wanted
+	room    *room
 
 	body  bytes.Buffer // of one look at a time
 	lines []shown
+	fresh int64           // of them, series not seen before
+	names map[string]bool // of metrics that are asked for, with labels that are not
 
 	mu      sync.Mutex
 	history history // written by look only
@@ -56,7 +62,7 @@ func (e *endpoint) look(ctx context.Context) {
 		e.history.addFailure(started, fmt.Errorf("scrape %s: %w", e.url.Redacted(), err))
 		return
 	}
-	e.history.add(started, e.lines)
+	e.history.add(started, e.lines, e.names)
 }
 
 // read fetches the endpoint and parses its answer into e.lines.
@@ -70,7 +76,15 @@ func (e *endpoint) read(ctx context.Context) error {
 		}
 		return err
 	}
+	defer e.release()
 	return e.parse(contentType)
+}
+
+// release gives up the memory of an answer that was larger than usual.
+func (e *endpoint) release() {
+	if e.body.Cap() > keptBody {
+		e.body = bytes.Buffer{}
+	}
 }
 
 // fetch reads the answer into e.body.
@@ -80,7 +94,6 @@ func (e *endpoint) fetch(ctx context.Context) (contentType string, err error) {
 		return "", err
 	}
 	request.Header.Set("Accept", accept)
-	request.Header.Set("Accept-Encoding", "gzip")
 	request.Header.Set("User-Agent", "watari")
 	response, err := e.client.Do(request)
 	if err != nil {
@@ -94,19 +107,10 @@ func (e *endpoint) fetch(ctx context.Context) (contentType string, err error) {
 		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10)) // so that the connection can be used again
 		return "", fmt.Errorf("it answered %s", response.Status)
 	}
-	var body io.Reader = response.Body
-	if strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
-		if body, err = gzip.NewReader(response.Body); err != nil {
-			return "", fmt.Errorf("its answer says that it is gzipped: %w", err)
-		}
-	}
 	e.body.Reset()
-	n, err := e.body.ReadFrom(io.LimitReader(body, maxBody+1))
-	if err != nil {
+	line := bounded.Limit{What: "a line of its answer", Bytes: maxLine, Do: "look what answers there"}
+	if _, err := e.body.ReadFrom(bounded.Lines(response.Body, line, false)); err != nil {
 		return "", fmt.Errorf("read its answer: %w", err)
-	}
-	if n > maxBody {
-		return "", fmt.Errorf("its answer is longer than %d MiB", maxBody>>20)
 	}
 	return response.Header.Get("Content-Type"), nil
 }
@@ -118,7 +122,7 @@ func (e *endpoint) parse(contentType string) error {
 	if p == nil {
 		return fmt.Errorf("its answer is neither Prometheus text nor OpenMetrics: %w", err)
 	}
-	e.lines = e.lines[:0]
+	e.lines, e.fresh, e.names = e.lines[:0], 0, map[string]bool{}
 	kinds := kindOf{}
 	for {
 		switch entry, err := p.Next(); {
@@ -139,20 +143,39 @@ func (e *endpoint) parse(contentType string) error {
 func (e *endpoint) parseSeries(p textparse.Parser, kinds *kindOf) error {
 	text, _, v := p.Series()
 	value, ok := signal.CounterValue(v)
-	if !ok || !kinds.counts(text) {
+	if !ok || !e.wanted.named(text) || !kinds.counts(text) {
 		return nil
 	}
 	line := shown{value: value, series: e.history.byKey[string(text)]} // only this goroutine writes the map
 	if line.series == nil {
 		var l labels.Labels
 		p.Labels(&l)
+		if name := l.Get(model.MetricNameLabel); e.wanted.names[name] {
+			e.names[name] = true
+		}
+		if !e.wanted.selects(l) {
+			return nil
+		}
+		if l.Len() > maxLabels {
+			return fmt.Errorf("a series of it has more than %d labels: %.100s", maxLabels, text)
+		}
 		line.key, line.series = string(text), newSeries(l)
+		if e.fresh++; !e.room.has(e.fresh) {
+			return fmt.Errorf("it shows more series that the signal selects than the %d for which there is memory: let the selectors name fewer", e.room.most)
+		}
 	}
-	if e.lines = append(e.lines, line); len(e.lines) > e.maxSeries {
-		return fmt.Errorf("it shows more than %d counters: scrape a smaller endpoint or raise the limit", e.maxSeries)
-	}
+	e.lines = append(e.lines, line)
 	return nil
 }
+
+// room is how many series all endpoints of a source may remember together.
+type room struct {
+	most  int64
+	taken atomic.Int64
+}
+
+// has reports whether there is room for n more.
+func (r *room) has(n int64) bool { return r.taken.Load()+n <= r.most }
 
 // kindOf remembers the last TYPE line, which stands before the series it is
 // about: the metric's name and which of its series are no counters.

@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -11,32 +12,48 @@ import (
 
 	"watari.dev/signal"
 	"watari.dev/signal/internal/selector"
+	"watari.dev/traffic"
 )
 
 // look is one scrape that ended.
 type look struct {
 	at      time.Time // when it ended: what it showed belongs to this instant
+	number  uint32    // of one that showed something, counted from 1
 	started time.Time // it shows everything up to here
 	err     string    // why it showed nothing; empty if it did
 }
 
 // series is one counter of one endpoint.
 type series struct {
-	signal.Counter // changes only
-	labels         labels.Labels
-	edge           time.Duration // of a bucket
-	histogram      string        // labels without le, the same for all buckets of one histogram; empty if it is no bucket
-	last           time.Time     // the last look that showed it
+	samples   []sample // changes only, ascending
+	labels    labels.Labels
+	process   string
+	edge      time.Duration // of a bucket
+	histogram string        // labels without le, the same for all buckets of one histogram; empty if it is no bucket
+	last      uint32        // the last look that showed it
+	born      bool          // as in signal.Counter
 }
+
+// sample is what a look showed. It takes half the memory of a signal.Sample.
+type sample struct {
+	look  uint32
+	value int64
+}
+
+func (s *series) name() string { return s.labels.Get(model.MetricNameLabel) }
 
 // history is what was seen of one endpoint. The endpoint's mutex guards it.
 type history struct {
 	keep      time.Duration
+	room      *room
 	looks     []look
+	count     uint32             // of looks that showed something
+	moments   []time.Time        // of the last of them
 	byKey     map[string]*series // by the text of the exposition
 	byName    map[string][]*series
-	asked     time.Time // the end of the latest window that was answered
-	forgotten time.Time // when forget last worked
+	names     map[string]time.Time // when a metric that is asked for was last there with labels that are not
+	asked     time.Time            // the end of the latest window that was answered
+	forgotten time.Time            // when forget last worked
 }
 
 // shown is one line of a scrape.
@@ -46,34 +63,68 @@ type shown struct {
 	value  int64
 }
 
-// add remembers a scrape that showed lines.
-func (h *history) add(started time.Time, lines []shown) {
+// add remembers a scrape that showed lines, and metrics of these names.
+func (h *history) add(started time.Time, lines []shown, names map[string]bool) {
 	at := h.moment()
 	_, again := h.success(at)
+	h.count++
+	h.moments = append(h.moments, at)
+	for name := range names {
+		h.names[name] = at
+	}
 	for _, line := range lines {
 		s := line.series
 		if twice := h.byKey[line.key]; twice != nil && line.key != "" { // one scrape shows it twice
 			s = twice
 		}
-		if s.Samples == nil {
-			s.Born = again
+		if s.samples == nil {
+			s.born = again
 			h.byKey[line.key] = s
-			name := s.labels.Get(model.MetricNameLabel)
-			h.byName[name] = append(h.byName[name], s)
+			h.byName[s.name()] = append(h.byName[s.name()], s)
+			h.room.taken.Add(1)
 		}
-		if n := len(s.Samples); n == 0 || s.Samples[n-1].Value != line.value {
-			s.Samples = append(s.Samples, signal.Sample{At: at, Value: line.value})
+		if n := len(s.samples); n == 0 || s.samples[n-1].value != line.value {
+			s.samples = append(s.samples, sample{h.count, line.value})
 		}
-		s.last = at
+		s.last = h.count
 	}
-	h.looks = append(h.looks, look{at: at, started: started})
+	h.looks = append(h.looks, look{at: at, started: started, number: h.count})
 	h.forget(at)
+}
+
+// at returns when a look was that showed something; long ago if that is forgotten.
+func (h *history) at(number uint32) time.Time {
+	if back := int(h.count - number); back < len(h.moments) {
+		return h.moments[len(h.moments)-1-back]
+	}
+	return time.Time{}
+}
+
+// counter returns what a window needs of a series: its samples from the last one at or
+// before its beginning on, up to its end.
+func (h *history) counter(s *series, from, to time.Time) signal.Counter {
+	first, _ := slices.BinarySearchFunc(s.samples, from, func(one sample, at time.Time) int {
+		if h.at(one.look).After(at) {
+			return 1
+		}
+		return -1
+	})
+	first = max(0, first-1)
+	c := signal.Counter{Born: s.born && first == 0, Process: s.process}
+	for _, one := range s.samples[first:] {
+		at := h.at(one.look)
+		if at.After(to) {
+			break
+		}
+		c.Samples = append(c.Samples, signal.Sample{At: at, Value: one.value})
+	}
+	return c
 }
 
 // addFailure remembers a scrape that showed nothing.
 func (h *history) addFailure(started time.Time, err error) {
 	at := h.moment()
-	h.looks = append(h.looks, look{at: at, started: started, err: err.Error()})
+	h.looks = append(h.looks, look{at: at, started: started, err: traffic.Brief(err.Error())})
 	h.forget(at)
 }
 
@@ -133,17 +184,20 @@ func (h *history) forget(now time.Time) {
 	if !found {
 		return
 	}
+	h.moments = slices.Delete(h.moments, 0, max(0, len(h.moments)-int(h.count-base.number)-1))
 	for key, s := range h.byKey {
-		if s.last.Before(base.at) {
+		if s.last < base.number {
 			delete(h.byKey, key)
+			h.room.taken.Add(-1)
 			continue
 		}
-		if old := s.before(base.at); old > 0 {
-			s.Samples = slices.Delete(s.Samples, 0, old)
+		if old := s.before(base.number); old > 0 {
+			s.samples = slices.Delete(s.samples, 0, old)
 		}
 	}
+	maps.DeleteFunc(h.names, func(_ string, at time.Time) bool { return at.Before(base.at) })
 	for name, all := range h.byName {
-		if all = slices.DeleteFunc(all, func(s *series) bool { return s.last.Before(base.at) }); len(all) == 0 {
+		if all = slices.DeleteFunc(all, func(s *series) bool { return s.last < base.number }); len(all) == 0 {
 			delete(h.byName, name)
 		} else {
 			h.byName[name] = all
@@ -151,17 +205,17 @@ func (h *history) forget(now time.Time) {
 	}
 }
 
-// before returns how many samples are older than the one that holds at at.
-func (s *series) before(at time.Time) int {
+// before returns how many samples are older than the one that holds at a look.
+func (s *series) before(number uint32) int {
 	n := 0
-	for n+1 < len(s.Samples) && !s.Samples[n+1].At.After(at) {
+	for n+1 < len(s.samples) && s.samples[n+1].look <= number {
 		n++
 	}
 	return n
 }
 
 // shownBy reports whether the series was there when l was made.
-func (s *series) shownBy(l look) bool { return !s.Samples[0].At.After(l.at) && !s.last.Before(l.at) }
+func (s *series) shownBy(l look) bool { return s.samples[0].look <= l.number && s.last >= l.number }
 
 // selected calls use with every series that sel selects.
 func (h *history) selected(sel *selector.Selector, use func(*series)) {
@@ -192,8 +246,7 @@ func processOf(l labels.Labels) string {
 
 // newSeries returns the series of l, which nobody has seen yet.
 func newSeries(l labels.Labels) *series {
-	s := &series{labels: l}
-	s.Process = processOf(l)
+	s := &series{labels: l, process: processOf(l)}
 	seconds, err := strconv.ParseFloat(l.Get(labels.BucketLabel), 64)
 	if err != nil || math.IsNaN(seconds) {
 		return s

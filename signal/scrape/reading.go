@@ -41,7 +41,7 @@ func (e *endpoint) view(want selector.Side, from, to time.Time) view {
 		return v
 	}
 	h.selected(want.Requests, func(s *series) {
-		if !s.Samples[0].At.After(end.at) {
+		if s.samples[0].look <= end.number {
 			v.matched = true
 			v.atBase = v.atBase || based && s.shownBy(base)
 			v.atEnd = v.atEnd || s.shownBy(end)
@@ -57,14 +57,14 @@ func (e *endpoint) view(want selector.Side, from, to time.Time) view {
 }
 
 func (h *history) sum(want selector.Side, from, to time.Time) traffic.Counts {
-	c := signal.Counters{Requests: h.counters(want.Requests), Errors: h.counters(want.Errors)}
+	c := signal.Counters{Requests: h.counters(want.Requests, from, to), Errors: h.counters(want.Errors, from, to)}
 	for _, event := range want.Events {
-		c.Events = append(c.Events, h.counters(event))
+		c.Events = append(c.Events, h.counters(event, from, to))
 	}
 	histograms := map[string][]signal.Bucket{}
 	h.selected(want.Latency, func(s *series) {
 		if s.histogram != "" {
-			histograms[s.histogram] = append(histograms[s.histogram], signal.Bucket{Edge: s.edge, Counter: s.Counter})
+			histograms[s.histogram] = append(histograms[s.histogram], signal.Bucket{Edge: s.edge, Counter: h.counter(s, from, to)})
 		}
 	})
 	for _, buckets := range histograms {
@@ -73,8 +73,8 @@ func (h *history) sum(want selector.Side, from, to time.Time) traffic.Counts {
 	return signal.Sum(c, from, to)
 }
 
-func (h *history) counters(sel *selector.Selector) (all []signal.Counter) {
-	h.selected(sel, func(s *series) { all = append(all, s.Counter) })
+func (h *history) counters(sel *selector.Selector, from, to time.Time) (all []signal.Counter) {
+	h.selected(sel, func(s *series) { all = append(all, h.counter(s, from, to)) })
 	return all
 }
 
@@ -85,7 +85,7 @@ func (h *history) hasMetric(sel *selector.Selector) bool {
 		return true
 	}
 	if sel.Name != "" {
-		return len(h.byName[sel.Name]) > 0
+		return len(h.byName[sel.Name]) > 0 || !h.names[sel.Name].IsZero()
 	}
 	found := false
 	h.selected(sel, func(*series) { found = true })

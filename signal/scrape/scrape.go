@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"watari.dev/internal/bounded"
 	"watari.dev/signal"
 	"watari.dev/signal/internal/selector"
 	"watari.dev/traffic"
@@ -21,14 +22,24 @@ type Config struct {
 	Interval  time.Duration // between two scrapes of one endpoint; 0 is 1 s
 	Timeout   time.Duration // of one scrape; 0 is the interval, but at least 1 s
 	History   time.Duration // how far back windows may begin; 0 is 10 min
-	MaxSeries int           // counters of one endpoint; a scrape with more fails; 0 is 50,000
-	Client    *http.Client  // nil is one of the source's own
+	// Queries are what will be asked: series that they do not select are not remembered,
+	// and no other query is answered.
+	Queries []signal.Query
+	// MaxSeries bounds the series that the queries select, on all endpoints together; a
+	// scrape that shows more fails. 0 is 10,000. Each takes up to 14 KB for the History
+	// of 10 min when it changes every second.
+	MaxSeries int
+	Transport http.RoundTripper // nil is one of the source's own
 }
+
+// answers is the bound of one answer: 10,000 series take about 1 MB.
+var answers = bounded.Answer{Bytes: 32 * bounded.MiB, Do: "scrape a smaller endpoint"}
 
 // Source scrapes while Run runs and answers from what it has seen.
 type Source struct {
 	interval  time.Duration
 	client    *http.Client
+	wanted    *wanted
 	endpoints []*endpoint
 }
 
@@ -42,10 +53,12 @@ func New(c Config) (*Source, error) {
 	if c.Interval < 0 || c.Timeout < 0 || c.History < 0 || c.MaxSeries < 0 {
 		return nil, fmt.Errorf("scrape: interval %s, timeout %s, history %s, %d series: none may be negative", c.Interval, c.Timeout, c.History, c.MaxSeries)
 	}
-	s := &Source{interval: cmp.Or(c.Interval, time.Second), client: c.Client}
-	if s.client == nil {
-		s.client = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	wanted, err := wantedOf(c.Queries)
+	if err != nil {
+		return nil, fmt.Errorf("scrape: %w", err)
 	}
+	s := &Source{interval: cmp.Or(c.Interval, time.Second), client: bounded.Client(c.Transport, answers.Within(2*c.Timeout)), wanted: wanted}
+	room := &room{most: int64(cmp.Or(c.MaxSeries, 10_000))}
 	seen := map[string]bool{}
 	for _, raw := range c.Endpoints {
 		u, err := url.Parse(raw)
@@ -58,9 +71,12 @@ func New(c Config) (*Source, error) {
 		seen[u.String()] = true
 		s.endpoints = append(s.endpoints, &endpoint{
 			url: u, client: s.client,
-			timeout:   cmp.Or(c.Timeout, max(s.interval, time.Second)),
-			maxSeries: cmp.Or(c.MaxSeries, 50_000),
-			history:   history{keep: cmp.Or(c.History, 10*time.Minute), byKey: map[string]*series{}, byName: map[string][]*series{}},
+			timeout: cmp.Or(c.Timeout, max(s.interval, time.Second)),
+			wanted:  wanted, room: room,
+			history: history{
+				keep: cmp.Or(c.History, 10*time.Minute), room: room,
+				byKey: map[string]*series{}, byName: map[string][]*series{}, names: map[string]time.Time{},
+			},
 		})
 	}
 	return s, nil
@@ -112,6 +128,9 @@ func (s *Source) side(q signal.Query, side traffic.Side, from, to time.Time) (tr
 	}
 	if want.Requests == nil {
 		return unknown("nothing says what its requests are"), nil
+	}
+	if !s.wanted.covers(want) {
+		return traffic.Reading[traffic.Counts]{}, fmt.Errorf("%s of the %s was not named when the source was made: what is not asked for is not remembered", want.Requests.Text, side)
 	}
 	views := make([]view, len(s.endpoints))
 	for i, e := range s.endpoints {

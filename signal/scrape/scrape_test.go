@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func mustNew(t testing.TB, c Config) *Source {
 	t.Helper()
+	c.Queries = append(c.Queries, query(), signaltest.ExporterQuery())
 	s, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +104,8 @@ type pages struct {
 	mu     sync.Mutex
 	byHost map[string]string // "!why" is an error, "hang" never answers
 	asked  map[string]int
+
+	redirects map[string]*url.URL
 }
 
 func (p *pages) set(host, text string) {
@@ -115,6 +119,9 @@ func (p *pages) RoundTrip(r *http.Request) (*http.Response, error) {
 	text := p.byHost[r.URL.Host]
 	p.asked[r.URL.Host]++
 	p.mu.Unlock()
+	if to := p.redirects[r.URL.Host]; to != nil {
+		return redirect(r, to), nil
+	}
 	if text == "hang" {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
@@ -136,13 +143,21 @@ func scripted(t testing.TB, c Config, texts ...string) (*Source, *pages) {
 		p.byHost[host] = text
 		c.Endpoints = append(c.Endpoints, "http://"+host+"/metrics")
 	}
-	c.Client = &http.Client{Transport: p}
+	c.Transport = p
 	return mustNew(t, c), p
 }
 
 // query asks for r{s="s"} and r{s="t"}.
 func query() signal.Query {
 	return signal.Query{Name: "test", Requests: traffic.BySide[string]{Source: `r{s="s"}`, Target: `r{s="t"}`}}
+}
+
+// asks are queries that ask for these selectors.
+func asks(selectors ...string) (out []signal.Query) {
+	for _, s := range selectors {
+		out = append(out, signal.Query{Name: "test", Requests: traffic.BySide[string]{Source: s}})
+	}
+	return out
 }
 
 func counts(t *testing.T, s *Source, q signal.Query, from, to time.Time) signal.Counts {
@@ -197,7 +212,7 @@ func TestEndpointThatNeverAnsweredFailsBothSides(t *testing.T) {
 }
 
 func TestUnknownSaysWhy(t *testing.T) {
-	s, p := scripted(t, Config{}, "r{s=\"s\"} 1\n")
+	s, p := scripted(t, Config{Queries: asks("nothing_like_it")}, "r{s=\"s\"} 1\n")
 	begin := time.Now()
 	got := counts(t, s, query(), begin.Add(-time.Second), begin)
 	want(t, "before the first scrape", got.Source, traffic.Unknown, 0, "http://a/metrics was not scraped yet")
@@ -217,7 +232,7 @@ func TestUnknownSaysWhy(t *testing.T) {
 
 func TestErrorsThatDoNotExistYet(t *testing.T) {
 	const ok = "r{s=\"s\",code=\"200\"} 5\nr{s=\"t\",code=\"200\"} 5\n"
-	s, p := scripted(t, Config{}, ok)
+	s, p := scripted(t, Config{Queries: asks(`r{s="s",code=~"5.."}`, `r{s="t",code=~"5.."}`, `typo_total{s="s"}`)}, ok)
 	first := s.look(t.Context())
 	p.set("a", "r{s=\"s\",code=\"200\"} 7\nr{s=\"t\",code=\"200\"} 6\nr{s=\"t\",code=\"500\"} 4\n")
 	second := s.look(t.Context())
@@ -240,7 +255,7 @@ func event(name, source, target string) signal.Event {
 
 func TestEventsThatDoNotExistYet(t *testing.T) {
 	const text = "r{s=\"s\"} 5\nr{s=\"t\"} 5\npaid{s=\"s\"} 1\n"
-	s, p := scripted(t, Config{}, text, "")
+	s, p := scripted(t, Config{Queries: asks(`clicks{s="t"}`, `paid{s="s"}`, `paid{s="t"}`, `paid{s="s",refused="yes"}`, `typo_total{s="s"}`, `elsewhere{s="s"}`)}, text, "")
 	first := s.look(t.Context())
 	p.set("a", "r{s=\"s\"} 9\nr{s=\"t\"} 7\npaid{s=\"s\"} 2\npaid{s=\"t\"} 1\nclicks{s=\"t\"} 50\n")
 	p.set("b", "elsewhere{s=\"s\"} 3\n")
@@ -311,7 +326,7 @@ func TestReadingIsNotFromTheFuture(t *testing.T) {
 
 func TestValuesThatNoCounterHas(t *testing.T) {
 	const text = "# TYPE g gauge\ng 5\ng_total 1\n# TYPE sum summary\nsum{quantile=\"0.9\"} 4\nsum_count 10\n"
-	s, p := scripted(t, Config{}, "r{s=\"s\"} 5\nr{s=\"t\"} 9\n"+text)
+	s, p := scripted(t, Config{Queries: asks("g", "sum_count", `{__name__=~"sum.*"}`)}, "r{s=\"s\"} 5\nr{s=\"t\"} 9\n"+text)
 	first := s.look(t.Context())
 	p.set("a", "r{s=\"s\"} NaN\nr{s=\"t\"} -3\n"+strings.NewReplacer("5", "8", "10", "12").Replace(text))
 	s.look(t.Context())
@@ -348,7 +363,7 @@ func TestAnswersThatCannotBeRead(t *testing.T) {
 		"OpenMetrics cut short":  {http.Header{"Content-Type": {"application/openmetrics-text"}}, "# TYPE r counter\nr_total 1\n", 200, "not readable"},
 		"gzip that is none":      {http.Header{"Content-Encoding": {"gzip"}}, "r 1\n", 200, "gzipped"},
 		"gzip cut short":         {http.Header{"Content-Encoding": {"gzip"}}, gzipped.String()[:20], 200, "read its answer"},
-		"more than the counters": {nil, "a 1\nb 1\nc 1\nd 1\n", 200, "more than 3 counters"},
+		"more than the counters": {nil, "r{s=\"s\"} 1\nr{s=\"s\",i=\"1\"} 1\nr{s=\"s\",i=\"2\"} 1\nr{s=\"s\",i=\"3\"} 1\n", 200, "than the 3 for which there is memory"},
 		"shorter than announced": {http.Header{"Content-Length": {"100"}}, "r 1\n", 200, "read its answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -445,8 +460,8 @@ func TestHistoryIsBounded(t *testing.T) {
 			t.Error("the last answer must be kept, however old: the next one is compared with it")
 		}
 		for key, s := range h.byKey {
-			if len(s.Samples) > 70 {
-				t.Errorf("%s: %d samples", key, len(s.Samples))
+			if len(s.samples) > 70 {
+				t.Errorf("%s: %d samples", key, len(s.samples))
 			}
 		}
 		s.endpoints = s.endpoints[:1]
