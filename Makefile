@@ -64,7 +64,7 @@ bench-verdict:
 	$(GO) test -run '^$$' -bench 'Add|Services' ./verdict
 
 # What remembering a migration costs: a day at the limits of a file, a week of a
-# small migration, in virtual time. About ten minutes on two cores.
+# small migration, in virtual time. Some twenty minutes on two cores; make bench-store STORE="--hours 2" is shorter.
 bench-store: build
 	$(GO) run ./store/bench/cmd --watari $(WATARI) $(STORE)
 

@@ -34,24 +34,24 @@ type Options struct {
 // Result is what one size costs.
 type Result struct {
 	Size
-	Took             time.Duration // to simulate it
-	Lines, Records   int64         // bytes written: lines of the journal, records
-	Saves            int64
-	Record           int64   // bytes of the last record, without the plan
-	Plan             int64   // bytes of the plan
-	Before, After    int64   // bytes of the journal, before what is old is merged and after
-	Heap             uint64  // of the runner, at most
-	Status           Command // before it is merged
-	Analyze          Command
-	AnalyzeAfter     Command
-	Alone, Beside    Delay // of a save, and while analyze runs
-	AnalyzesFinished int
+	Took           time.Duration // to simulate it
+	Lines, Records int64         // bytes written: lines of the journal, records
+	Saves          int64
+	Record         int64   // bytes of the last record, without the plan
+	Plan           int64   // bytes of the plan
+	Before, After  int64   // bytes of the journal, before what is old is merged and after
+	Heap           uint64  // of the runner, at most
+	Status         Command // before it is merged
+	Analyze        Command
+	AnalyzeAfter   Command
+	Alone, Beside  Delay // of a save, and while analyze runs
 }
 
 // Command is what a command of the program took.
 type Command struct {
 	Took   time.Duration
-	Memory int64 // resident bytes, at most
+	Worked time.Duration // on the processors, which other work on the machine does not lengthen
+	Memory int64         // resident bytes, at most
 }
 
 // Delay is how long saves took.
@@ -91,14 +91,14 @@ func Measure(o Options, size Size) (r Result, err error) {
 	}
 	r.Plan = bytesOf(plans[0])
 	if o.Watari != "" {
-		if r.Status, err = timed(o.Watari, dir, "status"); err != nil {
+		if r.Status, err = timed(context.Background(), o.Watari, dir, "status"); err != nil {
 			return r, err
 		}
-		if r.Analyze, err = timed(o.Watari, dir, "analyze"); err != nil {
+		if r.Analyze, err = timed(context.Background(), o.Watari, dir, "analyze"); err != nil {
 			return r, err
 		}
 	}
-	if r.Alone, r.Beside, r.AnalyzesFinished, err = delays(o, dir); err != nil {
+	if r.Alone, r.Beside, err = delays(o, dir); err != nil {
 		return r, err
 	}
 	// The next process finds it a day later, and merges what is old by then.
@@ -109,7 +109,7 @@ func Measure(o Options, size Size) (r Result, err error) {
 	}
 	r.After = bytesIn(filepath.Join(dir, key.Name, "journal"))
 	if o.Watari != "" {
-		if r.AnalyzeAfter, err = timed(o.Watari, dir, "analyze"); err != nil {
+		if r.AnalyzeAfter, err = timed(context.Background(), o.Watari, dir, "analyze"); err != nil {
 			return r, err
 		}
 	}
@@ -117,29 +117,25 @@ func Measure(o Options, size Size) (r Result, err error) {
 }
 
 // delays times saves, alone and while somebody analyses the journal.
-func delays(o Options, dir string) (alone, beside Delay, finished int, err error) {
+func delays(o Options, dir string) (alone, beside Delay, err error) {
 	if alone, err = saves(dir, o.Saves); err != nil || o.Watari == "" {
-		return alone, beside, 0, err
+		return alone, beside, err
 	}
-	stop, ended := make(chan struct{}), make(chan error, 1)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := make(chan error, 1)
 	go func() {
-		for {
-			select {
-			case <-stop:
-				ended <- nil
-				return
-			default:
-			}
-			if _, err := timed(o.Watari, dir, "analyze"); err != nil {
+		for ctx.Err() == nil {
+			if _, err := timed(ctx, o.Watari, dir, "analyze"); err != nil && ctx.Err() == nil {
 				ended <- err
 				return
 			}
-			finished++
 		}
+		ended <- nil
 	}()
 	beside, err = saves(dir, o.Saves)
-	close(stop)
-	return alone, beside, finished, errors.Join(err, <-ended)
+	stop()
+	return alone, beside, errors.Join(err, <-ended)
 }
 
 // saves times what must be done before a write that takes back is sent: renewing the
@@ -173,8 +169,8 @@ func saves(dir string, n int) (Delay, error) {
 
 // timed runs a command of the program. That it would have rolled back is an answer
 // too.
-func timed(watari, dir, command string) (Command, error) {
-	cmd := exec.Command(watari, "--state", dir, command, key.Name) //nolint:gosec // the program that was asked for
+func timed(ctx context.Context, watari, dir, command string) (Command, error) {
+	cmd := exec.CommandContext(ctx, watari, "--state", dir, command, key.Name) //nolint:gosec // the program that was asked for
 	cmd.Stdout = io.Discard
 	var said strings.Builder
 	cmd.Stderr = &said
@@ -182,6 +178,7 @@ func timed(watari, dir, command string) (Command, error) {
 	err := cmd.Run()
 	out := Command{Took: time.Since(begun)}
 	if cmd.ProcessState != nil {
+		out.Worked = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		if usage, is := cmd.ProcessState.SysUsage().(*syscall.Rusage); is {
 			out.Memory = int64(usage.Maxrss) * 1024 // Linux counts in KiB (getrusage(2))
 		}

@@ -56,7 +56,7 @@ func command(c Command) string {
 	if c.Took == 0 {
 		return "not run"
 	}
-	return fmt.Sprintf("%s, %s of memory", c.Took.Round(10*time.Millisecond), size(c.Memory))
+	return fmt.Sprintf("%s (%s of work), %s of memory", c.Took.Round(10*time.Millisecond), c.Worked.Round(10*time.Millisecond), size(c.Memory))
 }
 
 func delay(d Delay) string {

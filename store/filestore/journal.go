@@ -122,7 +122,9 @@ func (s *Store) activeSegment(dir string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if n > 0 {
+	if old, err := s.disk.Exists(plainPath(dir, 0)); err != nil {
+		return 0, explained(err)
+	} else if n > 1 || old {
 		s.due.Store(dir, true) // somebody before may have died before he had tidied
 	}
 	plain, err := s.disk.Exists(plainPath(dir, n))
@@ -154,7 +156,6 @@ func (s *Store) mendLegacy(dir string, last int) error {
 	if err != nil || !there {
 		return explained(err)
 	}
-	s.due.Store(dir, true)
 	f, err := s.disk.Append(plainPath(dir, 0))
 	if err != nil {
 		return explained(err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"watari.dev/store/bench"
@@ -27,11 +28,20 @@ func run(args []string, out, errs io.Writer) error {
 	flags.StringVar(&o.Dir, "dir", "", "directory on the disk that is measured (default a temporary one)")
 	flags.BoolVar(&o.Flush, "fsync", false, "flush the disk while days are simulated, too; it takes that much longer")
 	flags.IntVar(&o.Saves, "saves", 200, "how many saves are timed")
+	small := flags.Bool("small", true, "the small migration, for seven days")
+	limits := flags.Bool("limits", true, "the one at the limits of a file, for a day")
+	hours := flags.Int("hours", 0, "simulate so many hours of each instead")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	o.Sizes = slices.DeleteFunc(o.Sizes, func(s bench.Size) bool { return s.Services == 1 && !*small || s.Services > 1 && !*limits })
+	for i := range o.Sizes {
+		if *hours > 0 {
+			o.Sizes[i].Lasts = time.Duration(*hours) * time.Hour
+		}
+	}
 	if flags.NArg() > 0 || o.Saves < 1 {
-		return fmt.Errorf("bench [--watari PROGRAM] [--dir DIR] [--fsync] [--saves N], with N at least 1; got %q", args)
+		return fmt.Errorf("bench [--watari PROGRAM] [--dir DIR] [--fsync] [--saves N] [--small=false] [--limits=false] [--hours N], with N at least 1; got %q", args)
 	}
 	if o.Dir == "" {
 		dir, err := os.MkdirTemp("", "watari-bench-")
