@@ -147,7 +147,7 @@ func says(script string, k Kind) bool {
 		Blind: {"signal unreachable"}, Gap: {"signal no"}, Swallow: {"swallowed"}, Resets: {"restarting"}, Skew: {"skewed"},
 		TargetWorse: {"target-fails"}, TargetSlow: {"latency"}, TargetGone: {"target-fails"}, SourceGone: {"source-fails"}, BothFail: {"source-fails"},
 		PodsDie: {"target-fails"}, NoUsers: {"rate=0"}, Burst: {"users rate"}, OrderPause: {"command pause"}, OrderResume: {"command resume"},
-		OrderApprove: {"command approve"}, OrderRollback: {"command rollback"}, OrderRetry: {"command retry"}, OrderTwice: {"command"},
+		OrderApprove: {"command approve"}, OrderRollback: {"command rollback"}, OrderRetry: {"command retry"}, OrderTwice: {"command"}, ApprovalTwice: {"command approve"}, OrderLate: {"see\n"},
 		Raise: {"intrude"}, Lower: {"intrude"}, Reapply: {"intrude"}, Fight: {"intrude"}, Touch: {"touch"},
 	}
 	return slices.ContainsFunc(words[k], func(word string) bool { return strings.Contains(script, word) })
