@@ -58,11 +58,11 @@ func harness(names []string) routertest.Harness {
 		},
 		Foreign: func(weight int64) { r.Set(route, "a neighbour", "other", weight) },
 		Inject:  func(f routertest.Fault) { inject(r, at, f) },
-			Breaks: map[string]routertest.Break{
-				"gone":    {Do: func(n string) { r.Break(route, n, router.ErrNotFound, true) }, Mend: func(n string) { r.Break(route, n, nil, true) }, Shown: true},
-				"refused": {Do: func(n string) { r.Break(route, n, router.ErrNotOwned, false) }, Mend: func(n string) { r.Break(route, n, nil, false) }},
-			},
-		Heal:    r.Heal, Advance: at.Advance, Now: at.Now, Checks: 50,
+		Breaks: map[string]routertest.Break{
+			"gone":    {Do: func(n string) { r.Break(route, n, router.ErrNotFound, true) }, Mend: func(n string) { r.Break(route, n, nil, true) }, Shown: true},
+			"refused": {Do: func(n string) { r.Break(route, n, router.ErrNotOwned, false) }, Mend: func(n string) { r.Break(route, n, nil, false) }},
+		},
+		Heal: r.Heal, Advance: at.Advance, Now: at.Now, Checks: 50,
 	}
 }
 
