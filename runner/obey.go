@@ -18,7 +18,7 @@ func CommandOf(c store.Command) engine.Command {
 // comesBack reports whether there is an order without an answer, or a rollback that is
 // not done: what somebody has begun since is his.
 func (r *run) comesBack() bool {
-	return r.status.Phase == engine.RollingBack || slices.ContainsFunc(r.Orders, func(c engine.Command) bool {
+	return r.status.Phase.TakingBack() || slices.ContainsFunc(r.Orders, func(c engine.Command) bool {
 		_, done := r.status.Answered(c.ID)
 		return !done
 	})

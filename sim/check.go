@@ -113,7 +113,7 @@ func (c *checker) stepped(p *process, before engine.Status, seen engine.Observat
 	c.orders(p, seen)
 	c.heeded(p, seen)
 	if p.blind {
-		if after.Phase != engine.RollingBack && after.Phase != engine.RolledBack {
+		if !after.Phase.TakingBack() && after.Phase != engine.RolledBack {
 			c.fail("a rollback never runs forwards", "%s is %s", p.name, after.Phase)
 		}
 		return // it goes by a memory of its own

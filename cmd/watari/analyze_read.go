@@ -95,7 +95,7 @@ func (f *analyzeFlags) readJournal(cmd *cobra.Command, name string) (counted, er
 // happened says what became of the attempt that is analysed.
 func happened(s engine.Status) string {
 	text := map[engine.Phase]string{
-		engine.RolledBack: "it was rolled back", engine.RollingBack: "it is being rolled back", engine.Complete: "it is complete",
+		engine.RolledBack: "it was rolled back", engine.RollingBack: "it is being rolled back", engine.Partial: "it is partly rolled back", engine.Complete: "it is complete",
 		engine.Failed: "it failed before anything was changed", engine.WaitingForApproval: "it waits for approval",
 	}[s.Phase]
 	if text == "" {

@@ -87,7 +87,7 @@ func TestNothingIsTakenBackAfterRestore(t *testing.T) {
 		{[]string{"rollback", "shop", "-f", file}, "partners has simple records since"},
 	} {
 		said, err := z.watari(c.args...)
-		if err == nil || codeOf(err) != exitError || !strings.Contains(err.Error(), c.says) || said != "" {
+		if err == nil || codeOf(err) != exitRefused || !strings.Contains(err.Error(), c.says) || said != "" {
 			t.Errorf("%v: %v, said %q", c.args, err, said)
 		}
 		if n := z.waiting(); n != 0 {
@@ -95,7 +95,7 @@ func TestNothingIsTakenBackAfterRestore(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"run", "-f", file}, {"status", "shop"}} {
-		if said, err := z.watari(args...); err != nil || !strings.Contains(said, "It cannot be taken back any more: partners has simple records") || strings.Contains(said, "watari rollback") {
+		if said, err := z.watari(args...); err != nil || !strings.Contains(said, "It cannot be rolled back any more: partners has simple records") || strings.Contains(said, "watari rollback") {
 			t.Errorf("%v: %v, said\n%s", args, err, said)
 		}
 	}
@@ -144,8 +144,8 @@ func TestRollbackAfterRestoreOnTheSource(t *testing.T) {
 	if got := z.records(); !slices.Equal(got, want) || z.status().WhyFinal("shop") != "" {
 		t.Errorf("%q, %s", got, z.status().WhyFinal("shop"))
 	}
-	after, _ := engine.Step(z.plan.Spec, z.status(), engine.Observation{Commands: []engine.Command{{ID: "1", Verb: engine.Retry, By: "ana@ops1"}}}, time.Now())
-	if after.Attempt < 1 || after.Routes[0].Restored != nil {
+	after, _ := engine.Step(z.plan.Spec, z.status(), engine.Observation{Commands: []engine.Command{z.status().Bound(engine.Command{ID: "1", Verb: engine.Retry, By: "ana@ops1"})}}, time.Now())
+	if after.Attempt < 2 || after.Routes[0].Restored != nil {
 		t.Errorf("the new attempt remembers %+v", after.Routes[0].Restored)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
 	"k8s.io/klog/v2"
 
 	"watari.dev/engine"

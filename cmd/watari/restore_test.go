@@ -204,7 +204,7 @@ func (z *hostedZone) remember(phase engine.Phase) {
 	if err != nil {
 		z.t.Fatal(err)
 	}
-	status, err := json.Marshal(engine.Status{Phase: phase})
+	status, err := json.Marshal(engine.Status{Phase: phase, Attempt: 1, Situation: 1})
 	if err != nil {
 		z.t.Fatal(err)
 	}

@@ -204,7 +204,7 @@ func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (boo
 		case err != nil && time.Since(w.read) > slowHolder:
 			return false, nil // what cannot be read says nothing of who runs it: found out by trying
 		case err != nil:
-		case heard && status.Phase != engine.RollingBack:
+		case heard && !status.Phase.TakingBack():
 			return true, t.end(status, nil)
 		case heard && status.Reason != reason:
 			if reason == "" {
@@ -271,7 +271,11 @@ func (t *takingBack) end(status engine.Status, err error) error {
 	if why := status.WhyFinal(t.key.Name); err == nil && why != "" {
 		return t.refused(why)
 	}
-	if _, heard := status.Answered(t.order.ID); err == nil && heard {
+	a, heard := status.Answered(t.order.ID)
+	if err == nil && heard && !a.Obeyed {
+		return &refusedError{verb: a.Verb, key: t.key, why: view.Answer(a)}
+	}
+	if err == nil && heard {
 		printable.Fprintf(t.screen.out, "It was rolled back as asked, and attempt %d has begun since. See it: watari status %s\n", status.Attempt, t.key)
 		return nil
 	}
