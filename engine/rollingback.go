@@ -1,6 +1,10 @@
 package engine
 
-import "watari.dev/traffic"
+import (
+	"time"
+
+	"watari.dev/traffic"
+)
 
 // rollingBack brings every route to 0 and needs nothing but the router: it
 // writes whatever the signals, the clusters or even the reads say, and tries
@@ -72,6 +76,11 @@ func (t *turn) unreadBack() *RouteStatus {
 // written, or it never had anything else and reads so now. What could not be written
 // is tried again with pauses.
 func (t *turn) leftAlone(r *RouteStatus) bool {
+	if w := r.Written; r.Want == nil && w != nil && w.ID != "" && w.Wanted == traffic.None {
+		if since := t.now.Sub(w.At); since >= 0 && since < backAgain {
+			return true // what shows something else by now may be a stale reading
+		}
+	}
 	if !r.reached(traffic.None) && !r.settling(traffic.None) {
 		return false
 	}
@@ -86,3 +95,7 @@ func (t *turn) leftAlone(r *RouteStatus) bool {
 	_, read := t.read(r.Name)
 	return r.Written.ID != "" || read && !r.LateUntil.After(t.now)
 }
+
+// backAgain is how long after an accepted write of 0 the next one is sent at the
+// earliest: readings that are stale would have it sent again and again.
+const backAgain = time.Second

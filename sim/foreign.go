@@ -30,14 +30,17 @@ type plant struct {
 	undo func() (unchanged bool)
 }
 
-// exchanged are the files of the store that a stranger's may take the place of.
-var exchanged = []string{"record.json", "journal.jsonl", "lease.json", "lock"}
+// exchanged are the files of the store that a stranger's may take the place of; segment
+// is the one of the journal that is written.
+var exchanged = []string{"record.json", segment, "lease.json", "lock", "journal"}
+
+const segment = "journal/NUMBER.jsonl"
 
 // Values of a foreign file: below asForeignFile it is a command, and which one; from
 // there on which file it takes the place of, where the store is on files.
 const (
 	asForeignFile = 5
-	foreignValues = asForeignFile + 4
+	foreignValues = asForeignFile + 5
 )
 
 // befallForeign lets a stranger put a file into the store.
@@ -74,6 +77,9 @@ func (w *world) hide(order store.Command) error {
 // exchange puts a stranger's file in the place of one of the store's, until somebody
 // finds it and puts the file back.
 func (w *world) exchange(name string, lasts time.Duration) {
+	if name == segment {
+		name = w.lastSegment()
+	}
 	content, err := json.Marshal(map[string]any{"format": 1, "revision": 1000, "spec": nil, "status": nil, "token": stranger})
 	if err != nil || w.planted(name) {
 		return
@@ -86,6 +92,18 @@ func (w *world) exchange(name string, lasts time.Duration) {
 	w.foreign.planted = append(w.foreign.planted, p)
 	w.bite(ForeignFile)
 	w.at(w.now+lasts, func() { w.putBack(p) })
+}
+
+// lastSegment returns the name of the segment of the journal that is written.
+func (w *world) lastSegment() string {
+	names, _ := w.platter.ReadDir(path.Join(stateDir, key.Name, "journal")) // there is none yet, and nothing is planted
+	last := segment
+	for _, name := range names {
+		if strings.HasSuffix(name, ".jsonl") {
+			last = path.Join("journal", name)
+		}
+	}
+	return last
 }
 
 func (w *world) planted(name string) bool {

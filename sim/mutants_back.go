@@ -88,10 +88,10 @@ func mutantsOfTakingBack() []Mutant {
 			Breaks: []string{"ends stay ends"},
 			Step: func(spec engine.Spec, status engine.Status, seen engine.Observation, now time.Time) (engine.Status, []engine.Intent) {
 				after, intents := engine.Step(spec, status, seen, now)
-				if after.Phase != engine.RolledBack || status.Phase != engine.RollingBack {
+				if after.Phase != engine.RolledBack || !status.Phase.TakingBack() {
 					return after, intents
 				}
-				again := engine.Command{ID: "itself-" + now.String(), Verb: engine.Retry, By: "watari", At: now}
+				again := after.Bound(engine.Command{ID: "itself-" + now.String(), Verb: engine.Retry, By: "watari", At: now})
 				after, more := engine.Step(spec, after, engine.Observation{Commands: []engine.Command{again}}, now)
 				return after, append(intents, more...)
 			},
