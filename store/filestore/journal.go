@@ -98,8 +98,7 @@ func (s *Store) readSegment(dir string, n int, open bool, yield func(store.Entry
 	if err != nil {
 		return err
 	}
-	_, err = o.entries(open, yield)
-	return errors.Join(err, o.close())
+	return errors.Join(o.entries(open, yield), o.close())
 }
 
 // leftOut stands for entries that were dropped.

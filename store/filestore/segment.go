@@ -333,24 +333,23 @@ func (l line) entry(at time.Time) store.Entry {
 
 // entries calls yield with each entry of an open segment, until it returns false. A
 // torn last line is not there yet where the segment is still written.
-func (o *opened) entries(open bool, yield func(store.Entry) bool) (heading, error) {
-	var h heading
+func (o *opened) entries(open bool, yield func(store.Entry) bool) error {
 	var at time.Time
 	for {
 		l, err := o.lines.next()
 		if errors.Is(err, io.EOF) {
-			return h, nil
+			return nil
 		}
 		if err != nil {
-			return h, err
+			return err
 		}
 		if l.torn && open {
-			return h, nil
+			return nil
 		}
 		if l.number == 1 && !l.long {
-			if first, is := headingOf(l.bytes); is {
-				if h = first; h.newer() != nil {
-					return h, h.newer()
+			if h, is := headingOf(l.bytes); is {
+				if h.newer() != nil {
+					return h.newer()
 				}
 				o.lines.number = 0 // lines are numbered as people count entries
 				continue
@@ -358,7 +357,7 @@ func (o *opened) entries(open bool, yield func(store.Entry) bool) (heading, erro
 		}
 		e := l.entry(at)
 		if at = e.At; !yield(e) {
-			return h, nil
+			return nil
 		}
 	}
 }
