@@ -164,6 +164,11 @@ func noteData(n engine.Note, seen engine.Observation) json.RawMessage {
 func (r *run) journalEffects(ctx context.Context, effects []Effect) {
 	var out []store.Entry
 	for _, e := range effects {
+		last, told := r.told[e.Write.Route]
+		r.told[e.Write.Route] = e.Result
+		if told && len(e.Result.Left) > 0 && last.Outcome == e.Result.Outcome && slices.Equal(last.Left, e.Result.Left) {
+			e.Result.Left = nil // the line before has them: what is left may be tried for days
+		}
 		data, err := json.Marshal(e)
 		if err != nil {
 			data = nil // the sentence stands on its own

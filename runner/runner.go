@@ -31,7 +31,7 @@ func Run(ctx context.Context, cfg Config) (engine.Status, error) {
 			cfg.Log.Warn("lease not given back, it ends by itself", "at", lease.Expires(), "err", err)
 		}
 	}()
-	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}, services: servicesOf(cfg.Signals, cfg.Clock), obeyed: map[string]bool{}}
+	r := &run{Config: cfg, lease: lease, results: map[string]engine.Result{}, told: map[string]engine.Result{}, services: servicesOf(cfg.Signals, cfg.Clock), obeyed: map[string]bool{}}
 	r.looking.tasks = cfg.Clock.Group()
 	defer r.looking.tasks.WaitAll()
 	if err := r.load(ctx); err != nil {
@@ -56,6 +56,7 @@ type run struct {
 	asked    time.Time                // when the signals were asked last
 	turned   time.Time                // when the last turn was decided
 	results  map[string]engine.Result // of the writes of the last turn, by route
+	told     map[string]engine.Result // of the last write in the journal, by route
 	wake     engine.Wake
 	entries  []store.Entry       // of the journal, not saved yet
 	earlier  []store.Entry       // those of them that are of earlier turns

@@ -67,7 +67,6 @@ type condition struct {
 	until   time.Duration
 	value   int
 	service int // the only one whose metrics it hits, from 1 on; 0 is all
-	route   int // the lever that it hits, where it hits one
 }
 
 func (c condition) on(now time.Duration) bool { return now < c.until }

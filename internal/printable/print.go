@@ -53,7 +53,7 @@ func Error(err error) string {
 		if lined, is := e.(Lined); is {
 			return joined(lined.Words())
 		}
-		switch wrapped := e.(type) {
+		switch wrapped := e.(type) { //nolint:errorlint // each wrapper is looked at by itself
 		case interface{ Unwrap() []error }:
 			return several(e, wrapped.Unwrap())
 		case interface{ Unwrap() error }:

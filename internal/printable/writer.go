@@ -2,6 +2,7 @@ package printable
 
 import (
 	"io"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -27,7 +28,7 @@ func NewWriter(w io.Writer) *Writer {
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	data := append(w.rest, p...)
+	data := slices.Concat(w.rest, p)
 	end := whole(data)
 	safe := escaped(string(data[:end]), true)
 	w.rest = append([]byte(nil), data[end:]...)

@@ -29,7 +29,7 @@ const backTries = 3
 // Features implements router.Driver. It reads the records, because their number
 // and TTL decide.
 func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Features, error) {
-	groups, found, err := d.read(ctx, d.calls(false), "route53: describe records", route, nil)
+	groups, found, err := d.read(ctx, d.calls(false), "route53: describe records", route)
 	if err != nil {
 		return router.Features{}, err
 	}
@@ -76,8 +76,8 @@ func (d *Driver) Read(ctx context.Context, route router.Ref) (router.Snapshot, e
 
 // read returns the record sets of all names of the route, or why one of them is
 // no lever of it.
-func (d *Driver) read(ctx context.Context, p awscall.Policy, op string, route router.Ref, hints []string) ([]group, listing, error) {
-	groups, found, err := d.look(ctx, p, op, route, hints)
+func (d *Driver) read(ctx context.Context, p awscall.Policy, op string, route router.Ref) ([]group, listing, error) {
+	groups, found, err := d.look(ctx, p, op, route, nil)
 	if err != nil {
 		return nil, listing{}, err
 	}
@@ -131,7 +131,7 @@ func (d *Driver) write(ctx context.Context, change router.Change) (router.Receip
 	if err := p.Right(); err != nil {
 		return router.Receipt{}, awscall.WriteError(setWeights, on(change.Route), err)
 	}
-	groups, _, err := d.read(ctx, p, setWeights, change.Route, nil)
+	groups, _, err := d.read(ctx, p, setWeights, change.Route)
 	if err != nil {
 		return router.Receipt{}, err
 	}
@@ -230,7 +230,7 @@ func (w writer) changed(ctx context.Context, b []nameChange) bool {
 	names := namesOf([][]nameChange{b})
 	part := w.route
 	part.Names = names
-	now, _, err := w.d.read(ctx, w.p, w.op, part, nil)
+	now, _, err := w.d.read(ctx, w.p, w.op, part)
 	if err != nil {
 		return errors.Is(err, router.ErrNotFound) || errors.Is(err, router.ErrNotOwned)
 	}

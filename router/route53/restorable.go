@@ -14,7 +14,7 @@ import (
 
 // Restorable implements router.Restorer.
 func (d *Driver) Restorable(ctx context.Context, route router.Ref, keep traffic.Side) ([]router.Restoration, error) {
-	groups, _, err := d.read(ctx, d.calls(false), restoring, route, nil)
+	groups, _, err := d.read(ctx, d.calls(false), restoring, route)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func (d *Driver) Restore(ctx context.Context, route router.Ref, keep traffic.Sid
 	if err := p.Right(); err != nil {
 		return router.Receipt{}, awscall.WriteError(restoring, on(route), err)
 	}
-	groups, _, err := d.read(ctx, p, restoring, route, nil)
+	groups, _, err := d.read(ctx, p, restoring, route)
 	if err != nil {
 		return router.Receipt{}, err
 	}

@@ -20,7 +20,7 @@ import (
 // the driver saw that.
 func (d *Driver) Settled(ctx context.Context, receipt router.Receipt) (router.Settlement, error) {
 	p := d.calls(receipt.Share == traffic.None)
-	groups, _, err := d.read(ctx, p, seeSettled, receipt.Route, nil)
+	groups, _, err := d.read(ctx, p, seeSettled, receipt.Route)
 	if err != nil {
 		return router.Settlement{}, err
 	}

@@ -180,7 +180,7 @@ func timed(ctx context.Context, watari, dir, command string) (Command, error) {
 	if cmd.ProcessState != nil {
 		out.Worked = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		if usage, is := cmd.ProcessState.SysUsage().(*syscall.Rusage); is {
-			out.Memory = int64(usage.Maxrss) * 1024 // Linux counts in KiB (getrusage(2))
+			out.Memory = int64(usage.Maxrss) * 1024 //nolint:unconvert // Linux counts in KiB (getrusage(2)), and its width differs between systems
 		}
 		if cmd.ProcessState.ExitCode() == 3 {
 			err = nil

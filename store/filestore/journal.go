@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"iter"
 	"path/filepath"
+	"time"
 
 	"watari.dev/store"
 	"watari.dev/store/filestore/disk"
@@ -53,41 +54,51 @@ func (s *Store) readJournal(ctx context.Context, key store.Key, yield func(store
 	if err := s.checkFormat(dir); err != nil {
 		return err
 	}
-	last, err := s.lastSegment(dir)
+	numbers, err := s.segments(dir)
 	if err != nil {
 		return err
 	}
-	if last < 0 {
-		return s.knownRecord(dir)
-	}
 	read, gone, more := false, 0, true
-	for n := 0; n <= last && more; n++ {
-		o, err := s.openSegment(dir, n)
-		if errors.Is(err, fs.ErrNotExist) {
+	var at time.Time
+	each := func(e store.Entry) bool {
+		at = e.At
+		if gone > 0 {
+			more, gone = yield(leftOut(store.Dropped{To: e.At}, fmt.Sprintf("%d segments", gone))), 0
+		}
+		more = more && ctx.Err() == nil && yield(e)
+		return more
+	}
+	for i, n := range numbers {
+		err := s.readSegment(dir, n, i == len(numbers)-1, each)
+		var damaged *damagedError
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			if n > 0 {
 				gone++
 			}
 			continue
-		}
-		if err != nil {
+		case errors.As(err, &damaged):
+			each(store.Entry{At: at, Kind: "note", Text: fmt.Sprintf("%v; what follows in it is left out", damaged)})
+		case err != nil:
 			return explained(err)
 		}
-		_, err = o.entries(n == last, func(e store.Entry) bool {
-			if gone > 0 {
-				more, gone = yield(leftOut(store.Dropped{To: e.At}, fmt.Sprintf("%d segments", gone))), 0
-			}
-			more = more && ctx.Err() == nil && yield(e)
-			return more
-		})
-		read = true
-		if err = errors.Join(err, o.close()); err != nil {
-			return explained(err)
+		if read = true; !more {
+			break
 		}
 	}
 	if !read {
 		return s.knownRecord(dir)
 	}
 	return ctx.Err()
+}
+
+// readSegment calls yield with each entry of segment n, until it returns false.
+func (s *Store) readSegment(dir string, n int, open bool, yield func(store.Entry) bool) error {
+	o, err := s.openSegment(dir, n)
+	if err != nil {
+		return err
+	}
+	return errors.Join(o.entries(open, yield), o.close())
 }
 
 // leftOut stands for entries that were dropped.

@@ -130,7 +130,7 @@ func FuzzJournal(f *testing.F) {
 	}
 	read := func(t *testing.T, b []byte) (out []store.Entry) {
 		o := &opened{lines: newLines("fuzzed", bytes.NewReader(b))}
-		_, err := o.entries(true, func(e store.Entry) bool { out = append(out, e); return true })
+		err := o.entries(true, func(e store.Entry) bool { out = append(out, e); return true })
 		if err != nil && !errors.Is(err, store.ErrNewer) {
 			t.Fatalf("%q: %v", b, err)
 		}

@@ -248,12 +248,3 @@ func (s *Store) replaceFile(path string, content []byte) error {
 	}
 	return explained(s.disk.SyncDir(filepath.Dir(path)))
 }
-
-// lastByte returns the last byte of f, which has size bytes.
-func lastByte(f disk.File, size int64) (byte, error) {
-	var last [1]byte
-	if _, err := f.ReadAt(last[:], size-1); err != nil && !errors.Is(err, io.EOF) {
-		return 0, explained(err)
-	}
-	return last[0], nil
-}

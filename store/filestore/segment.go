@@ -3,6 +3,7 @@ package filestore
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,33 +41,68 @@ func packedPath(dir string, n int) string {
 	return filepath.Join(dir, journalName, fmt.Sprintf("%08d", n)+packedSuffix)
 }
 
+// mostSegments bounds the numbers of segments: no disk holds more of them.
+const mostSegments = 1 << 40
+
 // segmentNumber returns the number that a file's name has; false if it is no segment.
 func segmentNumber(name string) (int, bool) {
 	digits, _, _ := strings.Cut(name, ".")
 	n, err := strconv.Atoi(digits)
-	is := err == nil && n >= 0 && len(digits) >= 8 && (strings.HasSuffix(name, plainSuffix) || strings.HasSuffix(name, packedSuffix))
-	return n, is
+	own := err == nil && n >= 0 && n < mostSegments && digits == fmt.Sprintf("%08d", n)
+	return n, own && (name == digits+plainSuffix || name == digits+packedSuffix)
 }
 
-// lastSegment returns the number of the last segment in dir; -1 if there is none. A
-// listing may miss what gets another name meanwhile, so what follows is looked for.
-func (s *Store) lastSegment(dir string) (int, error) {
-	last := -1
-	if there, err := s.disk.Exists(plainPath(dir, 0)); err != nil {
-		return 0, explained(err)
-	} else if there {
-		last = 0
+// mostGap is up to how many numbers that are missing in a row are looked for. What is
+// dropped is missing at the beginning; somebody may have named a file far ahead.
+const mostGap = 10_000
+
+// segments returns the numbers at which there may be segments in dir, in order; the
+// last one is there. A listing may miss what gets another name meanwhile, so gaps are
+// looked into, and what follows is looked for.
+func (s *Store) segments(dir string) (numbers []int, err error) {
+	legacy, err := s.disk.Exists(plainPath(dir, 0))
+	if err != nil {
+		return nil, explained(err)
 	}
 	names, err := s.disk.ReadDir(filepath.Join(dir, journalName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, explained(err)
+		return nil, explained(err)
 	}
+	var listed []int
 	for _, name := range names {
 		if n, is := segmentNumber(name); is {
-			last = max(last, n)
+			listed = append(listed, n)
 		}
 	}
-	return s.following(dir, last)
+	slices.Sort(listed)
+	last := -1
+	if legacy {
+		numbers, last = []int{0}, 0
+	}
+	for _, n := range listed {
+		from := n
+		if n-last <= mostGap {
+			from = last + 1
+		}
+		for ; from <= n; from++ {
+			numbers = append(numbers, from)
+		}
+		last = n
+	}
+	end, err := s.following(dir, last)
+	for ; last < end; last++ {
+		numbers = append(numbers, last+1)
+	}
+	return numbers, err
+}
+
+// lastSegment returns the number of the last segment in dir; -1 if there is none.
+func (s *Store) lastSegment(dir string) (int, error) {
+	numbers, err := s.segments(dir)
+	if err != nil || len(numbers) == 0 {
+		return -1, err
+	}
+	return numbers[len(numbers)-1], nil
 }
 
 // following returns the last of the segments after n that are there without a gap; n
@@ -185,10 +222,43 @@ func (s *Store) openSegment(dir string, n int) (*opened, error) {
 	}
 	z, err := gzip.NewReader(bufio.NewReader(f))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read %s: %w", packedPath(dir, n), err), f.Close())
+		return nil, errors.Join(unread(path, size, err), f.Close())
 	}
 	o.lines = newLines(packedPath(dir, n), io.LimitReader(z, mostSegment(n)))
 	return o, nil
+}
+
+// damagedError says that something has damaged a compressed segment.
+type damagedError struct {
+	path string
+	size int64 // of its file, as far as it is known
+	err  error
+}
+
+// Error implements error.
+func (e *damagedError) Error() string {
+	return fmt.Sprintf("%s is damaged (%v), and nothing of watari does that; put a copy back, or move it away", e.path, e.err)
+}
+
+// Unwrap returns what is wrong with it.
+func (e *damagedError) Unwrap() error { return e.err }
+
+// unread is why the segment at path cannot be read on: it is damaged, or its disk
+// cannot be read.
+func unread(path string, size int64, err error) error {
+	var corrupt flate.CorruptInputError
+	switch {
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &corrupt):
+		return &damagedError{path, size, fmt.Errorf("%v", err)} //nolint:errorlint // it is not the end of what is read
+	default:
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+}
+
+// alone reports whether an error is about one segment, and says nothing of the others.
+func alone(err error) bool {
+	var d *damagedError
+	return errors.As(err, &d) || refused(err) || errors.Is(err, syscall.EISDIR) || errors.Is(err, fs.ErrExist) // ErrExist: a directory has its name
 }
 
 // maxLine bounds a line of the journal, and so what reading it takes. The counts of
@@ -197,14 +267,15 @@ const maxLine = 1 << 20
 
 // lines reads lines of at most maxLine bytes.
 type lines struct {
-	of     string // the segment's file, for people
+	path   string // of the segment's file
+	of     string // its name, for people
 	from   *bufio.Reader
 	buffer []byte
 	number int
 }
 
 func newLines(of string, from io.Reader) *lines {
-	return &lines{of: filepath.Base(of), from: bufio.NewReaderSize(from, 1<<13)}
+	return &lines{path: of, of: filepath.Base(of), from: bufio.NewReaderSize(from, 1<<13)}
 }
 
 // line is one of them, without its line break. Its bytes are good until the next one
@@ -237,8 +308,10 @@ func (l *lines) next() (line, error) {
 		case errors.Is(err, io.EOF) && len(l.buffer) > 0:
 			out.bytes, out.torn = l.buffer, true
 			return out, nil
+		case errors.Is(err, io.EOF):
+			return out, io.EOF
 		default:
-			return out, err
+			return out, unread(l.path, 0, err)
 		}
 	}
 }
@@ -260,24 +333,23 @@ func (l line) entry(at time.Time) store.Entry {
 
 // entries calls yield with each entry of an open segment, until it returns false. A
 // torn last line is not there yet where the segment is still written.
-func (o *opened) entries(open bool, yield func(store.Entry) bool) (heading, error) {
-	var h heading
+func (o *opened) entries(open bool, yield func(store.Entry) bool) error {
 	var at time.Time
 	for {
 		l, err := o.lines.next()
 		if errors.Is(err, io.EOF) {
-			return h, nil
+			return nil
 		}
 		if err != nil {
-			return h, err
+			return err
 		}
 		if l.torn && open {
-			return h, nil
+			return nil
 		}
 		if l.number == 1 && !l.long {
-			if first, is := headingOf(l.bytes); is {
-				if h = first; h.newer() != nil {
-					return h, h.newer()
+			if h, is := headingOf(l.bytes); is {
+				if h.newer() != nil {
+					return h.newer()
 				}
 				o.lines.number = 0 // lines are numbered as people count entries
 				continue
@@ -285,7 +357,7 @@ func (o *opened) entries(open bool, yield func(store.Entry) bool) (heading, erro
 		}
 		e := l.entry(at)
 		if at = e.At; !yield(e) {
-			return h, nil
+			return nil
 		}
 	}
 }
@@ -293,6 +365,9 @@ func (o *opened) entries(open bool, yield func(store.Entry) bool) (heading, erro
 // headingAt reads what segment n says of itself.
 func (s *Store) headingAt(dir string, n int) (h heading, size int64, packed bool, err error) {
 	o, err := s.openSegment(dir, n)
+	if damaged := (*damagedError)(nil); errors.As(err, &damaged) {
+		return h, damaged.size, true, err
+	}
 	if err != nil {
 		return h, 0, false, err
 	}

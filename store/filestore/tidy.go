@@ -105,26 +105,36 @@ func (s *Store) tidy(dir string) error {
 		return explained(err)
 	}
 	defer unlock()
-	last, err := s.lastSegment(dir)
+	numbers, err := s.segments(dir)
 	if err != nil {
 		return err
 	}
-	if err := s.pack(dir, last); err != nil {
-		return err
+	var bad []error // of single segments, which keep no other from being tidied
+	skip := func(err error) bool {
+		if alone(err) {
+			bad = append(bad, err)
+			return true
+		}
+		return false
 	}
-	closed, err := s.closed(dir, last)
-	if err != nil {
-		return err
+	numbers = numbers[:max(0, len(numbers)-1)] // the last one is written
+	if err = s.pack(dir, numbers, skip); err == nil {
+		var closed []closedSegment
+		if closed, err = s.closed(dir, numbers, skip); err == nil {
+			err = s.coarsen(dir, closed, skip)
+		}
+		if err == nil {
+			err = s.keepBound(dir, closed, skip)
+		}
 	}
-	if err := s.coarsen(dir, closed); err != nil {
-		return err
-	}
-	return s.keepBound(dir, closed)
+	return errors.Join(append(bad, err)...)
 }
 
-// pack compresses the closed segments that are not.
-func (s *Store) pack(dir string, last int) error {
-	for n := range max(0, last) {
+// pack compresses the closed segments that are not. Who compressed one may have died
+// before that was durable, and what has the name of a compressed one may be anything:
+// so it is compressed anew as long as the plain one is there.
+func (s *Store) pack(dir string, numbers []int, skip func(error) bool) error {
+	for _, n := range numbers {
 		plain, err := s.disk.Exists(plainPath(dir, n))
 		if err != nil {
 			return explained(err)
@@ -132,16 +142,11 @@ func (s *Store) pack(dir string, last int) error {
 		if !plain {
 			continue
 		}
-		packed, err := s.disk.Exists(packedPath(dir, n))
-		if err == nil && !packed {
-			_, err = s.rewrite(dir, n, whole)
+		if _, err = s.rewrite(dir, n, whole); err == nil {
+			err = explained(s.disk.Remove(plainPath(dir, n)))
 		}
-		// Who compressed it may have died before its name was durable.
-		if err = errors.Join(err, explained(s.disk.SyncDir(filepath.Join(dir, journalName)))); err != nil {
+		if err != nil && !skip(err) {
 			return err
-		}
-		if err := s.disk.Remove(plainPath(dir, n)); err != nil {
-			return explained(err)
 		}
 	}
 	return nil
@@ -151,34 +156,39 @@ func (s *Store) pack(dir string, last int) error {
 type closedSegment struct {
 	heading
 	number int
+	path   string
 	size   int64
+	bad    bool // it cannot be made smaller, and is kept as what was decided is
 }
 
-// closed returns the closed segments, oldest first.
-func (s *Store) closed(dir string, last int) ([]closedSegment, error) {
+// closed returns the closed segments, oldest first, without those that are not ours.
+func (s *Store) closed(dir string, numbers []int, skip func(error) bool) ([]closedSegment, error) {
 	var out []closedSegment
-	for n := range max(0, last) {
-		h, size, _, err := s.headingAt(dir, n)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // dropped
-		}
-		if err != nil {
+	for _, n := range numbers {
+		h, size, packed, err := s.headingAt(dir, n)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // dropped
+		case err != nil && !skip(err):
 			return nil, explained(err)
+		case refused(err):
+		case !packed: // it could not be compressed
+			out = append(out, closedSegment{h, n, plainPath(dir, n), size, true})
+		default:
+			out = append(out, closedSegment{h, n, packedPath(dir, n), size, err != nil})
 		}
-		out = append(out, closedSegment{h, n, size})
 	}
 	return out, nil
 }
 
 // coarsen merges the counts of the segments that are old by now.
-func (s *Store) coarsen(dir string, closed []closedSegment) error {
+func (s *Store) coarsen(dir string, closed []closedSegment, skip func(error) bool) error {
 	if s.journal.Merge == nil {
 		return nil
 	}
 	old := s.now().Add(-s.journal.Detail)
 	for i := range closed {
-		if c := &closed[i]; c.Level < coarse && !c.To.IsZero() && c.To.Before(old) {
-			if err := s.remake(dir, c, coarse); err != nil {
+		if c := &closed[i]; !c.bad && c.Level < coarse && !c.To.IsZero() && c.To.Before(old) {
+			if err := s.remake(dir, c, coarse); err != nil && !skip(err) {
 				return err
 			}
 		}
@@ -190,16 +200,16 @@ func (s *Store) coarsen(dir string, closed []closedSegment) error {
 func (s *Store) remake(dir string, c *closedSegment, level int) error {
 	made, err := s.rewrite(dir, c.number, level)
 	if err == nil {
-		made.number = c.number
 		*c = made
 	}
+	c.bad = alone(err)
 	return err
 }
 
 // keepBound makes segments smaller until all of them are within the bound, the oldest
 // first, what is still to be kept in detail later. Then it drops those that hold
 // nothing but counts, and those that hold decisions last.
-func (s *Store) keepBound(dir string, closed []closedSegment) error {
+func (s *Store) keepBound(dir string, closed []closedSegment, skip func(error) bool) error {
 	total := s.journal.Segment // that is written
 	for _, c := range closed {
 		total += c.size
@@ -215,11 +225,11 @@ func (s *Store) keepBound(dir string, closed []closedSegment) error {
 				if total <= s.journal.Bound {
 					return nil
 				}
-				if c.Level >= level || c.To.Before(old) == young || level == coarsest && s.journal.Merge == nil {
+				if c.bad || c.Level >= level || c.To.Before(old) == young || level == coarsest && s.journal.Merge == nil {
 					continue
 				}
 				total -= c.size
-				if err := s.remake(dir, c, level); err != nil {
+				if err := s.remake(dir, c, level); err != nil && !skip(err) {
 					return err
 				}
 				total += c.size
@@ -231,10 +241,10 @@ func (s *Store) keepBound(dir string, closed []closedSegment) error {
 			if total <= s.journal.Bound {
 				break
 			}
-			if c.First.IsZero() == decided {
+			if (c.First.IsZero() && !c.bad) == decided {
 				continue
 			}
-			if err := s.disk.Remove(packedPath(dir, c.number)); err != nil {
+			if err := s.disk.Remove(c.path); err != nil {
 				return explained(err)
 			}
 			total -= c.size
@@ -275,7 +285,7 @@ func (s *Store) rewrite(dir string, n, level int) (closedSegment, error) {
 	if err := next.commit(); err != nil {
 		return closedSegment{}, err
 	}
-	return closedSegment{h, n, size}, explained(s.disk.SyncDir(filepath.Dir(path)))
+	return closedSegment{h, n, path, size, false}, explained(s.disk.SyncDir(filepath.Dir(path)))
 }
 
 // packers are used again: a new one takes some hundred thousand bytes.
