@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,16 +53,11 @@ type said struct {
 // says runs a command line as main does.
 func says(t *testing.T, stdin string, args ...string) said {
 	t.Helper()
-	return saysUntil(t, t.Context(), stdin, args...)
-}
-
-func saysUntil(t *testing.T, ctx context.Context, stdin string, args ...string) said {
-	t.Helper()
 	var out, errs bytes.Buffer
 	root := newRoot()
 	root.SetIn(strings.NewReader(stdin))
 	root.SetArgs(args)
-	code := execute(ctx, root, &out, &errs)
+	code := execute(t.Context(), root, &out, &errs)
 	return said{code, out.String(), errs.String()}
 }
 
@@ -169,14 +165,12 @@ func TestCommandLinesCannotForgeLines(t *testing.T) {
 // TestServersCannotForgeLines: reason phrases, error messages, labels, names of contexts
 // and tags of levers are other people's texts.
 func TestServersCannotForgeLines(t *testing.T) {
+	t.Parallel()
 	w, err := newTown()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.stop()
-	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	dir := t.TempDir()
 	path := filepath.Join(dir, "shop.yaml")
 	kubeconfig := func(text string) {
@@ -199,14 +193,14 @@ func TestServersCannotForgeLines(t *testing.T) {
 	if err := w.tag("elbv2.k8s.aws/cluster", outside("\n", "\x1b", "\x7f", "\x08", "\r")); err != nil {
 		t.Log(err) // AWS, and the lab, may refuse such a tag
 	}
-	says(t, "", "plan", "-f", path).calm(t, true)
+	ran(t, t.Context(), "plan", "-f", path).calm(t, true)
 
 	for _, output := range []string{"text", "json"} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		saysUntil(t, ctx, "", "run", "-f", path, "-o", output, "--state", filepath.Join(dir, output)).calm(t, false)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		ran(t, ctx, "run", "-f", path, "-o", output, "--state", filepath.Join(dir, output)).calm(t, false)
 		cancel()
-		says(t, "", "status", "--state", filepath.Join(dir, output)).calm(t, false)
-		says(t, "", "status", "-o", "json", "--state", filepath.Join(dir, output)).calm(t, false)
+		ran(t, t.Context(), "status", "--state", filepath.Join(dir, output)).calm(t, false)
+		ran(t, t.Context(), "status", "-o", "json", "--state", filepath.Join(dir, output)).calm(t, false)
 	}
 
 	amazon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -216,9 +210,7 @@ func TestServersCannotForgeLines(t *testing.T) {
 	defer amazon.Close()
 	write(map[string]string{"AWS": amazon.URL})
 	for _, args := range [][]string{{"plan"}, {"run"}, {"run", "-o", "json"}} {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		saysUntil(t, ctx, "", append(args, "-f", path, "--state", filepath.Join(dir, "aws"))...).calm(t, true)
-		cancel()
+		ran(t, t.Context(), append(args, "-f", path, "--state", filepath.Join(dir, "aws"))...).calm(t, true)
 	}
 
 	for name, answer := range map[string]http.HandlerFunc{
@@ -236,7 +228,7 @@ func TestServersCannotForgeLines(t *testing.T) {
 		},
 	} {
 		server := httptest.NewServer(answer)
-		s := says(t, "", "analyze", "--prometheus", server.URL, "--requests", `r{s="${environment}"}`, "--errors", `e{s="${environment}"}`, "--source", "a", "--target", "b", "--last", "1h")
+		s := ran(t, t.Context(), "analyze", "--prometheus", server.URL, "--requests", `r{s="${environment}"}`, "--errors", `e{s="${environment}"}`, "--source", "a", "--target", "b", "--last", "1h")
 		s.calm(t, name == "error" || name == "warning")
 		if s.code == exitOK {
 			t.Errorf("%s was accepted", name)
@@ -258,26 +250,45 @@ func answerReason(w http.ResponseWriter, reason string) {
 // TestStateCannotForgeLines: a state directory may have been written by others, and
 // holds what servers have said.
 func TestStateCannotForgeLines(t *testing.T) {
+	t.Parallel()
 	for _, phase := range []engine.Phase{engine.Holding, engine.RolledBack, engine.Phase(hostileText)} {
 		for _, held := range []bool{false, true} {
-			state := t.TempDir()
-			remember(t, state, phase, held)
 			for _, args := range [][]string{
-				{"status"}, {"status", "shop"}, {"status", "-o", "json"}, {"analyze", "shop"}, {"analyze", "shop", "-o", "json"},
-				{"analyze", "shop", "--plot", filepath.Join(state, "plot.svg")},
+				{"status"}, {"status", "shop"}, {"status", "-o", "json"}, {"analyze", "shop"}, {"analyze", "shop", "-o", "json"}, {"analyze", "shop", "--plot"},
 				{"pause", "shop"}, {"resume", "shop"}, {"approve", "shop"}, {"retry", "shop"}, {"restore", "shop"}, {"rollback", "shop"},
 			} {
-				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-				s := saysUntil(t, ctx, "", append(args, "--state", state)...)
-				cancel()
-				s.calm(t, args[0] == "status")
-			}
-			if svg, err := os.ReadFile(filepath.Join(state, "plot.svg")); err != nil {
-				t.Error(err)
-			} else {
-				calm(t, string(svg))
+				t.Run(fmt.Sprintf("%.10q held %t %v", phase, held, args), func(t *testing.T) {
+					t.Parallel()
+					stateIsCalm(t, phase, held, args)
+				})
 			}
 		}
+	}
+}
+
+func stateIsCalm(t *testing.T, phase engine.Phase, held bool, args []string) {
+	state := t.TempDir()
+	remember(t, state, phase, held)
+	plot := filepath.Join(state, "plot.svg")
+	if args[len(args)-1] == "--plot" {
+		args = append(slices.Clip(args), plot)
+	}
+	ctx, printed := t.Context(), false
+	switch args[0] {
+	case "status", "pause", "resume", "approve", "retry":
+		printed = true
+	case "rollback": // waits for whoever holds it, or tries for ever
+		limited, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		ctx = limited
+	}
+	ran(t, ctx, append(slices.Clip(args), "--state", state)...).calm(t, printed)
+	if args[len(args)-1] == plot {
+		svg, err := os.ReadFile(plot)
+		if err != nil {
+			t.Error(err)
+		}
+		calm(t, string(svg))
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -138,33 +137,28 @@ func (w *wide) exposed() (names []string) {
 	}
 }
 
-// rollback runs the command line until it ends, or until the store says phase.
-func (w *wide) rollback(until engine.Phase, args ...string) (string, error) {
+// rollback runs the command until it ends, or until the store says phase and it is
+// interrupted.
+func (w *wide) rollback(until engine.Phase, args ...string) said {
 	w.t.Helper()
-	ctx, cancel := context.WithCancel(w.t.Context())
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	var out strings.Builder
-	root := newRoot()
-	root.SetOut(&out)
-	root.SetArgs(append([]string{"rollback", "shop", "--state", w.state}, args...))
-	ended := make(chan error, 1)
+	ended := make(chan said, 1)
 	began := time.Now()
-	go func() { ended <- root.ExecuteContext(ctx) }()
-	for deadline := time.Now().Add(50 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		select {
-		case err := <-ended:
-			return out.String(), err
-		default:
-		}
+	go func() { ended <- ran(w.t, ctx, append([]string{"rollback", "shop", "--state", w.state}, args...)...) }()
+	for ; ; time.Sleep(20 * time.Millisecond) {
 		_, status, err := recall(ctx, w.store, store.Key{Name: "shop"})
-		there := err == nil && until != "" && status.Phase == until && status.LastTurn.After(began) && !open(status)
-		if there || time.Now().After(deadline) {
+		if err == nil && until != "" && status.Phase == until && status.LastTurn.After(began) && !open(status) {
 			cancel()
-			err := <-ended
-			if time.Now().After(deadline) {
-				w.t.Fatalf("it is %s: %s\n%s", status.Phase, status.Reason, out.String())
+			return <-ended
+		}
+		select {
+		case s := <-ended:
+			if ctx.Err() != nil {
+				w.t.Fatalf("it is %s after %s: %s\n%s%s", status.Phase, patience, status.Reason, s.out, s.errs)
 			}
-			return out.String(), err
+			return s
+		default:
 		}
 	}
 }
@@ -174,61 +168,52 @@ func open(s engine.Status) bool {
 	return slices.ContainsFunc(s.Routes, func(r engine.RouteStatus) bool { return r.Want != nil })
 }
 
-func codeOfEnd(err error) int {
-	var end *ended
-	if errors.As(err, &end) {
-		return end.code
-	}
-	return -1
-}
-
-// TestOneBadNameLeavesAllOthersTakenBack: 200 names at 50 %, one of which is no lever
-// any more. The others are at 0, this one is named, and that is never called rolled
-// back.
+// TestOneBadNameLeavesAllOthersTakenBack: of many names at 50 % one is no lever any
+// more. The others are at 0, this one is named, and that is never called rolled back.
 func TestOneBadNameLeavesAllOthersTakenBack(t *testing.T) {
-	const bad = "svc-123.example.com"
+	t.Parallel()
+	const bad = "svc-012.example.com"
 	old, target := weightedRecord(bad, "eks-1-33", "192.0.2.1", 50), weightedRecord(bad, "eks-1-36", "192.0.2.2", 50)
 	drop := func(r *types.ResourceRecordSet) types.Change {
 		return types.Change{Action: types.ChangeActionDelete, ResourceRecordSet: r}
 	}
 	for name, c := range map[string]struct {
+		names   int
 		happens []types.Change
 		left    string // in the status
 		exposed []string
 		gone    bool // may be left out
 	}{
-		"deleted":         {[]types.Change{drop(old), drop(target)}, "the zone has no A record of that name; it sends nobody to the target", nil, true},
-		"lost its source": {[]types.Change{drop(old)}, "create the source's record first; its set identifiers are eks-1-36; it still sends 100 % to the target", []string{bad}, false},
-		"became simple": {[]types.Change{drop(old), drop(target), {Action: types.ChangeActionCreate, ResourceRecordSet: &types.ResourceRecordSet{
+		"deleted":         {200, []types.Change{drop(old), drop(target)}, "the zone has no A record of that name; it sends nobody to the target", nil, true},
+		"lost its source": {20, []types.Change{drop(old)}, "create the source's record first; its set identifiers are eks-1-36; it still sends 100 % to the target", []string{bad}, false},
+		"became simple": {20, []types.Change{drop(old), drop(target), {Action: types.ChangeActionCreate, ResourceRecordSet: &types.ResourceRecordSet{
 			Name: aws.String(bad), Type: types.RRTypeA, TTL: aws.Int64(1), ResourceRecords: []types.ResourceRecord{{Value: aws.String("192.0.2.1")}},
 		}}}, "it has a simple record", nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWide(t, 200)
+			t.Parallel()
+			w := newWide(t, c.names)
 			w.batch(c.happens...)
-			said, err := w.rollback(engine.Partial)
+			s := w.rollback(engine.Partial)
 			if got := w.exposed(); !slices.Equal(got, c.exposed) {
-				t.Fatalf("%d names still send users to the target: %.5v\n%s", len(got), got, said)
+				t.Fatalf("%d names still send users to the target: %.5v\n%s%s", len(got), got, s.out, s.errs)
 			}
-			if code := codeOfEnd(err); code != exitPartial {
-				t.Errorf("it ends with %d, want %d: %v", code, exitPartial, err)
+			if s.code != exitPartial {
+				t.Errorf("it ends with %d, want %d: %s", s.code, exitPartial, s.errs)
 			}
-			if want := "partial: not everything is taken back, and somebody must mend the rest: names: 199 of 200 names at 0 %, and not " + bad; !strings.Contains(said, want) || strings.Contains(said, "rolled back:") {
-				t.Errorf("it says, without %q:\n%s", want, said)
+			want := fmt.Sprintf("partial: not everything is taken back, and somebody must mend the rest: names: %d of %d names at 0 %%, and not %s", c.names-1, c.names, bad)
+			if !strings.Contains(s.out, want) || strings.Contains(s.out, "rolled back:") {
+				t.Errorf("it says, without %q:\n%s", want, s.out)
 			}
-			var shown strings.Builder
-			root := newRoot()
-			root.SetOut(&shown)
-			root.SetArgs([]string{"status", "shop", "--state", w.state})
-			if err := root.ExecuteContext(t.Context()); err != nil || !strings.Contains(shown.String(), "not moved: "+bad+": ") || !strings.Contains(shown.String(), c.left) {
-				t.Errorf("%v; the status does not say %q:\n%s", err, c.left, shown.String())
+			if s := ran(t, t.Context(), "status", "shop", "--state", w.state); s.code != exitOK || !strings.Contains(s.out, "not moved: "+bad+": ") || !strings.Contains(s.out, c.left) {
+				t.Errorf("%s; the status does not say %q:\n%s", s.errs, c.left, s.out)
 			}
 			if !c.gone {
 				return
 			}
-			said, err = w.rollback("", "--without", bad)
-			if err != nil || !strings.Contains(said, "rolled back: 0 % on every route, settled and read back; without "+bad+", left out by ") {
-				t.Errorf("%v\n%s", err, said)
+			s = w.rollback("", "--without", bad)
+			if s.code != exitOK || !strings.Contains(s.out, "rolled back: 0 % on every route, settled and read back; without "+bad+", left out by ") {
+				t.Errorf("it ends with %d: %s\n%s", s.code, s.errs, s.out)
 			}
 		})
 	}
@@ -237,27 +222,28 @@ func TestOneBadNameLeavesAllOthersTakenBack(t *testing.T) {
 // TestANameThatIsMendedEndsTheRollback: what is left is tried again, and once it is
 // done everything is rolled back.
 func TestANameThatIsMendedEndsTheRollback(t *testing.T) {
+	t.Parallel()
 	w := newWide(t, 3)
 	bad := w.names[1]
 	w.batch(types.Change{Action: types.ChangeActionDelete, ResourceRecordSet: weightedRecord(bad, "eks-1-33", "192.0.2.1", 50)})
-	if _, err := w.rollback(engine.Partial); codeOfEnd(err) != exitPartial {
-		t.Fatal(err)
+	if s := w.rollback(engine.Partial); s.code != exitPartial {
+		t.Fatalf("it ends with %d: %s", s.code, s.errs)
 	}
 	// Known to send users to the target, it cannot be left out.
-	said, err := w.rollback(engine.Partial, "--without", bad)
-	if codeOfEnd(err) != exitPartial || slices.Equal(w.exposed(), nil) {
-		t.Fatalf("%v\n%s", err, said)
+	if s := w.rollback(engine.Partial, "--without", bad); s.code != exitPartial || slices.Equal(w.exposed(), nil) {
+		t.Fatalf("it ends with %d: %s\n%s", s.code, s.errs, s.out)
 	}
 	w.batch(types.Change{Action: types.ChangeActionCreate, ResourceRecordSet: weightedRecord(bad, "eks-1-33", "192.0.2.1", 50)})
-	said, err = w.rollback("")
-	if err != nil || len(w.exposed()) > 0 || !strings.Contains(said, "rolled back: 0 % on every route, settled and read back; asked for by") {
-		t.Errorf("%v; %v still send users to the target\n%s", err, w.exposed(), said)
+	s := w.rollback("")
+	if s.code != exitOK || len(w.exposed()) > 0 || !strings.Contains(s.out, "rolled back: 0 % on every route, settled and read back; asked for by") {
+		t.Errorf("it ends with %d: %s; %v still send users to the target\n%s", s.code, s.errs, w.exposed(), s.out)
 	}
 }
 
 // TestOneDeletedHealthCheckLeaves699Of700: AWS refuses the whole batch of a name
 // whose health check was deleted.
 func TestOneDeletedHealthCheckLeaves699Of700(t *testing.T) {
+	t.Parallel()
 	w := newWide(t, 700)
 	const bad = "svc-321.example.com"
 	config := &types.HealthCheckConfig{Type: types.HealthCheckTypeTcp, IPAddress: aws.String("192.0.2.1"), Port: aws.Int32(80)}
@@ -273,11 +259,11 @@ func TestOneDeletedHealthCheckLeaves699Of700(t *testing.T) {
 	if _, err := w.api.DeleteHealthCheck(t.Context(), &sdk.DeleteHealthCheckInput{HealthCheckId: check.HealthCheck.Id}); err != nil {
 		t.Fatal(err)
 	}
-	said, err := w.rollback(engine.Partial)
+	s := w.rollback(engine.Partial)
 	if got := w.exposed(); !slices.Equal(got, []string{bad}) {
-		t.Fatalf("%d names still send users to the target: %.5v\n%s", len(got), got, said)
+		t.Fatalf("%d names still send users to the target: %.5v\n%s%s", len(got), got, s.out, s.errs)
 	}
-	if want := "names: 699 of 700 names at 0 %, and not " + bad + " (AWS refuses to change it: "; codeOfEnd(err) != exitPartial || !strings.Contains(said, want) {
-		t.Errorf("%v; without %q:\n%s", err, want, said)
+	if want := "names: 699 of 700 names at 0 %, and not " + bad + " (AWS refuses to change it: "; s.code != exitPartial || !strings.Contains(s.out, want) {
+		t.Errorf("it ends with %d: %s; without %q:\n%s", s.code, s.errs, want, s.out)
 	}
 }

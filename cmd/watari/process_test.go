@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -8,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -48,6 +51,21 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	one := &process{cmd: cmd, ended: make(chan error, 1)}
 	go func() { one.ended <- cmd.Wait() }()
 	p.running[args[0]] = one
+}
+
+// ran runs a command line as a process of its own, so that it can run beside others,
+// and interrupts it when the context ends.
+func ran(t *testing.T, ctx context.Context, args ...string) said {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, "watari", args...)
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &errs, patience
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Errorf("watari %q: %v", args, err)
+		return said{code: -1}
+	}
+	return said{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
 // environ is the script's environment as it is now.

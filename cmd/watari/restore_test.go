@@ -99,7 +99,7 @@ func (noDNS) Apply([]dnsserver.Zone) {}
 func newHostedZone(t *testing.T) *hostedZone {
 	t.Helper()
 	server, err := lab.New(lab.Config{
-		Account: "123456789012", Region: "eu-central-1", AccessKey: "AKIALABEXAMPLE", SecretKey: "secret", Seed: 1,
+		Account: "123456789012", Region: "eu-central-1", AccessKey: accessKey, SecretKey: secretKey, Seed: 1,
 		PropagationDelay: -1, InsyncDelay: -1, ProcessingTime: -1, Unthrottled: true,
 	}, lab.Planes{Balancer: noBalancer{}, DNS: noDNS{}, DNSAddr: "127.0.0.1:53"}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -114,14 +114,8 @@ func newHostedZone(t *testing.T) *hostedZone {
 		cancel()
 		running.Wait()
 	})
-	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "AKIALABEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
-	} {
-		t.Setenv(name, value)
-	}
 	z := &hostedZone{t: t, state: t.TempDir(), api: sdk.NewFromConfig(aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(listening.URL), Credentials: credentials.NewStaticCredentialsProvider("AKIALABEXAMPLE", "secret", ""),
+		Region: "us-east-1", BaseEndpoint: aws.String(listening.URL), Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	})}
 	zone, err := z.api.CreateHostedZone(t.Context(), &sdk.CreateHostedZoneInput{Name: aws.String("example.com"), CallerReference: aws.String("1")})
 	if err != nil {

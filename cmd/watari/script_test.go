@@ -15,18 +15,27 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// atOnce is how many scripts run at the same time. They wait for the seconds of
-// a migration rather than for the processor.
-const atOnce = 24
+// atOnce is how many tests run at the same time. They wait for the seconds of a
+// migration rather than for the processor.
+const atOnce = 48
 
 func TestMain(m *testing.M) {
 	testscript.Main(parallel{m}, map[string]func(){"watari": main})
 }
 
-// parallel raises how many tests run at once, unless the command line says.
+// parallel raises how many tests run at once, unless the command line says, and hides
+// the machine's own AWS settings from all of them: none that runs beside others can.
 type parallel struct{ *testing.M }
 
 func (p parallel) Run() int {
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
 	flag.Parse()
 	asked := false
 	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
@@ -56,8 +65,9 @@ func (p parallel) Run() int {
 //	modified N                      how many calls have changed something
 //	events FILE KIND...             the file is a log of "run -o json" that has these kinds
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true, Deadline: time.Now().Add(3 * time.Minute),
+		Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true, Deadline: time.Now().Add(5 * time.Minute),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"migration": cmdMigration, "exits": cmdExits, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "ends": cmdEnds, "ends-in-some-order": cmdEndsInSomeOrder,
 			"users": cmdUsers, "target-fails": cmdTargetFails, "intrude": cmdIntrude, "tag": cmdTag, "throttle": cmdThrottle, "metrics-gone": cmdMetricsGone,
@@ -199,7 +209,8 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// patience is how long a script waits for something that takes seconds.
+// patience is how long a test waits for something that takes seconds, on a machine
+// that has other things to do.
 const patience = time.Minute
 
 // poll waits until ok.

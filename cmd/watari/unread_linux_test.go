@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -165,6 +166,7 @@ func inBackground(t *testing.T) standard {
 // run says, a target that fails is taken back, and the process ends with the code
 // that says so.
 func TestNobodyWhoReadsCanStopTheRollback(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		output  string
@@ -211,6 +213,7 @@ func TestNobodyWhoReadsCanStopTheRollback(t *testing.T) {
 // TestRollbackNeedsNoReader: so does the command that takes back, whoever runs the
 // migration.
 func TestRollbackNeedsNoReader(t *testing.T) {
+	t.Parallel()
 	for name, on := range map[string]func(*testing.T) standard{"pipe that nobody reads": onFullPipes, "terminal that nobody reads": onStalledTerminal, "reader that has died": onDeadPipes} {
 		for _, alone := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s alone %t", name, alone), func(t *testing.T) {
@@ -241,6 +244,7 @@ func TestRollbackNeedsNoReader(t *testing.T) {
 // "stty tostop" goes on.
 func TestABackgroundProcessIsNotStopped(t *testing.T) {
 	t.Parallel()
+	signal.Reset(syscall.SIGTTOU, syscall.SIGTTIN) // commands that ran in this process have left them ignored, and that is inherited
 	w, dir := failingTown(t)
 	std := inBackground(t)
 	t.Cleanup(std.close)
@@ -258,7 +262,7 @@ func TestABackgroundProcessIsNotStopped(t *testing.T) {
 // held waits until the step's share is in place, as far as the store knows.
 func held(t *testing.T, dir string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		_, status, err := recall(t.Context(), filestore.New(filepath.Join(dir, "state")), store.Key{Name: "shop"})
 		if err == nil && status.Phase == engine.Holding {
 			return
@@ -343,7 +347,7 @@ func (p *started) code(t *testing.T) int {
 			t.Fatal(err)
 		}
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		_ = p.cmd.Process.Kill()
 		t.Fatal("it does not end")
 		return -1
@@ -353,7 +357,7 @@ func (p *started) code(t *testing.T) int {
 // await waits until the users follow a share.
 func (w *town) await(t *testing.T, share float64) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		w.mu.Lock()
 		now := w.share
 		w.mu.Unlock()
