@@ -80,12 +80,13 @@ func (r *RouteStatus) absorbRefused(found Found, shares map[string]traffic.Share
 
 // partly takes over that a write has brought all of a route to 0 but some parts.
 // What is there counts from when it was written; parts that are found broken once
-// more change nothing about that.
+// more change nothing about that. Where a reading has shown something else since, it
+// counts from now: what a reading shows that is late is no reason to write again at once.
 func (t *turn) partly(r *RouteStatus, res Result) {
 	again, known := r.Again, slices.Equal(r.Refused, res.Left)
 	names := namesOf(res.Left)
 	w := r.Written
-	stands := w != nil && w.ID != "" && w.Wanted == traffic.None && !res.Changed && !r.Want.Doubt && within(w.Left, names)
+	stands := w != nil && w.ID != "" && r.Want.High == traffic.None && w.Wanted == traffic.None && !res.Changed && !r.Want.Doubt && within(w.Left, names)
 	if stands {
 		w.Left, r.Want, r.Trouble = names, nil, ""
 	} else {

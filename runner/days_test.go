@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,4 +80,55 @@ func TestHoursOfPartialAreFewBytes(t *testing.T) {
 			t.Errorf("%d saves in an hour", saves)
 		}
 	})
+}
+
+// TestACommandThatStaysCostsLittle: one that was answered and cannot be removed is
+// neither obeyed again nor a reason to save in every turn, and it is said once.
+func TestACommandThatStaysCostsLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		saves, discards, warnings := 0, 0, &lineCounter{}
+		s := newStage(t, memstore.WithFaults(func(op memstore.Op, _ store.Key) memstore.Fault {
+			switch op {
+			case memstore.Save:
+				saves++
+			case memstore.Discard:
+				discards++
+				return memstore.FailBefore
+			}
+			return memstore.None
+		}))
+		s.cfg.Spec.Steps[0].Hold = 24 * time.Hour
+		s.cfg.Log = slog.New(slog.NewTextHandler(warnings, nil))
+		given, answers := false, 0
+		s.cfg.OnTurn = func(turn Turn) {
+			for _, n := range turn.Notes {
+				if n.Kind == "command" {
+					answers++
+				}
+			}
+			if turn.Status.Phase == engine.Holding && !given {
+				given = true
+				if err := s.store.Submit(t.Context(), s.cfg.Key, submitted(bound(turn.Status, "p", engine.Pause))); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		if status, err := s.runUntil(ctx); !errors.Is(err, context.DeadlineExceeded) || status.Phase != engine.Paused || answers != 1 {
+			t.Fatal(status.Phase, status.Reason, answers, err)
+		}
+		t.Logf("%d saves, %d discards, %d warnings", saves, discards, warnings.lines)
+		if most := 600/5 + 20; saves > most || discards > most || warnings.lines != 1 {
+			t.Errorf("%d saves, %d tries to remove it, %d warnings in ten minutes", saves, discards, warnings.lines)
+		}
+	})
+}
+
+// lineCounter counts what is logged.
+type lineCounter struct{ lines int }
+
+func (l *lineCounter) Write(p []byte) (int, error) {
+	l.lines++
+	return len(p), nil
 }

@@ -85,6 +85,8 @@ func Obey(ctx context.Context, cfg Config) (engine.Status, error) {
 	if _, err := cfg.Store.Save(ctx, cfg.Key, revision, record, entries(notes, seen, now)...); err != nil {
 		return status, err
 	}
-	discard(ctx, cfg, seen.Commands)
+	if err := discard(ctx, cfg, seen.Commands); err != nil {
+		cfg.Log.Warn("answered commands cannot be removed yet; they are not obeyed again", "err", err)
+	}
 	return next, nil
 }

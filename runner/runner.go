@@ -65,6 +65,8 @@ type run struct {
 	saved    engine.Status       // as it was saved last, or loaded
 	savedAt  time.Time           // when it was
 	obeyed   map[string]bool     // commands that this process has handed to the engine
+	staying  map[string]bool     // answered commands that were to be removed, and whether they are there all the same
+	triedAt  time.Time           // when that was tried last
 	refused  map[string]bool     // what it has told of commands that cannot be read
 	looking  looks
 }

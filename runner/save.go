@@ -26,7 +26,7 @@ const saveEvery = 5 * time.Second
 // what the journal should say, so that a full disk does not stop the watch over a bad
 // target.
 func (r *run) remember(ctx context.Context, status engine.Status, seen engine.Observation, t decided) error {
-	rests := t.ends || len(t.writes) > 0 || len(t.notes) > 0 || len(seen.Commands) > 0 || r.restsOn(status)
+	rests := t.ends || len(t.writes) > 0 || len(t.notes) > 0 || r.restsOn(status) // an answer is a note, and rests on it
 	r.status, r.earlier = status, slices.Clone(r.entries)
 	r.entries = append(r.entries, entries(t.notes, seen, t.now)...)
 	r.entries = bounded(r.entries)
@@ -34,15 +34,40 @@ func (r *run) remember(ctx context.Context, status engine.Status, seen engine.Ob
 		r.failed = r.failed || !foreign(err)
 		return err
 	}
-	if !rests && !r.failed && r.revision > 0 && !r.unsavedFor(t.now, saveEvery) {
-		return nil
+	if rests || r.failed || r.revision == 0 || r.unsavedFor(t.now, saveEvery) {
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+		r.savedAt = t.now
 	}
-	if err := r.save(ctx); err != nil {
-		return err
-	}
-	r.savedAt = t.now
-	discard(ctx, r.Config, seen.Commands)
+	r.discard(ctx, seen.Commands, t.now)
 	return nil
+}
+
+// discard removes what a saved status has answered. What stays all the same is tried
+// again as often as a status is saved, and told once.
+func (r *run) discard(ctx context.Context, commands []engine.Command, now time.Time) {
+	answered := slices.DeleteFunc(slices.Clone(commands), func(c engine.Command) bool {
+		_, has := r.saved.Answered(c.ID)
+		return !has
+	})
+	fresh, stays := false, false
+	for _, c := range answered {
+		stay, tried := r.staying[c.ID]
+		fresh, stays = fresh || !tried, stays || stay
+	}
+	if !fresh && (!stays || now.Sub(r.triedAt).Abs() < saveEvery) {
+		return
+	}
+	r.triedAt = now
+	err := discard(ctx, r.Config, answered)
+	if err != nil && fresh {
+		r.Log.Warn("answered commands cannot be removed yet; they are not obeyed again", "err", err)
+	}
+	r.staying = map[string]bool{}
+	for _, c := range answered {
+		r.staying[c.ID] = err != nil
+	}
 }
 
 // decided is what a turn wants to be done besides its status.
@@ -160,19 +185,17 @@ func (r *run) saveAgain(ctx context.Context, record store.Record) (store.Revisio
 	return r.Store.Save(ctx, r.Key, revision, record, r.entries...)
 }
 
-// discard removes answered commands. One that stays is ignored by its ID, and
-// removed later.
-func discard(ctx context.Context, cfg Config, commands []engine.Command) {
+// discard removes answered commands. One that stays is known by its ID, and removed
+// later.
+func discard(ctx context.Context, cfg Config, commands []engine.Command) error {
 	ids := make([]string, 0, len(commands))
 	for _, c := range commands {
 		ids = append(ids, c.ID)
 	}
 	if len(ids) == 0 {
-		return
+		return nil
 	}
-	if err := cfg.Store.Discard(ctx, cfg.Key, ids...); err != nil {
-		cfg.Log.Warn("answered commands cannot be removed yet", "err", err)
-	}
+	return cfg.Store.Discard(ctx, cfg.Key, ids...)
 }
 
 // holdLease renews the lease when less than two thirds of it remain. Without it
