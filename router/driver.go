@@ -174,7 +174,8 @@ type Restorer interface {
 	// that has that form already is a success. notAfter is as in Change.
 	Restore(ctx context.Context, route Ref, keep traffic.Side, notAfter time.Time) (Receipt, error)
 	// Restorable says what Restore would do now at each name of the route, and is
-	// refused where Restore is. It changes nothing.
+	// refused where Restore is. It changes nothing. Where some names alone are the
+	// reason, Error.Left has them, and the others are returned with it.
 	Restorable(ctx context.Context, route Ref, keep traffic.Side) ([]Restoration, error)
 }
 

@@ -37,14 +37,16 @@ func (t *takingBack) refused(why string) error {
 	return &refusedError{verb: engine.TakeBack, key: t.key, why: why}
 }
 
-// untouched reports whether every name of a route still has all of its records.
+// untouched reports whether no name of a route was made simple. One that is gone, or
+// that somebody has changed since, keeps none of the others from being taken back.
 func untouched(ctx context.Context, route runner.Route, r engine.Restored) bool {
 	restorer, is := route.Driver.(router.Restorer)
 	if !is {
 		return false
 	}
 	names, err := patiently(ctx, func() ([]router.Restoration, error) { return restorer.Restorable(ctx, route.Ref, r.Keep) })
-	return err == nil && !slices.ContainsFunc(names, func(n router.Restoration) bool { return len(n.Deletes) == 0 })
+	_, standing := router.LeftOf(err)
+	return (err == nil || standing) && !slices.ContainsFunc(names, func(n router.Restoration) bool { return len(n.Deletes) == 0 })
 }
 
 // forgetRestore forgets that a restore was begun that has deleted nothing. Whoever

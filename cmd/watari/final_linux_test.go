@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
 	"watari.dev/engine"
 	"watari.dev/plan"
 	"watari.dev/store"
@@ -313,5 +316,54 @@ func TestRestoreGoesByWhatWasShown(t *testing.T) {
 	}
 	if got := z.records(); !slices.Equal(got, before) || z.status().Routes[0].Restored != nil {
 		t.Errorf("%q became %q, remembered is %+v", before, got, z.status().Routes[0].Restored)
+	}
+}
+
+// TestAGoneNameAfterARestoreThatDied: a restore died before its first write, and one of
+// the names is deleted since, or has another weight. The other name is taken back.
+func TestAGoneNameAfterARestoreThatDied(t *testing.T) {
+	for name, harm := range map[string]func(z *hostedZone){
+		"deleted": func(z *hostedZone) { z.drop("api.example.com.") },
+		"moved": func(z *hostedZone) {
+			names := z.plan.Levers[0].Ref.Names
+			z.plan.Levers[0].Ref.Names = []string{"api.example.com"}
+			z.moved(5000)
+			z.plan.Levers[0].Ref.Names = names
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z := completed(t)
+			z.alter(func(s *engine.Status) {
+				s.Routes = []engine.RouteStatus{{Name: "partners", Restored: &engine.Restored{Keep: traffic.Target, By: "bob@ops2", At: time.Now()}}}
+			})
+			harm(z)
+			if said, err := z.watari("rollback", "shop", "--without", "api.example.com"); err != nil {
+				t.Errorf("%v, said %s", err, said)
+			}
+			if got := z.status().Phase; got != engine.RolledBack {
+				t.Errorf("it is %s", got)
+			}
+			if got := z.records(); !slices.ContainsFunc(got, func(r string) bool { return strings.HasPrefix(r, "shop.example.com. eks-1-36=0 ") }) {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+// drop deletes all records of a name.
+func (z *hostedZone) drop(name string) {
+	z.t.Helper()
+	list, err := z.api.ListResourceRecordSets(z.t.Context(), &sdk.ListResourceRecordSetsInput{HostedZoneId: &z.id})
+	if err != nil {
+		z.t.Fatal(err)
+	}
+	var changes []types.Change
+	for _, s := range list.ResourceRecordSets {
+		if *s.Name == name && s.Type == types.RRTypeA {
+			changes = append(changes, types.Change{Action: types.ChangeActionDelete, ResourceRecordSet: &s})
+		}
+	}
+	if _, err := z.api.ChangeResourceRecordSets(z.t.Context(), &sdk.ChangeResourceRecordSetsInput{HostedZoneId: &z.id, ChangeBatch: &types.ChangeBatch{Changes: changes}}); err != nil {
+		z.t.Fatal(err)
 	}
 }

@@ -138,8 +138,13 @@ func (r *restoring) load(ctx context.Context) (p plan.Plan, err error) {
 	return p, refuseOrdered(ctx, r.store, r.key)
 }
 
+// restorations says what restoring a route would do; nothing where it is refused.
 func restorations(ctx context.Context, one restorable, keep traffic.Side) ([]router.Restoration, error) {
-	return patiently(ctx, func() ([]router.Restoration, error) { return one.restorer.Restorable(ctx, one.route.Ref, keep) })
+	names, err := patiently(ctx, func() ([]router.Restoration, error) { return one.restorer.Restorable(ctx, one.route.Ref, keep) })
+	if err != nil {
+		names = nil
+	}
+	return names, err
 }
 
 // decideKeep says on which side everything is, where a migration has ended.

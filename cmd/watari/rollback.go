@@ -38,7 +38,10 @@ One name or route that cannot be written keeps no other one from being taken bac
 It is named, and tried again until it is done. Where it is gone for good, say so:
 --without NAME ends the rollback without it, as soon as it is found to be gone or to
 be something else. That is never assumed, and refused for one that is known to send
-users to the target.`,
+users to the target.
+
+Exit code 0: everything is taken back. 7: refused, nothing can be taken back any more.
+8: you stopped it while something was left. 130: you stopped it. All codes: watari help exit-codes`,
 		Example: "  watari rollback shop\n  watari rollback -f shop.yaml\n  watari rollback shop --without api.example.com",
 		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -223,7 +226,7 @@ func (t *takingBack) follow(ctx context.Context, locked *store.LockedError) (boo
 		w.tell(out, expires, reason != "")
 		select {
 		case <-ctx.Done():
-			printable.Fprintf(out, "Stopped watching. See whether it is taken back: watari status %s\n", t.key)
+			printable.Fprintf(out, "Stopped watching; %s goes on. See whether it is taken back: watari status %s\n", locked.Holder, t.key)
 			return true, interrupted(status)
 		case <-time.After(pollFollow):
 		}

@@ -52,7 +52,7 @@ func (g group) exposure(route router.Ref, now time.Time) traffic.Reading[traffic
 	return traffic.Reading[traffic.Share]{Err: "its records are those of others: " + g.identifiers()}
 }
 
-// noneSound is the error of a route of which no name can be moved.
+// noneSound is the error of a route of which no name can be moved, or not those names.
 func noneSound(op string, route router.Ref, broken []router.PartProblem) error {
 	first := broken[0]
 	e := &router.Error{Op: op, On: on(route), Kind: first.Kind, Effect: router.EffectNothing, Left: broken}

@@ -2,6 +2,7 @@ package route53
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -12,19 +13,31 @@ import (
 	"watari.dev/traffic"
 )
 
-// Restorable implements router.Restorer.
-func (d *Driver) Restorable(ctx context.Context, route router.Ref, keep traffic.Side) ([]router.Restoration, error) {
-	groups, _, err := d.read(ctx, d.calls(false), restoring, route)
+// Restorable implements router.Restorer. Of the names that it refuses the others are
+// returned beside the error.
+func (d *Driver) Restorable(ctx context.Context, route router.Ref, keep traffic.Side) (out []router.Restoration, err error) {
+	groups, _, err := d.look(ctx, d.calls(false), restoring, route, nil)
 	if err != nil {
 		return nil, err
 	}
-	var out []router.Restoration
+	var left []router.PartProblem
 	for _, g := range groups {
-		n, err := decideRestore(g, route, keep)
-		if err != nil {
-			return nil, err
+		advice, kind := g.problem(route)
+		var n nameChange
+		if kind == nil {
+			n, err = decideRestore(g, route, keep)
+			if e := (*router.Error)(nil); errors.As(err, &e) {
+				advice, kind = e.Advice, e.Kind
+			}
 		}
-		out = append(out, restoration(g, n))
+		if kind == nil {
+			out = append(out, restoration(g, n))
+			continue
+		}
+		left = append(left, router.PartProblem{Name: g.name, Kind: kind, Text: advice, Share: g.exposure(route, d.now())})
+	}
+	if len(left) > 0 {
+		return out, noneSound(restoring, route, left)
 	}
 	return out, nil
 }

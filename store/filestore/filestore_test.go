@@ -248,3 +248,26 @@ func BenchmarkSave(b *testing.B) {
 		revision = next
 	}
 }
+
+// TestAPlanThatIsGoneComesBack: whoever runs the migration has it, and everybody else
+// needs it to take back.
+func TestAPlanThatIsGoneComesBack(t *testing.T) {
+	s, _ := saved(t)
+	record, revision, err := s.Load(t.Context(), shop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans, err := filepath.Glob(filepath.Join(s.path(shop, ""), planPrefix+"*"))
+	if err != nil || len(plans) != 1 {
+		t.Fatal(plans, err)
+	}
+	if err := os.Remove(plans[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Save(t.Context(), shop, revision, record); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := s.Load(t.Context(), shop); err != nil || string(got.Spec) != string(record.Spec) {
+		t.Errorf("%s, %v", got.Spec, err)
+	}
+}

@@ -116,10 +116,12 @@ func planName(plan []byte) string {
 }
 
 // keepPlan makes the plan that a record names durable, unless the record there names
-// it already.
+// it already and nobody has taken it away since.
 func (s *Store) keepPlan(dir, name, there string, plan []byte) error {
 	if name == there {
-		return nil
+		if has, err := s.disk.Exists(filepath.Join(dir, name)); has || err != nil {
+			return explained(err)
+		}
 	}
 	return s.replaceFile(filepath.Join(dir, name), append(bytes.Clone(plan), '\n'))
 }

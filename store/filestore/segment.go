@@ -237,7 +237,7 @@ type damagedError struct {
 
 // Error implements error.
 func (e *damagedError) Error() string {
-	return fmt.Sprintf("%s is damaged (%v), and nothing of watari does that; put a copy back, or move it away", e.path, e.err)
+	return fmt.Sprintf("%s is damaged (%v), and nothing of watari does that; put a copy back, or move it away", disk.Shown(e.path), e.err)
 }
 
 // Unwrap returns what is wrong with it.

@@ -45,6 +45,11 @@ func act(s *Store) error {
 			_, err = s.Save(ctx, shop, revision, store.Record{Status: json.RawMessage(`{}`)}, store.Entry{Kind: "decision", Text: id})
 		case "append":
 			err = s.Append(ctx, shop, store.Entry{Kind: "effect", Text: id})
+		case "rotate": // writes several segments and tidies them
+			small := New(s.dir, WithJournal(Journal{Segment: 500, Bound: 1 << 20, Merge: sum}), WithBackground(func(task func()) { task() }), WithReport(func(err error) { fmt.Println(err) }))
+			for n := range 20 {
+				err = errors.Join(err, small.Append(ctx, shop, store.Entry{Kind: "effect", Text: fmt.Sprint(id, n), At: time.Now()}))
+			}
 		case "lease":
 			var l store.Lease
 			if l, err = s.Acquire(ctx, shop, store.Holder{ID: id, PID: os.Getpid()}, time.Minute, true); err == nil {
@@ -211,6 +216,29 @@ func TestSharedDirectory(t *testing.T) {
 	}
 	wantSaid(t, as(t, dir, state, ben, sre, "save:fourth lease:ben append:five"))
 }
+
+// TestMembersTidyEachOthersJournal: whoever writes compresses what others have written,
+// and everything stays the group's.
+func TestMembersTidyEachOthersJournal(t *testing.T) {
+	dir := town(t)
+	state := made(t, dir, 0, sre, fs.ModeSetgid|0o770)
+	wantSaid(t, as(t, dir, state, anna, sre, "save:first rotate:anna- append:open"))
+	wantSaid(t, as(t, dir, state, ben, sre, "rotate:ben-"))
+	wantSaid(t, as(t, dir, state, anna, sre, "rotate:again-"))
+	plain, err := filepath.Glob(filepath.Join(state, "shop", journalName, "*"+plainSuffix))
+	if err != nil || len(plain) != 1 {
+		t.Errorf("not compressed: %q, %v", plain, err)
+	}
+	got := as(t, dir, state, ben, sre, "journal")
+	wantSaid(t, got, "entry first", "entry anna-19", "entry open", "entry ben-0", "entry again-19")
+	if n := strings.Count(got, "entry "); n != 62 {
+		t.Errorf("%d entries of 62", n)
+	}
+	wantModes(t, state, fs.ModeDir|sharedDirModeOf, 0o660, -1, sre)
+}
+
+// sharedDirModeOf is the mode of a directory in one that is shared.
+const sharedDirModeOf = fs.ModeSetgid | 0o770
 
 // wantModes looks at everything in a state directory. uid -1 is anybody.
 func wantModes(t *testing.T, state string, dirs, files fs.FileMode, uid, gid int) {
