@@ -99,6 +99,7 @@ func saveForEver(s *Store) error {
 }
 
 func TestKilledAnywhereNothingAcknowledgedIsLost(t *testing.T) {
+	t.Parallel()
 	const kills = 40
 	dir := t.TempDir()
 	var acknowledged []string
@@ -293,6 +294,7 @@ func fight(s *Store) error {
 }
 
 func TestProcessesFightForTheLease(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fighters := []child{start(t, "fight", dir), start(t, "fight", dir), start(t, "fight", dir)}
 	for _, c := range fighters {
