@@ -212,7 +212,7 @@ func TestBoundIsKeptAndDecisionsStayLongest(t *testing.T) {
 func TestBoundThatCannotBeKeptIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	var said []error
-	s, dir := settled(t, Journal{Segment: 2000, Bound: 8000}, time.Now, WithReport(func(err error) { said = append(said, err) }))
+	s, dir := settled(t, Journal{Segment: 2000, Bound: 8000}, time.Now, WithReport(func(err error) { said = append(said, err) }), inMemory())
 	for n := range 500 {
 		text := fmt.Sprintf("decision %d %x%x", n, n*1_000_003, n*n*7919)
 		if err := s.Append(t.Context(), shop, store.Entry{At: noon, Kind: "decision", Text: text}); err != nil {
