@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"watari.dev/analyze/history"
 	"watari.dev/environment/kubernetes"
 	"watari.dev/internal/awsconfig"
@@ -35,17 +33,18 @@ type decoder struct {
 	limit string // of an answer's body, as its error says it
 	bytes int64
 	only  string // the attack that is tried; the others are on a decoder with the same library and settings; empty for all
+	tries bool   // it asks again several times, and waits in between
 	read  func(t *testing.T, server string) error
 }
 
 // decoders are all that read over HTTP. One that is missing here is found by
 // TestOnlyOneRoomReadsFromOutside.
 var decoders = []decoder{
-	{"prometheus", "64 MiB", 64 << 20, "", func(t *testing.T, server string) error {
+	{"prometheus", "64 MiB", 64 << 20, "", false, func(t *testing.T, server string) error {
 		s, err := prometheus.New(prometheus.Config{URL: server})
 		return counted(t, s, err, promQuery)
 	}},
-	{"history", "128 MiB", 128 << 20, "gzip bomb", func(t *testing.T, server string) error {
+	{"history", "128 MiB", 128 << 20, "gzip bomb", false, func(t *testing.T, server string) error {
 		s, err := history.New(history.Config{URL: server})
 		if err != nil {
 			return err
@@ -55,23 +54,23 @@ var decoders = []decoder{
 		_, err = s.Read(t.Context(), history.Ask{Query: promQuery, From: now.Add(-time.Hour), To: now, Every: time.Minute}, func(int, int) {})
 		return err
 	}},
-	{"datadog", "8 MiB", 8 << 20, "", func(t *testing.T, server string) error {
+	{"datadog", "8 MiB", 8 << 20, "", false, func(t *testing.T, server string) error {
 		t.Setenv("DD_API_KEY", "first-secret")
 		t.Setenv("DD_APP_KEY", "second-secret")
 		s, err := datadog.New(datadog.Config{URL: server, Delay: time.Second})
 		return counted(t, s, err, datadogQuery)
 	}},
-	{"scrape", "64 KiB", 32 << 20, "", scraped},
-	{"cloudwatch", "16 MiB", 16 << 20, "", func(t *testing.T, server string) error {
-		cfg, err := amazon(t, awsconfig.Settings{EndpointURL: server})
+	{"scrape", "64 KiB", 32 << 20, "", false, scraped},
+	{"cloudwatch", "16 MiB", 16 << 20, "", false, func(t *testing.T, server string) error {
+		cfg, err := awsconfig.Load(t.Context(), awsconfig.Settings{EndpointURL: server})
 		if err != nil {
 			return err
 		}
 		s, err := cloudwatch.New(cloudwatch.Config{AWS: cfg})
 		return counted(t, s, err, cloudwatchQuery)
 	}},
-	{"route53", "16 MiB", 16 << 20, "packed twice", func(t *testing.T, server string) error {
-		cfg, err := amazon(t, awsconfig.Settings{EndpointURL: server})
+	{"route53", "16 MiB", 16 << 20, "packed twice", true, func(t *testing.T, server string) error {
+		cfg, err := awsconfig.Load(t.Context(), awsconfig.Settings{EndpointURL: server})
 		if err != nil {
 			return err
 		}
@@ -80,8 +79,8 @@ var decoders = []decoder{
 		})
 		return err
 	}},
-	{"alb", "16 MiB", 16 << 20, "packed twice", func(t *testing.T, server string) error {
-		cfg, err := amazon(t, awsconfig.Settings{EndpointURL: server})
+	{"alb", "16 MiB", 16 << 20, "packed twice", true, func(t *testing.T, server string) error {
+		cfg, err := awsconfig.Load(t.Context(), awsconfig.Settings{EndpointURL: server})
 		if err != nil {
 			return err
 		}
@@ -91,21 +90,21 @@ var decoders = []decoder{
 		})
 		return err
 	}},
-	{"assume role", "16 MiB", 16 << 20, "", func(t *testing.T, server string) error {
-		cfg, err := amazon(t, awsconfig.Settings{EndpointURL: server, RoleARN: "arn:aws:iam::123456789012:role/r"})
+	{"assume role", "16 MiB", 16 << 20, "", false, func(t *testing.T, server string) error {
+		cfg, err := awsconfig.Load(t.Context(), awsconfig.Settings{EndpointURL: server, RoleARN: "arn:aws:iam::123456789012:role/r"})
 		if err != nil {
 			return err
 		}
 		_, err = cfg.Credentials.Retrieve(t.Context())
 		return err
 	}},
-	{"container credentials", "16 MiB", 16 << 20, "", func(t *testing.T, server string) error {
+	{"container credentials", "16 MiB", 16 << 20, "", false, func(t *testing.T, server string) error {
 		return retrieved(t, map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": server + "/creds"})
 	}},
-	{"metadata service", "16 MiB", 16 << 20, "", func(t *testing.T, server string) error {
+	{"metadata service", "16 MiB", 16 << 20, "", false, func(t *testing.T, server string) error {
 		return retrieved(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": server, "AWS_EC2_METADATA_DISABLED": "false"})
 	}},
-	{"kubernetes", "64 MiB", 64 << 20, "", func(t *testing.T, server string) error {
+	{"kubernetes", "64 MiB", 64 << 20, "", false, func(t *testing.T, server string) error {
 		path := filepath.Join(t.TempDir(), "kubeconfig")
 		text := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {token: secret}}]\nclusters: [{name: c, cluster: {server: %q}}]\n", server)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -170,28 +169,8 @@ func scraped(t *testing.T, server string) error {
 	return errors.New("nothing came of it")
 }
 
-// amazon is a configuration that is the test's alone.
-func amazon(t *testing.T, s awsconfig.Settings) (aws.Config, error) {
-	t.Helper()
-	for _, v := range os.Environ() {
-		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
-			t.Setenv(name, "")
-		}
-	}
-	for name, value := range map[string]string{
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c", "AWS_REGION": "eu-central-1",
-	} {
-		t.Setenv(name, value)
-	}
-	return awsconfig.Load(t.Context(), s)
-}
-
 // retrieved looks for credentials where the environment says.
 func retrieved(t *testing.T, environment map[string]string) error {
-	if _, err := amazon(t, awsconfig.Settings{}); err != nil {
-		return err
-	}
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
 		t.Setenv(name, "")
 	}
@@ -238,11 +217,37 @@ var attacks = []attack{
 // explains.
 func TestEveryDecoderHasABound(t *testing.T) {
 	for _, d := range decoders {
+		if d.tries {
+			continue // see TestLeversHaveABound
+		}
 		for _, a := range attacks {
 			if d.only == "" || d.only == a.name {
 				t.Run(d.name+"/"+a.name, func(t *testing.T) { d.withstands(t, a) })
 			}
 		}
+	}
+}
+
+// TestLeversHaveABound is the same for those who ask again several times. They wait
+// beside each other.
+func TestLeversHaveABound(t *testing.T) {
+	t.Parallel()
+	for _, d := range decoders {
+		if !d.tries {
+			continue
+		}
+		for _, a := range attacks {
+			if a.name == d.only {
+				t.Run(d.name+"/"+a.name, func(t *testing.T) {
+					t.Parallel()
+					d.withstands(t, a)
+				})
+			}
+		}
+		t.Run(d.name+"/redirect", func(t *testing.T) {
+			t.Parallel()
+			d.staysHere(t, http.StatusTemporaryRedirect)
+		})
 	}
 }
 
@@ -280,27 +285,11 @@ func shortened(err error) string { return fmt.Sprintf("%.400s", err.Error()) }
 // TestNoDecoderFollowsToAnotherServer: nor does it go round for ever.
 func TestNoDecoderFollowsToAnotherServer(t *testing.T) {
 	for _, d := range decoders {
-		for _, status := range []int{302, 307} {
-			if d.only == "packed twice" && status == 302 {
-				continue // they try several times
-			}
-			t.Run(fmt.Sprintf("%s/%d", d.name, status), func(t *testing.T) {
-				answer, came := elsewhere(t, status)
-				h := newHostile(t, answer)
-				err := d.read(t, h.URL)
-				if err == nil || err.Error() == "" {
-					t.Fatal("no error")
-				}
-				if came.Load() != 0 {
-					t.Errorf("the other server was asked %d times: %v", came.Load(), shortened(err))
-				}
-				if !strings.Contains(err.Error(), "redirects to http://127.0.0.1:") {
-					t.Errorf("the error does not say where it leads: %s", shortened(err))
-				}
-			})
+		if d.tries {
+			continue // see TestLeversHaveABound
 		}
-		if d.only == "packed twice" {
-			continue
+		for _, status := range []int{302, 307} {
+			t.Run(fmt.Sprintf("%s/%d", d.name, status), func(t *testing.T) { d.staysHere(t, status) })
 		}
 		t.Run(d.name+"/round", func(t *testing.T) {
 			h := newHostile(t, round)
@@ -310,6 +299,21 @@ func TestNoDecoderFollowsToAnotherServer(t *testing.T) {
 				t.Errorf("%s: %v", time.Since(began), err)
 			}
 		})
+	}
+}
+
+func (d decoder) staysHere(t *testing.T, status int) {
+	answer, came := elsewhere(t, status)
+	h := newHostile(t, answer)
+	err := d.read(t, h.URL)
+	if err == nil || err.Error() == "" {
+		t.Fatal("no error")
+	}
+	if came.Load() != 0 {
+		t.Errorf("the other server was asked %d times: %v", came.Load(), shortened(err))
+	}
+	if !strings.Contains(err.Error(), "redirects to http://127.0.0.1:") {
+		t.Errorf("the error does not say where it leads: %s", shortened(err))
 	}
 }
 
@@ -372,14 +376,16 @@ func TestErrorsOfBoundsHaveTypes(t *testing.T) {
 		case "route53", "alb": // they try several times; assume role goes the same way
 			continue
 		}
-		var over *bounded.Error
-		if err := d.read(t, newHostile(t, endlessHeader).URL); !errors.As(err, &over) {
-			t.Errorf("%s: no *bounded.Error: %v", d.name, err)
-		}
-		answer, _ := elsewhere(t, http.StatusTemporaryRedirect)
-		var led *bounded.RedirectError
-		if err := d.read(t, newHostile(t, answer).URL); !errors.As(err, &led) {
-			t.Errorf("%s: no *bounded.RedirectError: %v", d.name, err)
-		}
+		t.Run(d.name, func(t *testing.T) {
+			var over *bounded.Error
+			if err := d.read(t, newHostile(t, endlessHeader).URL); !errors.As(err, &over) {
+				t.Errorf("no *bounded.Error: %v", err)
+			}
+			answer, _ := elsewhere(t, http.StatusTemporaryRedirect)
+			var led *bounded.RedirectError
+			if err := d.read(t, newHostile(t, answer).URL); !errors.As(err, &led) {
+				t.Errorf("no *bounded.RedirectError: %v", err)
+			}
+		})
 	}
 }

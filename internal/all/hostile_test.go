@@ -113,9 +113,19 @@ func deep(open string) func(*hostile, http.ResponseWriter, *http.Request) {
 	}
 }
 
-// endlessHeader answers with a header that does not end.
-func endlessHeader(h *hostile, w http.ResponseWriter, _ *http.Request) {
+// takenOver hands over the connection of a request. It is read to its end first: a client
+// that still writes when the answer is refused says that it could not write.
+func takenOver(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return nil, err
+	}
 	connection, _, err := http.NewResponseController(w).Hijack()
+	return connection, err
+}
+
+// endlessHeader answers with a header that does not end.
+func endlessHeader(h *hostile, w http.ResponseWriter, r *http.Request) {
+	connection, err := takenOver(w, r)
 	if err != nil {
 		return
 	}
@@ -131,8 +141,8 @@ func endlessHeader(h *hostile, w http.ResponseWriter, _ *http.Request) {
 }
 
 // endlessReason answers with a reason phrase that does not end.
-func endlessReason(h *hostile, w http.ResponseWriter, _ *http.Request) {
-	connection, _, err := http.NewResponseController(w).Hijack()
+func endlessReason(h *hostile, w http.ResponseWriter, r *http.Request) {
+	connection, err := takenOver(w, r)
 	if err != nil {
 		return
 	}

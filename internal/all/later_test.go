@@ -3,6 +3,7 @@ package all
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -47,10 +48,13 @@ func TestALeverThatCannotBeConnectedKeepsNoOther(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	write("[default]\nregion = eu-central-1\n")
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<ErrorResponse><Error><Type>Sender</Type><Code>NoSuchHostedZone</Code><Message>No hosted zone found with ID: Z1</Message></Error></ErrorResponse>")
+	}))
+	t.Cleanup(server.Close)
 	lever := func(name, profile string) plan.Lever {
-		return plan.Lever{Ref: router.Ref{Name: name, Driver: "route53", ID: "Z1", Names: []string{"a.example.com"}, Type: "A"}, AWS: plan.AWS{Profile: profile, EndpointURL: closed.URL}}
+		return plan.Lever{Ref: router.Ref{Name: name, Driver: "route53", ID: "Z1", Names: []string{"a.example.com"}, Type: "A"}, AWS: plan.AWS{Profile: profile, EndpointURL: server.URL}}
 	}
 	levers := []plan.Lever{lever("public", ""), lever("partners", "shop")}
 	if _, err := Routes(t.Context(), levers, newMeter(t)); err == nil {
@@ -62,7 +66,7 @@ func TestALeverThatCannotBeConnectedKeepsNoOther(t *testing.T) {
 		_, err := routes[name].Driver.Write(t.Context(), router.Change{Route: routes[name].Ref})
 		return err
 	}
-	if err := ask("public"); errors.Is(err, router.ErrSignedOut) || !errors.Is(err, router.ErrUnavailable) {
+	if err := ask("public"); errors.Is(err, router.ErrSignedOut) || !errors.Is(err, router.ErrNotFound) {
 		t.Errorf("the lever that can be connected: %v", err)
 	}
 	err := ask("partners")
@@ -74,7 +78,7 @@ func TestALeverThatCannotBeConnectedKeepsNoOther(t *testing.T) {
 		t.Errorf("it is connected at every question: %v", err)
 	}
 	later.at = later.at.Add(-connectAgain)
-	if err := ask("partners"); errors.Is(err, router.ErrSignedOut) || !errors.Is(err, router.ErrUnavailable) {
+	if err := ask("partners"); errors.Is(err, router.ErrSignedOut) || !errors.Is(err, router.ErrNotFound) {
 		t.Errorf("once it can be connected: %v", err)
 	}
 }

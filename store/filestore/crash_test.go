@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,6 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	debug.SetGCPercent(400) // each of thousands of short lives of a store leaves its buffers behind
 	os.Exit(m.Run())
 }
 
@@ -99,6 +101,7 @@ func saveForEver(s *Store) error {
 }
 
 func TestKilledAnywhereNothingAcknowledgedIsLost(t *testing.T) {
+	t.Parallel()
 	const kills = 40
 	dir := t.TempDir()
 	var acknowledged []string
@@ -293,6 +296,7 @@ func fight(s *Store) error {
 }
 
 func TestProcessesFightForTheLease(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fighters := []child{start(t, "fight", dir), start(t, "fight", dir), start(t, "fight", dir)}
 	for _, c := range fighters {

@@ -262,6 +262,7 @@ func choices(seed, n int) []func(int) int {
 }
 
 func TestPowerCutAnywhereNothingAcknowledgedIsLost(t *testing.T) {
+	t.Parallel()
 	for n := 1; n <= operations(t); n++ {
 		for _, choose := range choices(n, 3) {
 			m := newMachine(t)
@@ -281,6 +282,7 @@ func TestPowerCutAnywhereNothingAcknowledgedIsLost(t *testing.T) {
 // TestPowerCutWhileTheFirstFormatBecomesTheSecond begins with what the first format
 // has left: its record with the plan in it, and its journal in one file, torn.
 func TestPowerCutWhileTheFirstFormatBecomesTheSecond(t *testing.T) {
+	t.Parallel()
 	old := func() *machine {
 		m := newMachine(t)
 		const dir = "/var/lib/watari/shop"
@@ -342,6 +344,7 @@ func TestPowerCutWhileTheFirstFormatBecomesTheSecond(t *testing.T) {
 }
 
 func TestPowerCutAfterAKill(t *testing.T) {
+	t.Parallel()
 	for n := 1; n <= operations(t); n++ {
 		for next := n % 3; next < 3*calls; next += 3 { // at each operation another third of them
 			m := newMachine(t)
@@ -357,6 +360,7 @@ func TestPowerCutAfterAKill(t *testing.T) {
 }
 
 func TestSubmittedAgainAfterAKill(t *testing.T) {
+	t.Parallel()
 	submit := func(m *machine) (err error) {
 		defer func() {
 			if r := recover(); r == any(died{}) {
@@ -384,6 +388,7 @@ func TestSubmittedAgainAfterAKill(t *testing.T) {
 }
 
 func TestFullDiskAnywhere(t *testing.T) {
+	t.Parallel()
 	ops := operations(t)
 	for n := 1; n <= ops; n++ {
 		for _, length := range []int{1, 4, ops} {

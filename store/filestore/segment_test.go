@@ -96,6 +96,7 @@ func bytesOf(t *testing.T, s *Store, dir string) (n int64, files int) {
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func TestSegmentsAreClosedAndCompressed(t *testing.T) {
+	t.Parallel()
 	now := noon
 	s, dir := settled(t, Journal{Segment: 2000, Merge: sum}, func() time.Time { return now })
 	for n := range 500 {
@@ -122,6 +123,7 @@ func TestSegmentsAreClosedAndCompressed(t *testing.T) {
 }
 
 func TestOldCountsAreMergedAwayFromDecisions(t *testing.T) {
+	t.Parallel()
 	now := noon
 	s, _ := settled(t, Journal{Segment: 4000, Detail: time.Hour, Merge: sum}, func() time.Time { return now }, inMemory())
 	for n := range 2 * 3600 {
@@ -172,6 +174,7 @@ func TestOldCountsAreMergedAwayFromDecisions(t *testing.T) {
 }
 
 func TestBoundIsKeptAndDecisionsStayLongest(t *testing.T) {
+	t.Parallel()
 	const bound = 25_000
 	now := noon
 	s, dir := settled(t, Journal{Segment: 3000, Bound: bound, Merge: sum}, func() time.Time { return now }, inMemory())
@@ -207,8 +210,9 @@ func TestBoundIsKeptAndDecisionsStayLongest(t *testing.T) {
 }
 
 func TestBoundThatCannotBeKeptIsSaidOnce(t *testing.T) {
+	t.Parallel()
 	var said []error
-	s, dir := settled(t, Journal{Segment: 2000, Bound: 8000}, time.Now, WithReport(func(err error) { said = append(said, err) }))
+	s, dir := settled(t, Journal{Segment: 2000, Bound: 8000}, time.Now, WithReport(func(err error) { said = append(said, err) }), inMemory())
 	for n := range 500 {
 		text := fmt.Sprintf("decision %d %x%x", n, n*1_000_003, n*n*7919)
 		if err := s.Append(t.Context(), shop, store.Entry{At: noon, Kind: "decision", Text: text}); err != nil {
@@ -390,6 +394,7 @@ func contents(t *testing.T, dir string) string {
 // TestReaderSurvivesWhatBecomesOfTheSegments stops a reader in each segment while the
 // others are closed, compressed, merged and dropped.
 func TestReaderSurvivesWhatBecomesOfTheSegments(t *testing.T) {
+	t.Parallel()
 	now := noon
 	s, _ := settled(t, Journal{Segment: 1500, Detail: time.Minute, Unit: 10 * time.Second, Around: time.Second, Merge: sum}, func() time.Time { return now }, inMemory())
 	write := func(n int) {
