@@ -8,8 +8,7 @@ import (
 )
 
 // TestMain hides the machine's own AWS settings from all tests, of which some run
-// beside each other. The SDK tries once: what it makes of an answer does not depend on
-// how often it asks, and between tries it waits for seconds.
+// beside each other.
 func TestMain(m *testing.M) {
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
@@ -18,7 +17,7 @@ func TestMain(m *testing.M) {
 	}
 	for name, value := range map[string]string{
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c", "AWS_REGION": "eu-central-1", "AWS_MAX_ATTEMPTS": "1",
+		"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c", "AWS_REGION": "eu-central-1",
 	} {
 		set(name, value)
 	}
