@@ -42,17 +42,36 @@ func (t *turn) absorbBroken(r *RouteStatus, seen RouteSeen, known bool) {
 	if !known && !gone {
 		return
 	}
-	for _, p := range seen.Broken {
-		if p.Name != "" && !contains(r.Broken, p.Name) {
-			t.note("route", r.Name, "%s: %s cannot be moved any more: %s", r.Name, p.Name, p.Why)
-		}
+	switch lost := newIn(seen.Broken, r.Broken); {
+	case len(lost) == 1:
+		t.note("route", r.Name, "%s: %s cannot be moved any more: %s", r.Name, lost[0].Name, lost[0].Why)
+	case len(lost) > 1:
+		t.note("route", r.Name, "%s: %d names cannot be moved any more: %s", r.Name, len(lost), few(lost))
 	}
-	for _, p := range r.Broken {
-		if !contains(seen.Broken, p.Name) {
-			t.note("route", r.Name, "%s: %s can be moved again", r.Name, nameOr(p.Name, "it"))
-		}
+	switch mended := newIn(r.Broken, seen.Broken); {
+	case len(mended) == 1:
+		t.note("route", r.Name, "%s: %s can be moved again", r.Name, mended[0].Name)
+	case len(mended) > 1:
+		t.note("route", r.Name, "%s: %d names can be moved again: %s", r.Name, len(mended), fewNames(mended))
+	case contains(r.Broken, "") && !contains(seen.Broken, ""):
+		t.note("route", r.Name, "%s: it can be moved again", r.Name)
 	}
 	r.Broken, r.Gone = seen.Broken, gone
+}
+
+// newIn returns the names of parts that were not there before. All names of a route may
+// come at once, and are told in one line.
+func newIn(parts, before []Part) (out []Part) {
+	known := map[string]bool{"": true}
+	for _, p := range before {
+		known[p.Name] = true
+	}
+	for _, p := range parts {
+		if !known[p.Name] {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // absorbRefused leaves parts out of a reading that could not be written: what they
@@ -287,6 +306,15 @@ func few(parts []Part) string {
 		}
 	}
 	out := strings.Join(text, ", ")
+	if more := len(parts) - 3; more > 0 {
+		out += fmt.Sprintf(" and %d more", more)
+	}
+	return out
+}
+
+// fewNames names at most three parts and counts the rest.
+func fewNames(parts []Part) string {
+	out := strings.Join(namesOf(parts[:min(3, len(parts))]), ", ")
 	if more := len(parts) - 3; more > 0 {
 		out += fmt.Sprintf(" and %d more", more)
 	}

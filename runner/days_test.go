@@ -132,3 +132,42 @@ func (l *lineCounter) Write(p []byte) (int, error) {
 	l.lines++
 	return len(p), nil
 }
+
+// TestManyNamesThatBreakAtOnceAreFewBytes: whatever becomes of all names in one moment
+// is told in a line or two, so that nothing waits for it to be saved.
+func TestManyNamesThatBreakAtOnceAreFewBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		ref := publicRef
+		for n := range 300 {
+			ref.Names = append(ref.Names, fmt.Sprintf("name-%03d.example.com", n))
+		}
+		s.router.Add(ref, router.Weight{Entry: "eks-1-33", Weight: 100}, router.Weight{Entry: "eks-1-36", Weight: 0})
+		s.cfg.Routes["public"] = Route{Ref: ref, Driver: s.router}
+		var broken, mended time.Time
+		s.cfg.OnTurn = func(turn Turn) {
+			switch {
+			case turn.Status.Phase == engine.Holding && broken.IsZero():
+				broken = turn.At
+				for _, name := range ref.Names[1:] {
+					s.router.Break(ref, name, router.ErrNotFound, true)
+				}
+			case turn.Status.Phase == engine.Paused && mended.IsZero():
+				mended = turn.At
+				for _, name := range ref.Names[1:] {
+					s.router.Break(ref, name, nil, true)
+				}
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		if status, err := s.runUntil(ctx); !errors.Is(err, context.DeadlineExceeded) || mended.IsZero() || len(status.Routes[0].Broken) > 0 {
+			t.Fatal(status.Phase, status.Reason, err)
+		}
+		all, counts := s.journalBytes(t)
+		t.Logf("%d bytes, %d of them counts", all, counts)
+		if all-counts > 1<<20 {
+			t.Errorf("%d bytes to tell of 299 names", all-counts)
+		}
+	})
+}
