@@ -29,7 +29,10 @@ func (w *world) breakPart(f Fault) {
 	if f.Kind == RouteGone {
 		l.broken.whole = max(l.broken.whole, until)
 	} else {
-		l.broken.name, l.broken.which, l.broken.shown = max(l.broken.name, until), f.Value%max(1, len(l.parts)), f.Value%2 == 1
+		if l.broken.name == 0 || w.now >= l.broken.name+wayBack { // one name at a time, until the one before has had its time
+			l.broken.which, l.broken.shown = f.Value%max(1, len(l.parts)), f.Value%2 == 1
+		}
+		l.broken.name = max(l.broken.name, until)
 	}
 	w.at(until, func() { w.mended(l) })
 }

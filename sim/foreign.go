@@ -153,11 +153,22 @@ func (c *checker) hears(id string, since time.Duration) {
 	c.at(since+hearing, func() { c.heardBy(id, since) })
 }
 
+// listening returns how many processes run that hear what is in the store: who rolls
+// back by the levers alone has a store of its own.
+func (w *world) listening() (n int) {
+	for _, p := range w.running {
+		if !p.blind {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *checker) heardBy(id string, since time.Duration) {
-	if c.heard[id] || c.obeyed[id] || len(c.running) == 0 && c.phase.Ended() {
+	if c.heard[id] || c.obeyed[id] || c.listening() == 0 && c.phase.Ended() {
 		return
 	}
-	if due := max(since, c.calm, c.trouble, c.idle) + hearing; due > c.now || len(c.running) == 0 {
+	if due := max(since, c.calm, c.trouble, c.idle) + hearing; due > c.now || c.listening() == 0 {
 		c.at(max(due, c.now+time.Second), func() { c.heardBy(id, since) })
 		return
 	}

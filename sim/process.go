@@ -246,7 +246,7 @@ func (w *world) spawn(kind string, blind bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	w.running = append(w.running, p)
-	if len(w.running) == 1 {
+	if !blind && w.listening() == 1 {
 		w.check.idle = w.now
 	}
 	w.tell(p.name, "starts")
