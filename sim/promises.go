@@ -152,10 +152,11 @@ func names(signals []Signal) (out []string) {
 	return out
 }
 
-// paced states that a write that was refused is not asked for again at once.
+// paced states that a write that was refused is not asked for again at once. What was
+// decided before the record was read again was not, and so was not asked for.
 func (c *checker) paced(p *process, w engine.Write) {
 	who := p.name + w.ID
-	if last, asked := c.askedAt[who]; asked && c.now-last < pause && c.agreed < last {
+	if last, asked := c.askedAt[who]; asked && last >= p.knows.reread && c.now-last < pause && c.agreed < last {
 		c.fail("a pause between tries", "%s is asked for again after %s", w.ID, clock(c.now-last))
 	}
 	c.askedAt[who] = c.now
