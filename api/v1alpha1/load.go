@@ -90,7 +90,7 @@ func (p *parser) filesAt(path string) []string {
 		}
 		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(e.Name())) {
 			file := filepath.Join(path, e.Name())
-			if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() { // reading a pipe could wait for ever
+			if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() { // reading a pipe could block
 				p.fail(file, 0, "it is no regular file: take it out of the directory")
 				continue
 			}

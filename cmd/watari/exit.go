@@ -21,7 +21,7 @@ const (
 	exitLocked      = 5   // somebody else runs it
 	exitUnknown     = 6   // no such migration is remembered
 	exitRefused     = 7   // the command was refused; it has changed nothing
-	exitPartial     = 8   // Ctrl-C while not everything is taken back: what is left may send users to the target
+	exitPartial     = 8   // Ctrl-C while not everything is rolled back; what is left is named
 	exitInterrupted = 130 // Ctrl-C; every share stays as it is
 )
 
@@ -89,7 +89,7 @@ func newExitCodes() *cobra.Command {
   5    somebody else runs it
   6    no such migration is remembered
   7    the command was refused; it has changed nothing
-  8    Ctrl-C while not everything is taken back; what is left is named, and whether anybody still tries
+  8    Ctrl-C while not everything is rolled back; what is left is named, and whether anybody still tries
   130  Ctrl-C; every share stays as it is`,
 	}
 }
