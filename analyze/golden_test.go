@@ -122,6 +122,9 @@ func told() Result {
 				Beside: []Beside{{Metric: "p99", Text: "slower than 500ms", Sides: sides(329944, 3300, 48576, 480)}},
 			},
 		},
+		Rises: []Risen{
+			{Rise{dawn, 0, 500}, 0, 0.4}, {Rise{at("15m"), 500, 2500}, -1, 5.4}, {Rise{at("31m8s"), 2500, 0}, 5.4, 5.4},
+		},
 		Alarms: []Alarm{{at("20m"), verdict.Split{Alarm: true, Intended: 2500, Observed: .31}}},
 		Rollbacks: []Rollback{{At: at("31m7s"), After: 31*time.Minute + 7*time.Second, Failed: 61, Finding: verdict.Finding{
 			Metric: "errors", Text: "fails", Peak: 8.14,
@@ -155,7 +158,7 @@ func TestWordsOfAGoodTarget(t *testing.T) {
 	r := told()
 	r.Rollbacks, r.Alarms, r.LeftOut, r.NotKnown, r.Missed = nil, nil, nil, traffic.BySide[int]{}, verdict.Missed{}
 	r.Nearest, r.Unit = Moment{dawn.Add(10 * time.Minute), math.Log(3.4)}, "30s"
-	r.To = dawn.Add(30 * time.Hour)
+	r.To, r.Rises = dawn.Add(30*time.Hour), r.Rises[:2]
 	Write(&b, r)
 	b.WriteString("\n")
 	r.Nearest.LogE = -2

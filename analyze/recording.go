@@ -13,6 +13,7 @@ type Recording struct {
 	Services []Service // Interval.Service is an index into it
 	Turns    []Turn    // by time; empty where they are read from a journal, each time that they are wanted
 	Marks    []Mark    // by time
+	Rises    []Rise    // by time; empty where nobody has taken them down
 	LeftOut  []LeftOut // what is not in Turns, and why
 	Coarse   []Coarse  // what is there in less detail than it was counted, by time
 

@@ -29,6 +29,7 @@ func Write(w io.Writer, r Result) {
 	if len(r.Steps) > 0 {
 		printable.Fprintln(w)
 		writeSteps(w, r, short)
+		writeRises(w, r, short)
 		writeBeside(w, r)
 	}
 	writeLags(w, r)
@@ -115,6 +116,28 @@ func writeSteps(w io.Writer, r Result, clock func(time.Time) string) {
 		printable.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", number, share, clock(s.From), view.Span(s.To.Sub(s.From)),
 			ratio(s.Errors.Source), ratio(s.Errors.Target), enough(s, clock))
 	}
+}
+
+// writeRises is the table of the times at which the share changed.
+func writeRises(w io.Writer, r Result, clock func(time.Time) string) {
+	if len(r.Rises) == 0 {
+		return
+	}
+	t, flush := columns(w)
+	defer flush()
+	printable.Fprintf(t, "\n  share\tat\tevidence before\tstrongest until the next\n")
+	for _, one := range r.Rises {
+		printable.Fprintf(t, "  %s\t%s\t%s\t%s\n", one.Rise, clock(one.At), OneIn(one.Before), OneIn(one.After))
+	}
+}
+
+// String writes the shares, and that it was rolled back.
+func (r Rise) String() string {
+	text := fmt.Sprintf("%s -> %s", r.From, r.To)
+	if r.Back() {
+		text += ", rolled back"
+	}
+	return text
 }
 
 // writeBeside is the table of metrics other than errors.
