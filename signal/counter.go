@@ -34,9 +34,10 @@ type Counter struct {
 	// Process is who counts, if that is known. Its counters begin again together,
 	// which is one reset; without a name each is on its own.
 	Process string
-	// Other says that the counter is not asked for, and is of the same metric as those
-	// that are: it is not counted, and tells whether a new one had other labels before.
-	Other bool
+	// Other is empty for a counter that is asked for. One of the same metric that is not
+	// may be what a new one was before it was relabelled: it is not counted, and Other
+	// names the labels by which it is not asked for. Those of one name are renamed together.
+	Other string
 }
 
 // Counters are what one side's counts are made of.

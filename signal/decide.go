@@ -1,6 +1,10 @@
 package signal
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // near reports whether a counter, or a sum of them, that fell from old to value is
 // about where it was. A process that began again shows what it counted since the look
@@ -34,12 +38,11 @@ func (p *process) decide(at time.Time) {
 	var replaced bool
 	for _, of := range p.newParts() { // requests come first: they bound all others
 		appeared, ended := p.appeared(of, restarted), p.ended(of, restarted)
-		switch {
-		case appeared == 0:
-		case ended > 0 && near(appeared, ended):
-			p.goOn(of, ended)
+		if from, found := p.before(of, appeared, ended); found {
+			p.goOn(of, from)
 			continue
-		case of.kind == ofRequests && ended > 0 && !p.goesOn(of):
+		}
+		if appeared > 0 && of.kind == ofRequests && ended[""] > 0 && !p.goesOn(of) {
 			replaced = true // the process began again, and names its counters otherwise
 			p.resets = 1
 		}
@@ -47,7 +50,7 @@ func (p *process) decide(at time.Time) {
 			continue // it counted before, under a name that nobody asked for
 		}
 		for _, t := range p.tracks {
-			if t.part == of && t.begun && t.counter.Born && !t.counter.Other {
+			if t.part == of && t.begun && t.counter.Born && t.counter.Other == "" {
 				t.grown = t.value
 			}
 		}
@@ -60,7 +63,7 @@ func (p *process) requestsFell() (restarted, dipped bool) {
 	var old, now int64
 	fell := false
 	for _, t := range p.tracks {
-		if t.part.kind != ofRequests || t.counter.Other {
+		if t.part.kind != ofRequests || t.counter.Other != "" {
 			continue
 		}
 		switch {
@@ -80,7 +83,7 @@ func (p *process) requestsFell() (restarted, dipped bool) {
 // partsBeginAgain finds what fell although the requests did not.
 func (p *process) partsBeginAgain() {
 	for _, t := range p.tracks {
-		if !t.sampled || t.value >= t.last || t.again || t.counter.Other {
+		if !t.sampled || t.value >= t.last || t.again || t.counter.Other != "" {
 			continue
 		}
 		if t.histogram < 0 {
@@ -140,31 +143,49 @@ func (p *process) newParts() (parts []part) {
 // appeared is what the counters of a part show that were not there at the last look.
 func (p *process) appeared(of part, restarted bool) (sum int64) {
 	for _, t := range p.tracks {
-		if t.part == of && t.sampled && !t.shown && !t.counter.Other && !restarted && (!t.begun || t.counter.Born) {
+		if t.part == of && t.sampled && !t.shown && t.counter.Other == "" && !restarted && (!t.begun || t.counter.Born) {
 			sum += t.value
 		}
 	}
 	return sum
 }
 
-// ended is what the counters of a part had shown that ended at this moment.
-func (p *process) ended(of part, restarted bool) (sum int64) {
+// ended is what the counters of a part had shown that ended at this moment, by Other.
+func (p *process) ended(of part, restarted bool) map[string]int64 {
+	sums := map[string]int64{}
 	for _, t := range p.tracks {
 		switch {
 		case t.part != of || restarted:
 		case t.gone:
-			sum += t.last
-		case t.counter.Other && t.sampled && t.value < t.last: // several together
-			sum += t.last - t.value
+			sums[t.counter.Other] += t.last
+		case t.counter.Other != "" && t.sampled && t.value < t.last: // several together
+			sums[t.counter.Other] += t.last - t.value
 		}
 	}
-	return sum
+	return sums
+}
+
+// before returns where counters that appeared go on from, if they were others before:
+// ones that were asked for as well, or ones that were not and are renamed alike.
+func (p *process) before(of part, appeared int64, ended map[string]int64) (from int64, found bool) {
+	if appeared == 0 {
+		return 0, false
+	}
+	for _, other := range slices.Sorted(maps.Keys(ended)) {
+		if from = ended[other]; other != "" {
+			from += ended[""]
+		}
+		if from > 0 && near(appeared, from) {
+			return from, true
+		}
+	}
+	return 0, false
 }
 
 // goOn lets the counters that appeared go on from where those that ended were.
 func (p *process) goOn(of part, ended int64) {
 	for _, t := range p.tracks {
-		if t.part == of && t.sampled && !t.shown && !t.counter.Other && (!t.begun || t.counter.Born) {
+		if t.part == of && t.sampled && !t.shown && t.counter.Other == "" && (!t.begun || t.counter.Born) {
 			from := min(ended, t.value)
 			t.grown = t.value - from
 			ended -= from
@@ -175,7 +196,7 @@ func (p *process) goOn(of part, ended int64) {
 // goesOn reports whether a counter of the part was there before and still is.
 func (p *process) goesOn(of part) bool {
 	for _, t := range p.tracks {
-		if t.part == of && t.shown && !t.gone && !t.counter.Other {
+		if t.part == of && t.shown && !t.gone && t.counter.Other == "" {
 			return true
 		}
 	}
@@ -185,7 +206,7 @@ func (p *process) goesOn(of part) bool {
 // newborn is what the counters of a part show that were never there before.
 func (p *process) newborn(of part) (sum int64) {
 	for _, t := range p.tracks {
-		if t.part == of && t.begun && t.counter.Born && !t.counter.Other {
+		if t.part == of && t.begun && t.counter.Born && t.counter.Other == "" {
 			sum += t.value
 		}
 	}
@@ -197,7 +218,7 @@ func (p *process) most(of part, at time.Time) int64 {
 	var grown int64
 	counts, goesOn := false, false // requests, and some of them for longer
 	for _, t := range p.tracks {
-		if t.part.kind == ofRequests && !t.counter.Other {
+		if t.part.kind == ofRequests && t.counter.Other == "" {
 			counts = true
 			grown += t.grown
 			goesOn = goesOn || t.known && t.last > 0
@@ -208,8 +229,8 @@ func (p *process) most(of part, at time.Time) int64 {
 		return grown + grown/10 + 1 // they are not read at one instant
 	case of.kind == ofRequests && !goesOn || of.kind == ofBucket:
 		gap := usualGap
-		if !p.before.IsZero() {
-			gap = max(time.Second, at.Sub(p.before))
+		if !p.last.IsZero() {
+			gap = max(time.Second, at.Sub(p.last))
 		}
 		return int64(mostBorn * gap.Seconds())
 	default:

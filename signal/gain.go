@@ -46,7 +46,7 @@ func (g *gain) counts(c *Counters) traffic.Counts {
 func histogram(buckets []Bucket, upTo map[time.Duration]int64) traffic.Histogram {
 	var edges []time.Duration
 	for _, b := range buckets {
-		if !b.Other {
+		if b.Other == "" {
 			edges = append(edges, b.Edge)
 		}
 	}
@@ -90,7 +90,7 @@ func oneOfEach(buckets []Bucket) []Bucket {
 // together makes one counter of two that count the same: where both are there, what
 // the higher one shows.
 func together(a, b Counter) Counter {
-	out := Counter{Process: a.Process, Other: a.Other && b.Other, Born: a.Born}
+	out := Counter{Process: a.Process, Other: a.Other, Born: a.Born}
 	if len(b.Samples) > 0 && (len(a.Samples) == 0 || b.Samples[0].At.Before(a.Samples[0].At)) {
 		out.Born = b.Born
 	}

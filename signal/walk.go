@@ -144,7 +144,7 @@ type process struct {
 	name   string
 	tracks []*track
 	levels levels
-	before time.Time // the moment before this one
+	last   time.Time // the moment before this one
 	resets int64     // at this moment
 }
 
@@ -250,13 +250,13 @@ func (p *process) settle(at time.Time) {
 			t.shown = false
 		}
 	}
-	p.before = at
+	p.last = at
 }
 
 // level is what all requests of the process add up to, as far as it was seen.
 func (p *process) level() (sum int64) {
 	for _, t := range p.tracks {
-		if t.part.kind == ofRequests && !t.counter.Other && t.known {
+		if t.part.kind == ofRequests && t.counter.Other == "" && t.known {
 			sum += t.raw
 		}
 	}
@@ -267,7 +267,7 @@ func (p *process) level() (sum int64) {
 func (p *process) addTo(g *gain) {
 	g.resets += p.resets
 	for _, t := range p.tracks {
-		if t.counter.Other {
+		if t.counter.Other != "" {
 			continue
 		}
 		switch t.part.kind {

@@ -26,7 +26,7 @@ func of(process string, values ...int64) Counter {
 }
 
 func other(c Counter) Counter {
-	c.Other = true
+	c.Other = "role"
 	return c
 }
 

@@ -31,7 +31,7 @@ func decideReading(want selector.Side, got seen, w window) traffic.Reading[traff
 	if why := down(lives, w); why != nil {
 		return traffic.FailedAt[traffic.Counts](why, w.to)
 	}
-	counters, note := countersOf(got, lives)
+	counters, note := countersOf(want, got, lives)
 	sum, upDown := signal.SumOf(counters, w.from, w.to)
 	switch until, fresh := covered(lives, w); {
 	case !fresh:
@@ -172,10 +172,10 @@ func atBothEnds(streams []*model.SampleStream, w window) bool {
 }
 
 // countersOf returns the counters of a side, and what is to be said about them.
-func countersOf(got seen, lives map[instance]*life) (c signal.Counters, note string) {
+func countersOf(want selector.Side, got seen, lives map[instance]*life) (c signal.Counters, note string) {
 	var copies copies
-	c.Requests = append(counters(copies.merged(got.requests), lives), others(got.otherRequests, lives)...)
-	c.Errors = append(counters(copies.merged(got.errors), lives), others(got.otherErrors, lives)...)
+	c.Requests = append(counters(copies.merged(got.requests), lives), others(want.Requests, got.otherRequests, lives)...)
+	c.Errors = append(counters(copies.merged(got.errors), lives), others(want.Errors, got.otherErrors, lives)...)
 	c.Latency = histograms(copies.merged(got.latency), lives)
 	for _, event := range got.events {
 		c.Events = append(c.Events, counters(copies.merged(event), lives))
@@ -192,10 +192,10 @@ func counters(streams []*model.SampleStream, lives map[instance]*life) []signal.
 	return out
 }
 
-func others(streams []*model.SampleStream, lives map[instance]*life) []signal.Counter {
+func others(sel *selector.Selector, streams []*model.SampleStream, lives map[instance]*life) []signal.Counter {
 	out := counters(streams, lives)
 	for i := range out {
-		out[i].Other = true
+		out[i].Other = sel.Misses(labelsOf(streams[i].Metric))
 	}
 	return out
 }

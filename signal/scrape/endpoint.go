@@ -142,7 +142,7 @@ func (e *endpoint) parse(contentType string) error {
 
 func (e *endpoint) parseSeries(p textparse.Parser, kinds *kindOf) error {
 	text, _, v := p.Series()
-	if !e.wanted.named(text) || !kinds.counts(text) {
+	if !e.wanted.mayBe(text) || !kinds.counts(text) {
 		return nil
 	}
 	value, ok := signal.CounterValue(v)
@@ -154,8 +154,8 @@ func (e *endpoint) parseSeries(p textparse.Parser, kinds *kindOf) error {
 		var l labels.Labels
 		p.Labels(&l)
 		if !e.wanted.selects(l) {
-			if name := l.Get(model.MetricNameLabel); e.wanted.names[name] {
-				e.rest[rest{name, processOf(l)}] += max(0, value)
+			for _, sel := range e.wanted.named(l.Get(model.MetricNameLabel)) {
+				e.rest[rest{sel.Text, processOf(l), sel.Misses(l)}] += max(0, value)
 			}
 			return nil
 		}

@@ -40,8 +40,9 @@ type sample struct {
 	value int64 // or signal.Absent, or signal.NoNumber
 }
 
-// rest names what one process shows of a metric under labels that nobody asks for.
-type rest struct{ name, process string }
+// rest names what one process shows of the metric of a selector that none selects,
+// because of the labels that it misses.
+type rest struct{ selector, process, misses string }
 
 func (s *series) name() string { return s.labels.Get(model.MetricNameLabel) }
 

@@ -93,19 +93,19 @@ func (h *history) counters(sel *selector.Selector, since, from, to time.Time) (a
 	if !born || sel.Name == "" {
 		return all
 	}
-	other := func(s *series) {
+	other := func(s *series, misses string) {
 		c := h.counter(s, since, to)
-		c.Other = true
+		c.Other = misses
 		all = append(all, c)
 	}
 	for _, s := range h.byName[sel.Name] {
-		if !sel.Matches(s.labels) {
-			other(s)
+		if misses := sel.Misses(s.labels); misses != "" {
+			other(s, misses)
 		}
 	}
 	for key, s := range h.rest {
-		if key.name == sel.Name {
-			other(s)
+		if key.selector == sel.Text {
+			other(s, key.misses)
 		}
 	}
 	return all
@@ -135,7 +135,7 @@ func (h *history) hasMetric(sel *selector.Selector) bool {
 			return true
 		}
 		for key := range h.rest {
-			if key.name == sel.Name {
+			if key.selector == sel.Text {
 				return true
 			}
 		}
