@@ -130,7 +130,7 @@ func metricsOf(s Service, asked []verdict.Metric) []verdict.Metric {
 		out = append(out, verdict.Metric{Name: "over " + edge.String(), Kind: verdict.Latency, Edge: edge})
 	}
 	for i, name := range s.Events {
-		if !slices.ContainsFunc(out, func(m verdict.Metric) bool { return m.Name == name }) {
+		if name != "" && !slices.ContainsFunc(out, func(m verdict.Metric) bool { return m.Name == name }) {
 			out = append(out, verdict.Metric{Name: name, Kind: verdict.Events, Event: i})
 		}
 	}
