@@ -33,7 +33,7 @@ type live struct {
 	bad    traffic.Counts // per thousand requests of the target, from badFrom on
 	from   time.Time
 	status engine.Status
-	fired  []time.Time     // when the live verdict has passed its threshold
+	fired  []time.Time // when the live verdict has passed its threshold
 	wrote  map[string]traffic.Share
 	shares []traffic.Share // of the target, each that was written
 	sent   int
@@ -77,7 +77,7 @@ func newLive(seed uint64) *live {
 		{Name: "web", Route: "public", Metrics: metrics("declined")}, {Name: "pay", Route: "partners", Weight: 2, Metrics: metrics("lost")},
 	}}.WithDefaults()
 	l := &live{
-		now: dawn, chance: chance, wrote: map[string]traffic.Share{}, from: dawn.Add(time.Duration(60+chance.IntN(120)) * time.Second),
+		now: dawn, until: dawn, chance: chance, wrote: map[string]traffic.Share{}, from: dawn.Add(time.Duration(60+chance.IntN(120)) * time.Second),
 		spec: engine.Spec{
 			Name: "shop", Source: "old", Target: "new",
 			Routes: []engine.RouteSpec{
@@ -174,13 +174,13 @@ func (w witness) Write(ctx context.Context, c router.Change) (router.Receipt, er
 	return receipt, nil
 }
 
-// run lets the runner do its work for some minutes. Somebody else changes a lever, and
-// an operator goes on where it stops.
+// run lets the runner do its work for some minutes, and another one after it. Somebody
+// else changes a lever, and an operator goes on where it stops.
 func (l *live) run(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	l.stop, l.until = stop, dawn.Add(8*time.Minute)
+	l.stop, l.until = stop, l.until.Add(4*time.Minute)
 	intruded := dawn.Add(time.Duration(30+l.chance.IntN(200)) * time.Second)
 	cfg := runner.Config{
 		Key: store.Key{Name: "shop"}, Spec: l.spec, Record: []byte(`{}`), Store: l.store, Clock: l, Holder: store.Holder{ID: "me"}, Routes: map[string]runner.Route{},
@@ -201,7 +201,7 @@ func (l *live) run(t *testing.T) {
 		}
 		if !intruded.After(l.now) && turn.Status.Phase == engine.Holding {
 			l.levers.Set(leverRef("public"), "somebody", "new", 900) // more than was asked for: written again
-			intruded = l.until
+			intruded = dawn.Add(time.Hour)
 		}
 		if turn.Status.Phase == engine.Paused && l.now.Sub(turn.Status.Since) > 5*time.Second {
 			l.sent++
@@ -213,6 +213,12 @@ func (l *live) run(t *testing.T) {
 	}
 	if _, err := runner.Run(ctx, cfg); err != nil && ctx.Err() == nil {
 		t.Fatal(err)
+	}
+	if l.until.Sub(l.now) > 0 || l.status.Phase.Ended() {
+		return
+	}
+	if l.until.Before(dawn.Add(8 * time.Minute)) { // and another process goes on
+		l.run(t)
 	}
 }
 

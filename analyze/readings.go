@@ -66,7 +66,7 @@ func place(in *verdict.Interval, shares []Rise) {
 		from = in.From.Target
 	}
 	for i, s := range shares {
-		if s.At.After(in.To) {
+		if !s.At.Before(in.To) {
 			return
 		}
 		in.Intended, in.Step = s.To, i+1

@@ -109,8 +109,8 @@ func TestAnalyzePrometheus(t *testing.T) {
 		code int
 		want string
 	}{
-		"both sides":   {[]string{"--prometheus", url}, exitRolledBack, `720 intervals\n  requests: source 684,000, target 36,000\n\n  would have rolled back at `},
-		"two servers":  {[]string{"--prometheus", "source=" + url, "--prometheus", "target=" + url + "/"}, exitRolledBack, "target fails [0-9.]+ % of requests"},
+		"both sides":  {[]string{"--prometheus", url}, exitRolledBack, `720 intervals\n  requests: source 684,000, target 36,000\n\n  would have rolled back at `},
+		"two servers": {[]string{"--prometheus", "source=" + url, "--prometheus", "target=" + url + "/"}, exitRolledBack, "target fails [0-9.]+ % of requests"},
 		"events and rises": {
 			[]string{"--prometheus", url, "--event", `paid=requests{side="${environment}",event="paid"}`, "--share-at", "2026-05-04T14:05:00Z=5%", "--share-at", "2026-05-04T14:20:00Z=0%", "--ratio", "1000"},
 			exitOK, `share                     at         evidence before   strongest until the next\n  0 % -> 5 %                14:05:00   nothing           (.*)\n  5 % -> 0 %, rolled back   14:20:00   (.*\n)+  1      paid     80 % `,
