@@ -23,7 +23,6 @@ import (
 	"watari.dev/analyze"
 	"watari.dev/internal/bounded"
 	"watari.dev/signal"
-	"watari.dev/signal/prometheus"
 	"watari.dev/traffic"
 )
 
@@ -151,7 +150,7 @@ func (r *reader) interval(ctx context.Context, pasts traffic.BySide[*past], to t
 			continue
 		}
 		p := pasts.Of(side)
-		counts, err := prometheus.Over(p, p.server.url, lookback, answersWithin).Counts(ctx, r.ask.Query.Only(side), r.from.Of(side), to)
+		counts, err := p.source.Counts(ctx, r.ask.Query.Only(side), r.from.Of(side), to)
 		if p.err != nil {
 			return p.err
 		}
@@ -215,10 +214,6 @@ func (r *reader) check() error {
 	}
 	return nil
 }
-
-// answersWithin is more than all answers to one count take, each of which has a
-// deadline of its own.
-const answersWithin = time.Hour
 
 // query asks the server.
 func (s *Server) query(ctx context.Context, text string, at time.Time) (model.Value, error) {

@@ -13,6 +13,9 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"watari.dev/signal"
+	"watari.dev/signal/prometheus"
 )
 
 // past answers what package signal/prometheus asks about one piece of time. It asks
@@ -21,7 +24,8 @@ import (
 type past struct {
 	v1.API
 	server   *Server
-	from, to time.Time // of the samples that it keeps
+	source   signal.Source // that asks it
+	from, to time.Time     // of the samples that it keeps
 
 	mu      sync.Mutex
 	samples map[string]model.Matrix // by selector
@@ -37,14 +41,20 @@ type shape struct {
 	by       []string // by these labels
 }
 
+// answersWithin is more than all answers to one count take, each of which has a
+// deadline of its own.
+const answersWithin = time.Hour
+
 func newPast(s *Server, from, to time.Time) *past {
-	return &past{API: s.api, server: s, from: from, to: to, samples: map[string]model.Matrix{}, values: map[string]model.Value{}, shapes: map[string]shape{}}
+	p := &past{API: s.api, server: s, from: from, to: to, samples: map[string]model.Matrix{}, values: map[string]model.Value{}, shapes: map[string]shape{}}
+	p.source = prometheus.Over(p, s.url, lookback, answersWithin)
+	return p
 }
 
 // ranges finds the length of a range, which differs from question to question.
 var ranges = regexp.MustCompile(`\[(\d+)ms\]`)
 
-// Query implements the only question of v1.API that is asked.
+// Query implements the question of v1.API that is asked often; others go to the server.
 func (p *past) Query(ctx context.Context, text string, at time.Time, _ ...v1.Option) (model.Value, v1.Warnings, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

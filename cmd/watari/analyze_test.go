@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -31,6 +32,10 @@ func yesterday(t *testing.T) string {
 		_ = r.ParseForm()
 		if r.Header.Get("X-Scope-OrgID") != "shop" {
 			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if strings.HasSuffix(r.URL.Path, "/metadata") {
+			_, _ = io.WriteString(w, `{"status":"success","data":{}}`)
 			return
 		}
 		result := []any{}
