@@ -39,8 +39,6 @@ func (f *pastFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.requests, "requests", nil, "selector of the counter of all requests; tell the sides apart by ${environment}, or give it twice, as source=... and target=...")
 	flags.StringArrayVar(&f.errors, "errors", nil, "selector of the counter of failed requests")
 	flags.StringArrayVar(&f.latency, "latency", nil, "selector of the _bucket series of the latency")
-	flags.StringArrayVar(&f.events, "event", nil, "NAME=SELECTOR of a counter of something else that is counted of the requests; or NAME=source=... and NAME=target=...; may be repeated")
-	flags.StringArrayVar(&f.shares, "share-at", nil, "TIME=SHARE, such as 2026-05-04T14:10:00Z=10%: the target's share from then on; may be repeated")
 	flags.StringVar(&f.source, "source", "", "what ${environment} is for the source")
 	flags.StringVar(&f.target, "target", "", "what ${environment} is for the target")
 	flags.StringVar(&f.from, "from", "", "beginning, such as 2026-05-04T14:00:00Z or '2026-05-04 14:00'")
@@ -49,6 +47,8 @@ func (f *pastFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.every, "every", 30*time.Second, "length of the intervals that are counted")
 	flags.StringVar(&f.token, "bearer-token-file", "", "file with the token for the server")
 	flags.StringArrayVar(&f.headers, "header", nil, "NAME=VALUE to send to the server, such as X-Scope-OrgID=shop; may be repeated")
+	flags.StringArrayVar(&f.events, "event", nil, "NAME=SELECTOR of a counter of something else that is counted of the requests; or NAME=source=... and NAME=target=...; may be repeated")
+	flags.StringArrayVar(&f.shares, "share-at", nil, "TIME=SHARE, such as 2026-05-04T14:10:00Z=10%: the target's share from then on; may be repeated")
 }
 
 // given reports whether a server is meant: named, or that of a file.
