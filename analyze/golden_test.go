@@ -108,7 +108,9 @@ func told() Result {
 	cfg := verdict.Config{Services: []verdict.Service{{Metrics: []verdict.Metric{{Name: "errors", Kind: verdict.Errors}, {Name: "p99", Kind: verdict.Latency, Quantile: .99}}}}}
 	r := Result{
 		Name: "shop", From: dawn, To: at("1h"), Intervals: 3600, Requests: traffic.BySide[int64]{Source: 1229944, Target: 57576},
-		NotKnown: traffic.BySide[int]{Target: 12}, Missed: verdict.Missed{Resets: 1}, LeftOut: []LeftOut{{"damaged lines of the journal", 2}},
+		NotKnown: traffic.BySide[int]{Target: 12}, Whys: []Remark{{traffic.Target, "no new sample of r between … and …", 2}, {traffic.Target, "counters of r go up and down", 10}, {traffic.Source, "x", 40}},
+		Notes:  []Remark{{traffic.Source, "several servers store the same series: they are counted once", 3600}},
+		Missed: verdict.Missed{Resets: 1}, LeftOut: []LeftOut{{"damaged lines of the journal", 2}},
 		Nearest: Moment{at("31m7s"), 5.4}, Threshold: -math.Log(.01), Peak: 5.4, Unit: "1m0s", Config: cfg.WithDefaults(),
 		Steps: []Step{
 			{

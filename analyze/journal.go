@@ -140,7 +140,7 @@ func (j *journal) take(e store.Entry) {
 		j.command(e)
 	case e.Kind == "effect":
 		j.now().written(e)
-	case e.Kind == "note":
+	case e.Kind == "note" && (strings.Contains(e.Text, "damaged") || strings.Contains(e.Text, "cut off")): // others are remarks of a process
 		j.now().leave("damaged lines of the journal", 1)
 	}
 }

@@ -16,8 +16,10 @@ type Result struct {
 	To        time.Time             `json:"to"`
 	Intervals int                   `json:"intervals"`
 	Requests  traffic.BySide[int64] `json:"requests"`
-	NotKnown  traffic.BySide[int]   `json:"notKnown"` // intervals in which a side was not known
-	Missed    verdict.Missed        `json:"missed"`   // known, and no evidence all the same; all services together
+	NotKnown  traffic.BySide[int]   `json:"notKnown"`        // intervals in which a side was not known
+	Whys      []Remark              `json:"whys,omitempty"`  // why they were not
+	Notes     []Remark              `json:"notes,omitempty"` // what was said of counts that are known
+	Missed    verdict.Missed        `json:"missed"`          // known, and no evidence all the same; all services together
 	LeftOut   []LeftOut             `json:"leftOut,omitempty"`
 	Coarse    []Coarse              `json:"coarse,omitempty"` // where counts are in less detail than they were counted
 
@@ -137,6 +139,8 @@ type walk struct {
 	fired   bool
 	alarmed bool // in this step
 	risen   risen
+	notes   remarks
+	whys    remarks
 }
 
 // sum is what a step counted.
@@ -231,6 +235,7 @@ func (w *walk) pass(at time.Time) {
 // count adds an interval to the tallies.
 func (w *walk) count(in *verdict.Interval) {
 	w.out.Intervals++
+	w.heard(in)
 	source, target := in.Source.State == traffic.Known, in.Target.State == traffic.Known
 	if source {
 		w.out.Requests.Source += in.Source.Value.Requests
@@ -376,6 +381,7 @@ func (w *walk) result() Result {
 		out.Nearest.LogE = 0
 	}
 	out.Rises = w.risen.all(w.state.LogE)
+	out.Notes, out.Whys = w.notes, w.whys
 	return *out
 }
 
