@@ -70,7 +70,7 @@ func TestString(t *testing.T) {
 }
 
 func TestServices(t *testing.T) {
-	if got := len(Actions("")); got != 3+2+26+10+1 {
+	if got := len(Actions("")); got != 3+2+26+10+4 {
 		t.Errorf("%d actions", got)
 	}
 	for signing, want := range map[string]string{"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "route53": "route53"} {
