@@ -91,7 +91,8 @@ var decoders = []decoder{
 		return err
 	}},
 	{"assume role", "16 MiB", 16 << 20, "", false, func(t *testing.T, server string) error {
-		cfg, err := awsconfig.Load(t.Context(), awsconfig.Settings{EndpointURL: server, RoleARN: "arn:aws:iam::123456789012:role/r"})
+		t.Setenv("AWS_ENDPOINT_URL_STS", server)
+		cfg, err := awsconfig.Load(t.Context(), awsconfig.Settings{RoleARN: "arn:aws:iam::123456789012:role/r"})
 		if err != nil {
 			return err
 		}

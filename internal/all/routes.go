@@ -63,22 +63,15 @@ func (c *connector) driver(ctx context.Context, l plan.Lever) (router.Driver, er
 	if !known {
 		return nil, fmt.Errorf("there is no driver %q; there are: %v", l.Ref.Driver, slices.Sorted(maps.Keys(drivers)))
 	}
-	cfg, err := awsconfig.Load(ctx, awsconfig.Settings{Profile: l.AWS.Profile, Region: region(l), RoleARN: l.AWS.RoleARN, EndpointURL: l.AWS.EndpointURL})
+	cfg, err := awsconfig.Load(ctx, awsconfig.Settings{
+		Profile: l.AWS.Profile, Region: l.AWS.Region, RoleARN: l.AWS.RoleARN, EndpointURL: l.AWS.EndpointURL,
+		Global: l.Ref.Driver == "route53", // (AWS General Reference, Route 53 endpoints)
+	})
 	if err != nil {
 		return nil, err
 	}
 	c.made[key] = c.pacer(l).Wrap(c.meter.Wrap(l.Ref.Driver, build(c, cfg, l.AWS)))
 	return c.made[key], nil
-}
-
-// region is where the lever is reached. Route 53 is one service for the whole
-// world; its SDK wants some region all the same (AWS General Reference, Route 53
-// endpoints).
-func region(l plan.Lever) string {
-	if l.AWS.Region == "" && l.Ref.Driver == "route53" {
-		return "us-east-1"
-	}
-	return l.AWS.Region
 }
 
 // limiter is shared by all routes of one account. Which account settings lead to
