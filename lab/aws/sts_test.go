@@ -86,10 +86,10 @@ func TestTemporaryCredentialsAreChecked(t *testing.T) {
 }
 
 func TestTemporaryCredentialsExpire(t *testing.T) {
-	h := start(t)
-	out, err := h.sts.AssumeRole(h.ctx, &sts.AssumeRoleInput{RoleArn: sdk.String(role), RoleSessionName: sdk.String("short"), DurationSeconds: sdk.Int32(900)})
-	h.as(must(t, out, err).Credentials)
-	end := *out.Credentials.Expiration // the date of a signature may be 15 minutes off, so it comes in time
+	h := start(t, func(c *Config) { c.Roles = []labsts.Role{{Name: "watari", MaxSession: 2 * time.Minute}} })
+	creds := h.assume("short")
+	h.as(creds)
+	end := *creds.Expiration
 	h.server.now = func() time.Time { return end.Add(-time.Second) }
 	for service, err := range h.callAll() {
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 type Role struct {
 	Name       string        `json:"name"`
 	ExternalID string        `json:"externalID,omitempty"`
-	MaxSession time.Duration `json:"maxSession,omitempty"` // 0: 1 h, as of IAM
+	MaxSession time.Duration `json:"maxSession,omitempty"` // 0: 1 h, as of IAM. Below that, which IAM does not allow, sessions end early whatever is asked for
 	Subjects   []string      `json:"subjects,omitempty"`   // web identities that may; empty: all
 }
 
@@ -63,12 +63,10 @@ func (s *Service) asked(values url.Values) (a assumed, failure *wire.Error) {
 	}
 	longest := cmp.Or(a.role.MaxSession, defaultSession)
 	a.length, failure = duration(values, defaultSession, 12*time.Hour)
-	if failure == nil && a.length > longest {
-		if values.Has("DurationSeconds") {
-			return a, wire.Errorf("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-		}
-		a.length = longest
+	if failure == nil && a.length > max(longest, defaultSession) {
+		return a, wire.Errorf("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
+	a.length = min(a.length, longest)
 	return a, failure
 }
 
