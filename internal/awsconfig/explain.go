@@ -110,7 +110,7 @@ func adviseContainer(w way, err error) string {
 
 func adviseSSO(w way, err error) string {
 	if code(err) == "ForbiddenException" {
-		return "nobody gave you role " + w.role + ": ask for it, or name another in profile " + w.profile
+		return "you may not use role " + w.role + ": ask for it, or name another in profile " + w.profile
 	}
 	return "aws sso login --profile " + w.profile
 }

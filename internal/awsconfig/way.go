@@ -3,6 +3,7 @@ package awsconfig
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 
@@ -115,7 +116,11 @@ func container(env config.EnvConfig) way {
 	if env.ContainerCredentialsRelativePath != "" { // which goes first
 		w.at = "http://169.254.170.2" + env.ContainerCredentialsRelativePath
 	}
-	w.text = "ask " + w.at + " for " + w.by
+	at := w.at
+	if u, err := url.Parse(at); err == nil {
+		at = u.Redacted()
+	}
+	w.text = "ask " + at + " for " + w.by
 	return w
 }
 

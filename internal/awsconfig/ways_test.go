@@ -422,7 +422,7 @@ func TestSingleSignOn(t *testing.T) {
 	refuse = "UnauthorizedException"
 	c.fail(Settings{Profile: "dev"}, []string{tried, "UnauthorizedException"}, []string{"aws sso login --profile dev"})
 	refuse = "ForbiddenException"
-	c.fail(Settings{Profile: "dev"}, []string{tried, "ForbiddenException: No access"}, []string{"nobody gave you role Admin of account 123456789012"})
+	c.fail(Settings{Profile: "dev"}, []string{tried, "ForbiddenException: No access"}, []string{"you may not use role Admin of account 123456789012"})
 	refuse = ""
 	for of, name := range map[string]string{"corp": "dev", "https://old.awsapps.com/start": "old"} {
 		keep(t, home, of, `{"accessToken": "good", "expiresAt": "2020-01-01T00:00:00Z"}`)

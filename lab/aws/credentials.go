@@ -2,24 +2,25 @@ package aws
 
 import (
 	"net/http"
+	"time"
 
 	"watari.dev/lab/aws/wire"
 )
 
-// authenticate says who has signed a request, or why that is nobody.
-func (s *Server) authenticate(r *http.Request, body []byte, sig signature) (wire.Caller, *wire.Error) {
+// authenticate says who has signed a request, or why that is nobody, by the time of now.
+func (s *Server) authenticate(r *http.Request, body []byte, sig signature, now time.Time) (wire.Caller, *wire.Error) {
 	token := r.Header.Get("X-Amz-Security-Token")
 	if sig.accessKey == s.conf.AccessKey && token == "" {
-		return s.sts.UserCaller(), s.conf.verify(r, body, sig, s.conf.SecretKey, s.now())
+		return s.sts.UserCaller(), s.conf.verify(r, body, sig, s.conf.SecretKey, now)
 	}
 	session, known := s.sts.Session(sig.accessKey, token)
 	if !known {
 		return wire.Caller{}, &wire.Error{Status: http.StatusForbidden, Code: "InvalidClientTokenId", Message: "The security token included in the request is invalid."}
 	}
-	if failure := s.conf.verify(r, body, sig, session.Secret, s.now()); failure != nil {
+	if failure := s.conf.verify(r, body, sig, session.Secret, now); failure != nil {
 		return wire.Caller{}, failure
 	}
-	if !s.now().Before(session.Expires) {
+	if !now.Before(session.Expires) {
 		return wire.Caller{}, expiredToken()
 	}
 	return session.Caller, nil

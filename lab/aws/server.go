@@ -169,7 +169,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, call.RequestID, wire.XMLError("", failure, call.RequestID))
 		return
 	}
-	if call.Caller, failure = s.authenticate(r, body, sig); failure == nil {
+	if call.Caller, failure = s.authenticate(r, body, sig, s.now()); failure == nil {
 		call.Action, failure = service.Action(r, body)
 	}
 	if failure != nil {
