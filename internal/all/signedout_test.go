@@ -85,11 +85,13 @@ func TestSignedOutIsSaid(t *testing.T) {
 // TestRoute53IsOfTheConfiguredPartition: a region that is not written in the migration is
 // that of the environment or the profile, whose partition the zone is in.
 func TestRoute53IsOfTheConfiguredPartition(t *testing.T) {
-	for name, c := range map[string]struct{ env, written, signs string }{
-		"nothing":              {"", "", "us-east-1"},
-		"the environment's":    {"cn-north-1", "", "cn-northwest-1"},
-		"written":              {"eu-central-1", "us-gov-east-1", "us-gov-west-1"},
-		"of the aws partition": {"ap-south-1", "", "us-east-1"},
+	const rule = ":elasticloadbalancing:cn-north-1:123456789012:listener-rule/app/a/1/2/3"
+	for name, c := range map[string]struct{ env, written, beside, signs string }{
+		"nothing":              {"", "", "", "us-east-1"},
+		"the environment's":    {"cn-north-1", "", "", "cn-northwest-1"},
+		"written":              {"eu-central-1", "us-gov-east-1", "", "us-gov-west-1"},
+		"of the aws partition": {"ap-south-1", "", "", "us-east-1"},
+		"of the other route":   {"", "", "arn:aws-cn" + rule, "cn-northwest-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("AWS_REGION", c.env)
@@ -103,7 +105,11 @@ func TestRoute53IsOfTheConfiguredPartition(t *testing.T) {
 			}))
 			defer server.Close()
 			ref := router.Ref{Name: "r", Driver: "route53", ID: "Z1", Names: []string{"a.example.com"}, Type: "A", Source: "s", Target: "t"}
-			routes, err := Routes(t.Context(), []plan.Lever{{Ref: ref, AWS: plan.AWS{Region: c.written, EndpointURL: server.URL}}}, newMeter(t))
+			levers := []plan.Lever{{Ref: ref, AWS: plan.AWS{Region: c.written, EndpointURL: server.URL}}}
+			if c.beside != "" {
+				levers = append(levers, plan.Lever{Ref: router.Ref{Name: "rule", Driver: "alb", ID: c.beside}, AWS: plan.AWS{Region: "cn-north-1"}})
+			}
+			routes, err := Routes(t.Context(), levers, newMeter(t))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -32,6 +32,10 @@ type Settings struct {
 	// region is known, any of the partition will do.
 	Global bool
 
+	// Partition is where a Global service is looked for if neither a role nor the
+	// profile says it; empty is aws.
+	Partition string
+
 	more []func(*config.LoadOptions) error // in tests, such as another network
 }
 

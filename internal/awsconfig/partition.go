@@ -24,8 +24,7 @@ var regions = map[string]string{
 
 // globalRegion returns a region of the partition that the settings are for, by the
 // first that names one: the role, the environment's role, the profile's role or
-// single sign-on. Nothing that does means the partition aws. It is empty if the
-// partition is not known.
+// single sign-on, the settings' partition. It is empty if the partition is not known.
 func globalRegion(s Settings, sources []any) string {
 	env, shared := sourcesOf(sources)
 	role := cmp.Or(s.RoleARN, env.RoleARN)
@@ -34,12 +33,16 @@ func globalRegion(s Settings, sources []any) string {
 			return ssoRegion(*p)
 		}
 	}
-	if role == "" {
-		return regions["aws"]
+	return regions[cmp.Or(PartitionOf(role), s.Partition, "aws")]
+}
+
+// PartitionOf returns the partition of an ARN; empty for anything else.
+func PartitionOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 3)
+	if len(parts) < 3 || parts[0] != "arn" {
+		return ""
 	}
-	_, rest, _ := strings.Cut(role, ":")
-	partition, _, _ := strings.Cut(rest, ":")
-	return regions[partition]
+	return parts[1]
 }
 
 func ssoRegion(p config.SharedConfig) string {

@@ -1,6 +1,9 @@
 package awsconfig
 
 import (
+	"context"
+	"errors"
+	"net"
 	"strings"
 	"testing"
 
@@ -41,6 +44,8 @@ func TestRoute53ByPartition(t *testing.T) {
 		"a web identity of GovCloud":  {"", map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "/token", "AWS_ROLE_ARN": role("aws-us-gov")}, Settings{}, "route53.us-gov.amazonaws.com", "us-gov-west-1"},
 		"the role of the profile":     {"role_arn = " + role("aws-cn") + "\nsource_profile = keys\n[profile keys]\n" + keys, nil, Settings{}, "route53.amazonaws.com.cn", "cn-northwest-1"},
 		"single sign-on of GovCloud":  {"sso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Admin\n[sso-session corp]\nsso_region = us-gov-east-1\nsso_start_url = https://corp.example.com\n", nil, Settings{}, "route53.us-gov.amazonaws.com", "us-gov-west-1"},
+		"what the migration is about": {keys, nil, Settings{Partition: "aws-cn"}, "route53.amazonaws.com.cn", "cn-northwest-1"},
+		"a role goes before that":     {keys, nil, Settings{Partition: "aws-cn", RoleARN: role("aws")}, "route53.amazonaws.com", "us-east-1"},
 		"a region goes before a role": {keys, nil, Settings{RoleARN: role("aws-cn"), Region: "us-gov-west-1"}, "route53.us-gov.amazonaws.com", "us-gov-west-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,6 +84,33 @@ func TestNoRegionIsMadeUp(t *testing.T) {
 		isolate(t, "[default]\naws_access_key_id = AKID\naws_secret_access_key = secret\n")
 		if _, err := Load(t.Context(), s); err == nil || !strings.Contains(err.Error(), "no region is known") {
 			t.Errorf("%+v: %v", s, err)
+		}
+	}
+}
+
+// TestServicesByPartition: what is in a region is asked at the partition's own address.
+func TestServicesByPartition(t *testing.T) {
+	for region, c := range map[string]struct{ suffix, global string }{
+		"eu-central-1":   {".eu-central-1.amazonaws.com:443", "route53.amazonaws.com:443"},
+		"cn-north-1":     {".cn-north-1.amazonaws.com.cn:443", "route53.amazonaws.com.cn:443"},
+		"us-gov-east-1":  {".us-gov-east-1.amazonaws.com:443", "route53.us-gov.amazonaws.com:443"},
+		"us-iso-east-1":  {".us-iso-east-1.c2s.ic.gov:443", "route53.c2s.ic.gov:443"},
+		"us-isob-east-1": {".us-isob-east-1.sc2s.sgov.gov:443", "route53.sc2s.sgov.gov:443"},
+		"eusc-de-east-1": {".eusc-de-east-1.amazonaws.eu:443", "route53.amazonaws.eu:443"},
+	} {
+		for service, want := range map[string]string{"elb": "elasticloadbalancing" + c.suffix, "cloudwatch": "monitoring" + c.suffix, "route53": c.global} {
+			isolate(t, "[default]\naws_access_key_id = AKID\naws_secret_access_key = secret\n")
+			dialed := ""
+			cfg, err := Load(t.Context(), Settings{Region: region, Global: service == "route53", more: network(func(_ context.Context, _, address string) (net.Conn, error) {
+				dialed = address
+				return nil, errors.New("no way there")
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := call[service](t.Context(), cfg); err == nil || dialed != want {
+				t.Errorf("%s in %s is asked at %q, want %q: %v", service, region, dialed, want, err)
+			}
 		}
 	}
 }
