@@ -166,10 +166,18 @@ func (k *keeper) watch(stack *middleware.Stack) error {
 	) (middleware.InitializeOutput, middleware.Metadata, error) {
 		began := k.now()
 		out, metadata, err := next.HandleInitialize(ctx, in)
-		var api smithy.APIError
-		if errors.As(err, &api) && slices.Contains(refusals, api.ErrorCode()) {
+		if refusal(err) {
 			k.refuse(began)
 		}
 		return out, metadata, err
 	}), middleware.Before)
+}
+
+// refusal reports whether an error says that AWS does not take the credentials. One
+// that knows what to do is about something else: a clock that is off, or a search that
+// has found nothing.
+func refusal(err error) bool {
+	var api smithy.APIError
+	var knows interface{ Advice() string }
+	return errors.As(err, &api) && slices.Contains(refusals, api.ErrorCode()) && !errors.As(err, &knows)
 }

@@ -261,3 +261,17 @@ func TestAnOldRefusalIsNoneOfNewCredentials(t *testing.T) {
 		s.wants(t, k, "the old call ended", "key 2", 2)
 	})
 }
+
+// TestWhatIsNotAboutCredentialsIsNoRefusal: an error that knows its own remedy.
+func TestWhatIsNotAboutCredentialsIsNoRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{}
+		k := newKeeper(s.search, time.Now)
+		s.wants(t, k, "at first", "key 1", 1)
+		time.Sleep(time.Hour)
+		refusedWith(k, &CredentialsError{Tried: "the clock is off", Do: "set it", Err: &smithy.GenericAPIError{Code: "SignatureDoesNotMatch"}}, 0)
+		s.wants(t, k, "afterwards", "key 1", 1)
+		refusedWith(k, &smithy.GenericAPIError{Code: "SignatureDoesNotMatch"}, 0)
+		s.wants(t, k, "a secret that is wrong", "key 2", 2)
+	})
+}
