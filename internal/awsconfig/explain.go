@@ -3,7 +3,6 @@ package awsconfig
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // CredentialsError says why credentials could not be found.
@@ -34,7 +34,7 @@ func (e *CredentialsError) Advice() string { return e.Do }
 
 // explain gives an error of the SDK the way that was tried and what to do about it.
 func explain(w way, err error) *CredentialsError {
-	if operation(err) == "AssumeRole" && w.kind != byRole {
+	if w.kind != byRole && asked(err, "AssumeRole") {
 		w = roleOfProfile(w)
 	}
 	return &CredentialsError{Tried: w.text, Do: advise(w, err), Err: err}
@@ -80,7 +80,7 @@ func adviseRole(w way, err error) string {
 
 func adviseWebIdentity(w way, err error) string {
 	switch {
-	case operation(err) == "": // nobody was asked: there is no token
+	case !asked(err, "AssumeRoleWithWebIdentity"): // there is no token
 		return "the token must be there: give the pod's service account a role, which makes EKS write it, or unset AWS_WEB_IDENTITY_TOKEN_FILE"
 	case code(err) == "ExpiredTokenException":
 		return "the token has expired: Kubernetes writes a new one while the pod runs; see whether that is the file"
@@ -136,17 +136,31 @@ func reason(err error) string {
 	case errors.As(err, &network):
 		return network.Error()
 	default:
-		return strings.TrimPrefix(fmt.Sprint(err), "failed to refresh cached credentials, ")
+		return inner(err.Error())
 	}
 }
 
-// operation names the call of AWS that failed; empty if none did.
-func operation(err error) string {
-	var op *smithy.OperationError
-	if errors.As(err, &op) {
-		return op.OperationName
+// layers are what the SDK puts before the reason.
+var layers = []string{"get credentials: ", "failed to refresh cached credentials, ", "failed to retrieve jwt from provide source, "}
+
+func inner(text string) string {
+	for _, layer := range layers {
+		if i := strings.LastIndex(text, layer); i >= 0 {
+			text = text[i+len(layer):]
+		}
 	}
-	return ""
+	return text
+}
+
+// asked reports whether a call of AWS was sent and failed, and not the search for the
+// credentials to sign it with.
+func asked(err error, operation string) bool {
+	var op, last *smithy.OperationError
+	for at := err; errors.As(at, &op); at = op.Err {
+		last = op
+	}
+	var sent *smithyhttp.ResponseError
+	return last != nil && last.OperationName == operation && errors.As(last.Err, &sent)
 }
 
 func code(err error) string {

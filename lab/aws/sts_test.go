@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	labsts "watari.dev/lab/aws/sts"
+	"watari.dev/lab/fault"
 )
 
 const role = "arn:aws:iam::123456789012:role/watari"
@@ -296,5 +297,23 @@ func TestPartitions(t *testing.T) {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		})
+	}
+}
+
+// TestWhoIsDenied: the answer names who called, also where a token is all that there was.
+func TestWhoIsDenied(t *testing.T) {
+	h := start(t, withToken)
+	h.as(h.assume("night"))
+	h.inject(fault.AWS{Kind: fault.AccessDenied, Times: 2})
+	_, err := h.elb.DescribeLoadBalancers(h.ctx, &elb.DescribeLoadBalancersInput{})
+	wantCode(t, err, "AccessDenied")
+	if want := "User: arn:aws:sts::123456789012:assumed-role/watari/night is not authorized"; !strings.Contains(err.Error(), want) {
+		t.Errorf("%v; want %q", err, want)
+	}
+	h.connectAs(sdk.AnonymousCredentials{})
+	_, err = h.sts.AssumeRoleWithWebIdentity(h.ctx, &sts.AssumeRoleWithWebIdentityInput{RoleArn: sdk.String(role), RoleSessionName: sdk.String("pod"), WebIdentityToken: sdk.String("a.b.c")})
+	wantCode(t, err, "AccessDenied")
+	if want := "Not authorized to perform sts:AssumeRoleWithWebIdentity"; !strings.Contains(err.Error(), want) {
+		t.Errorf("%v; want %q", err, want)
 	}
 }
