@@ -71,14 +71,23 @@ func wayOfProfile(env config.EnvConfig, p config.SharedConfig) (w way) {
 	case p.LoginSession != "":
 		return way{kind: byLogin, profile: name, by: "the sign-in of profile " + name}.used()
 	case p.CredentialProcess != "":
-		program, _, _ := strings.Cut(strings.TrimSpace(p.CredentialProcess), " ") // what follows may be secret
-		by := fmt.Sprintf("the credential_process of profile %s (%s)", name, program)
+		by := fmt.Sprintf("the credential_process of profile %s (%s)", name, program(p.CredentialProcess))
 		return way{kind: byProcess, profile: name, by: by, text: "run " + by}
 	case env.ContainerCredentialsRelativePath != "", env.ContainerCredentialsEndpoint != "":
 		return container(env)
 	default:
 		return machine(byNothing, name, "")
 	}
+}
+
+// program is the name of what a command line runs. The rest of it may be secret.
+func program(command string) string {
+	for word := range strings.FieldsSeq(command) {
+		if !strings.Contains(word, "=") { // which sets a variable
+			return word
+		}
+	}
+	return ""
 }
 
 func wayOfSource(env config.EnvConfig, source, profile string) way {

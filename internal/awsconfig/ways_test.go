@@ -436,7 +436,7 @@ func TestCredentialProcess(t *testing.T) {
 	c := newCloud(t)
 	home := isolate(t, "")
 	script := filepath.Join(home, "print")
-	write(t, filepath.Join(home, ".aws", "config"), "[profile tool]\ncredential_process = sh "+script+" --password hunter2\n")
+	write(t, filepath.Join(home, ".aws", "config"), "[profile tool]\ncredential_process = TOKEN=hunter2 sh "+script+" --password hunter2\n")
 	write(t, script, "cat "+script+".json\n")
 	write(t, script+".json", printed(c.session("first")))
 	c.be(Settings{Profile: "tool"}, "assumed-role/first/other")
