@@ -95,7 +95,7 @@ func TestAProgramThatHangs(t *testing.T) {
 	home := isolate(t, "")
 	script := filepath.Join(home, "hang")
 	write(t, filepath.Join(home, ".aws", "config"), "[default]\ncredential_process = sh "+script+"\n")
-	write(t, script, "sleep 3 & sleep 3\n")
+	write(t, script, "sleep 2 & sleep 2\n")
 	cfg, err := Load(t.Context(), Settings{Region: "eu-central-1"})
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestAProgramThatHangs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if _, err := cfg.Credentials.Retrieve(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*time.Second {
+	if _, err := cfg.Credentials.Retrieve(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 1500*time.Millisecond {
 		t.Errorf("%v after %s", err, time.Since(began))
 	}
 }
