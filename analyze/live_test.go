@@ -91,11 +91,11 @@ func newLive(seed uint64) *live {
 	}
 	switch seed % 4 {
 	case 1:
-		l.bad.Errors = 80
+		l.bad.Errors = 150
 	case 2:
-		l.bad.Latency.Buckets = []int64{150}
+		l.bad.Latency.Buckets = []int64{300}
 	case 3:
-		l.bad.Events = []int64{0, 100}
+		l.bad.Events = []int64{0, 200}
 	}
 	l.levers = memrouter.New(memrouter.Config{Now: l.Now, Features: router.Features{MaxWeight: 999, Atomic: true, Propagation: 2 * time.Second}})
 	l.store = memstore.New(memstore.WithClock(l.Now))
@@ -149,8 +149,8 @@ func (l *live) Counts(_ context.Context, q signal.Query, from, to time.Time) (co
 		}
 		return traffic.KnownAt(c, to)
 	}
-	counts.Source = one(q.Requests.Source, 200*(1-share.Ratio()), false)
-	counts.Target = one(q.Requests.Target, 200*share.Ratio(), l.now.After(l.from))
+	counts.Source = one(q.Requests.Source, 120*(1-share.Ratio()), false)
+	counts.Target = one(q.Requests.Target, 120*share.Ratio(), l.now.After(l.from))
 	return counts, nil
 }
 
@@ -227,7 +227,7 @@ func (l *live) run(t *testing.T) {
 // when it passed its threshold; and each change of the share.
 func TestALiveMigrationIsReplayed(t *testing.T) {
 	found, resumed := map[string]int{}, 0
-	for seed := range uint64(30) {
+	for seed := range uint64(16) {
 		l := newLive(seed)
 		l.run(t)
 		entries := func() iter.Seq2[store.Entry, error] { return l.store.Journal(t.Context(), store.Key{Name: "shop"}) }
