@@ -32,6 +32,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"watari.dev/environment"
+	"watari.dev/environment/environmenttest"
+	"watari.dev/traffic"
 )
 
 // cluster is an API server over TLS that lets in who has the right token or a client
@@ -228,6 +230,26 @@ func isZombie(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, after, _ := strings.Cut(string(text), ") ")
 	return err == nil && strings.HasPrefix(after, "Z")
+}
+
+// TestContractWithAPlugin: who signs in by a plugin keeps the contract as well.
+func TestContractWithAPlugin(t *testing.T) {
+	environmenttest.Run(t, func(t *testing.T) environmenttest.Harness {
+		server := serve(t)
+		s := &signing{server: server.URL, cluster: "insecure-skip-tls-verify: false", script: prints("any")}
+		c := opened(t, s.config(t, newCluster(t)))
+		c.patience = 2 * time.Second
+		return environmenttest.Harness{
+			Environment: c,
+			Want: environment.Inventory{
+				Kind: "Kubernetes", Version: "1.33.13", Pods: environment.Count{Total: 2, Ready: 1},
+				Nodes: traffic.KnownAt(environment.Count{Total: 1, Ready: 1}, time.Time{}), Namespaces: []string{"shop"},
+			},
+			Deny:    func() { server.denied.Store(true) },
+			Silence: func() { server.silent.Store(true) },
+			Changes: func() int { return int(server.changes.Load()) },
+		}
+	})
 }
 
 // TestOwnPatience: nobody has to set a deadline.

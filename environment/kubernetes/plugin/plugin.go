@@ -181,7 +181,8 @@ func (p *Plugin) finish(ctx context.Context, r *run) {
 }
 
 // leave ends a run that nobody waits for any more, and waits until it has ended, so that
-// no plugin is left behind by a process that ends right afterwards.
+// no plugin is left behind by a process that ends right afterwards. What even a kill does
+// not end, such as a command on a file system that hangs, is not waited for.
 func (p *Plugin) leave(r *run) {
 	p.mu.Lock()
 	r.waiting--
@@ -192,6 +193,9 @@ func (p *Plugin) leave(r *run) {
 	p.mu.Unlock()
 	if last {
 		r.end()
-		<-r.done
+		select {
+		case <-r.done:
+		case <-time.After(2 * lingers):
+		}
 	}
 }
