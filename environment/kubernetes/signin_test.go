@@ -238,7 +238,7 @@ func TestContractWithAPlugin(t *testing.T) {
 		server := serve(t)
 		s := &signing{server: server.URL, cluster: "insecure-skip-tls-verify: false", script: prints("any")}
 		c := opened(t, s.config(t, newCluster(t)))
-		c.patience = 2 * time.Second
+		c.patience = time.Second
 		return environmenttest.Harness{
 			Environment: c,
 			Want: environment.Inventory{

@@ -212,7 +212,7 @@ func (d *directory) readPlain(ctx context.Context, s *Source, m *member, e entry
 		m.offset = 0
 	}
 	if m.offset == 0 {
-		if other, err := d.isOther(s, m, e, opened); other || err != nil {
+		if ready, err := d.begins(s, m, e, opened); !ready || err != nil {
 			return err
 		}
 	}
@@ -227,19 +227,19 @@ func (d *directory) readPlain(ctx context.Context, s *Source, m *member, e entry
 	return withoutPath(err)
 }
 
-// isOther looks whether the beginning of a file is one of another format. More of it
-// may tell otherwise.
-func (d *directory) isOther(s *Source, m *member, e entry, opened io.Reader) (bool, error) {
+// begins looks at the beginning of a file and reports whether it is to be read. While it
+// has no whole line nobody can say, and of one in another format more may tell otherwise.
+func (d *directory) begins(s *Source, m *member, e entry, opened io.Reader) (bool, error) {
 	look := newSample()
 	n, err := io.ReadFull(opened, d.buffer)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return false, withoutPath(err)
 	}
 	look.see(d.buffer[:n])
-	if !look.isOther() {
-		return false, nil
+	if look.isOther() {
+		return false, s.other(m, e)
 	}
-	return true, s.other(m, e)
+	return look.readable > 0 || n == len(d.buffer), nil
 }
 
 // other notes a file that has no entry, or returns that as an error if its name says

@@ -250,3 +250,27 @@ func TestTooManyBalancers(t *testing.T) {
 	}
 	want(t, "more than can be remembered", d.counts(from, d.see()).Source, traffic.Failed, 0, "more than 200 load balancers")
 }
+
+// TestFilesThatBeginSlowly: nobody can say of half a line what it will be.
+func TestFilesThatBeginSlowly(t *testing.T) {
+	b := newBucket(t, Config{})
+	b.pass(6 * time.Minute)
+	from := b.see()
+	entry := request{at: b.now(), group: oldGroup}.line()
+	access, other := filepath.Join(b.root, "access.log"), filepath.Join(b.root, "other.log")
+	for _, n := range []int{10, len(entry) - 1, len(entry)} {
+		b.put(access, []byte(entry[:n]))
+		b.put(other, []byte(strings.Repeat("no entry, ", 100)[:n]))
+		b.pass(time.Second)
+		b.see()
+	}
+	b.put(other, []byte("no entry\nno entry\n"))
+	b.put(access, []byte(entry+"damaged\n"+entry))
+	b.pass(7 * time.Minute)
+	b.see()
+	source, _ := b.counts(from, b.now())
+	want(t, "two entries", source, traffic.Known, 2, "")
+	if r := b.Report(); r.Lines != 3 || r.Damaged != 1 || len(r.Foreign) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
