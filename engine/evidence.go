@@ -32,6 +32,7 @@ type SideState struct {
 	Err     string        `json:"err,omitempty"`
 	Service string        `json:"service,omitempty"` // of which this is known, where there are several
 	KnownAt time.Time     `json:"knownAt,omitzero"`  // end of the newest interval in which it was known
+	Note    string        `json:"note,omitempty"`    // what its counts were said to be doubtful for when it was known last
 }
 
 // ServiceSeen is what was seen of one service.
@@ -103,7 +104,7 @@ func (s SideState) of() string {
 func (s *SideState) take(r traffic.Reading[traffic.Counts], to time.Time) {
 	s.State, s.Err = r.State, r.Err
 	if r.State == traffic.Known {
-		s.KnownAt = to
+		s.KnownAt, s.Note = to, r.Note
 	}
 }
 

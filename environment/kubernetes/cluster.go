@@ -101,6 +101,7 @@ func New(settings Settings) (*Cluster, error) {
 	if err != nil {
 		return nil, unusable(name, err)
 	}
+	config.Timeout = Patience
 	config.UserAgent = "watari"
 	config.QPS, config.Burst = 50, 100 // one call per included namespace must fit into Patience
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded.Transport(next, answers) })
