@@ -94,7 +94,7 @@ func (r Report) remarks() (out []string) {
 		kinds = append(kinds, f.String())
 	}
 	if len(kinds) > 0 {
-		out = append(out, "not read, because they are no access logs: "+strings.Join(kinds, ", "))
+		out = append(out, "files that are no access logs are not read: "+strings.Join(kinds, ", "))
 	}
 	return out
 }
@@ -287,7 +287,11 @@ func (s *Source) Counts(_ context.Context, q signal.Query, from, to time.Time) (
 	defer s.mu.Unlock()
 	s.history.answer(to, s.now())
 	w := windowOf(from, to)
-	return signal.Counts{Source: s.side(source, w), Target: s.side(target, w)}, nil
+	counts := signal.Counts{Source: s.side(source, w), Target: s.side(target, w)}
+	if counts.Source.State == traffic.Known { // what is said of the whole log is said at one side
+		counts.Source.Note = joinedNotes(append([]string{counts.Source.Note}, s.history.report.remarks()...)...)
+	}
+	return counts, nil
 }
 
 func (s *Source) side(want wanted, w window) traffic.Reading[traffic.Counts] {

@@ -75,7 +75,7 @@ func TestOtherLogsProveNothing(t *testing.T) {
 			source, target := b.counts(from, b.now())
 			want(t, "source", source, traffic.Unknown, 0, "no new line in "+b.root)
 			want(t, "target", target, traffic.Unknown, 0, "no new line in "+b.root)
-			if !strings.Contains(source.Err, "not read, because they are no access logs: ") || strings.Count(source.Err, "the first: ") != 1 {
+			if !strings.Contains(source.Err, "files that are no access logs are not read: ") || strings.Count(source.Err, "the first: ") != 1 {
 				t.Errorf("it does not name them once: %s", source.Err)
 			}
 			r := b.Report()
@@ -85,9 +85,12 @@ func TestOtherLogsProveNothing(t *testing.T) {
 			b.deliver(b.now().Add(-7*time.Minute), oldGroup)
 			b.pass(time.Second)
 			b.see()
-			source, _ = b.counts(from, b.pass(time.Second))
+			source, target = b.counts(from, b.pass(time.Second))
 			want(t, "with an access log beside them", source, traffic.Known, 1, "")
-			if !strings.HasPrefix(source.Note, "not read, because they are no access logs: "+r.Foreign[0].What) {
+			if target.State != traffic.Known || target.Note != "" {
+				t.Errorf("it is said twice: %+v", target)
+			}
+			if !strings.HasPrefix(source.Note, "files that are no access logs are not read: "+r.Foreign[0].What) {
 				t.Errorf("the note is %q", source.Note)
 			}
 		})

@@ -66,16 +66,19 @@ func (h *history) balancersOf(want wanted) (out []*balancer) {
 	return out
 }
 
-// note says what the log cannot show of a side, and what of it was left out.
+// note says what the log cannot show of a side.
 func (h *history) note(want wanted) string {
-	var notes []string
 	for arn, g := range h.groups {
 		if g.grpc && want.selects(arn) {
-			notes = append(notes, blindToGRPC)
-			break
+			return blindToGRPC
 		}
 	}
-	return strings.Join(append(notes, h.report.remarks()...), "; ")
+	return ""
+}
+
+// joinedNotes makes one text of those that there are.
+func joinedNotes(notes ...string) string {
+	return strings.Join(slices.DeleteFunc(notes, func(n string) bool { return n == "" }), "; ")
 }
 
 // blindToGRPC is what an access log cannot show: a call that has failed is answered with
