@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -79,9 +80,11 @@ func (c *Cluster) failure(ctx context.Context, op string, err error) error {
 		e.Kind, e.Advice = environment.ErrDenied, "grant this user the role view, and list of nodes"
 	case ctx.Err() != nil:
 		e.Cause = ctxError{why: "no answer within " + c.patience.String() + ", or the caller gave up", err: errors.Join(context.Cause(ctx), err)}
-		e.Advice = c.look()
+		if e.Advice = c.look(); errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			e.Advice = fmt.Sprintf(silent, c.user.server) + "; " + e.Advice
+		}
 	default:
-		kind, advice := c.user.unreachable(err, c.now())
+		advice, kind := c.user.unreachable(err, c.now())
 		if kind != nil {
 			e.Kind = kind
 		}
@@ -105,11 +108,19 @@ func (c *Cluster) signInAgain() string {
 		return "sign in again: " + u.signIn + "; if it stays, the cluster does not know who that is: add an access entry for it"
 	case c.plugin != nil:
 		return "sign in again, as the plugin " + c.plugin.Command() + " does it, and try: " + u.kubectl + " get --raw /version"
-	case !u.until.IsZero() && !c.now().Before(u.until):
-		return fmt.Sprintf("the client certificate of user %s ended on %s: get a new kubeconfig", u.name, u.until.UTC().Format(time.DateTime+" MST"))
+	case u.hasEnded(c.now()):
+		return u.ended()
 	default:
 		return fmt.Sprintf("sign in again: user %s of the kubeconfig has %s, which the cluster does not accept (any more): get a new kubeconfig", u.name, u.secret)
 	}
+}
+
+// hasEnded reports whether the kubeconfig's client certificate has.
+func (u user) hasEnded(now time.Time) bool { return !u.until.IsZero() && !now.Before(u.until) }
+
+// ended says so.
+func (u user) ended() string {
+	return fmt.Sprintf("the client certificate of user %s ended on %s: get a new kubeconfig", u.name, u.until.UTC().Format(time.DateTime+" MST"))
 }
 
 // reason is one way of not being reached.
@@ -135,32 +146,35 @@ var reasons = []reason{
 	{as[*net.DNSError], "no DNS server could say what %s is: look at this machine's network"},
 	{is(syscall.ECONNREFUSED), "nothing listens at %s: start the cluster or the tunnel to it, or correct server in the kubeconfig"},
 	{is(syscall.EHOSTUNREACH, syscall.ENETUNREACH), "no way leads to %s: connect the VPN, or look at this machine's network"},
-	{timeout, "%s does not answer: connect the VPN if its endpoint is private, and see that its access list and security groups let this machine in"},
+	{timeout, silent},
 }
+
+// silent is the advice where nothing comes back.
+const silent = "%s does not answer: connect the VPN if its endpoint is private, and see that its access list and security groups let this machine in"
 
 // unreachable says what err of a question that was not answered is. kind is nil where it
 // is the usual one.
-func (u user) unreachable(err error, now time.Time) (kind error, advice string) {
-	var alert tls.AlertError
-	if errors.As(err, &alert) || isAlert(err) { // the server's, of what it was shown
-		if !u.until.IsZero() && !now.Before(u.until) {
-			return environment.ErrSignedOut, fmt.Sprintf("the client certificate of user %s ended on %s: get a new kubeconfig", u.name, u.until.UTC().Format(time.DateTime+" MST"))
+func (u user) unreachable(err error, now time.Time) (advice string, kind error) {
+	if refusesCertificate(err) {
+		if u.hasEnded(now) {
+			return u.ended(), environment.ErrSignedOut
 		}
-		return environment.ErrSignedOut, "the cluster does not accept the client certificate of user " + u.name + ": get a new kubeconfig"
+		return "the cluster does not accept the client certificate of user " + u.name + ": get a new kubeconfig", environment.ErrSignedOut
 	}
 	for _, r := range reasons {
 		if r.is(err) {
-			return nil, fmt.Sprintf(r.advice, u.server)
+			return fmt.Sprintf(r.advice, u.server), nil
 		}
 	}
-	return nil, ""
+	return "", nil
 }
 
-// isAlert reports whether the server broke the connection off with an alert of TLS,
-// which crypto/tls gives no type of its own.
-func isAlert(err error) bool {
+// refusesCertificate reports whether the server broke the connection off because of the
+// client certificate that it was shown or not shown. Alerts of TLS have no type of their
+// own in crypto/tls; the names of those about certificates have that word in them.
+func refusesCertificate(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "remote error"
+	return errors.As(err, &op) && op.Op == "remote error" && strings.Contains(op.Err.Error(), "certificate")
 }
 
 func is(numbers ...syscall.Errno) func(error) bool {

@@ -34,7 +34,8 @@ func TestAdvice(t *testing.T) {
 		"silence":          {os.ErrDeadlineExceeded, holds, environment.ErrUnreachable, "api.example:443 does not answer: connect the VPN"},
 		"server's expired": {&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, holds, environment.ErrUnreachable, "compare this machine's clock"},
 		"alert":            {&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, holds, environment.ErrSignedOut, "does not accept the client certificate of user u"},
-		"alert, expired":   {&net.OpError{Op: "remote error", Err: tls.AlertError(45)}, over, environment.ErrSignedOut, "ended on 1970-01-01 00:01:40 UTC: get a new kubeconfig"},
+		"alert, expired":   {&net.OpError{Op: "remote error", Err: errors.New("tls: expired certificate")}, over, environment.ErrSignedOut, "ended on 1970-01-01 00:01:40 UTC: get a new kubeconfig"},
+		"another alert":    {&net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}, holds, environment.ErrUnreachable, "kubectl get --raw /version"},
 		"something else":   {errors.New("what nobody has seen"), holds, environment.ErrUnreachable, "kubectl get --raw /version"},
 	} {
 		k := &Cluster{name: "context c", user: c.user, patience: Patience, now: func() time.Time { return time.Unix(500, 0) }}
