@@ -526,3 +526,25 @@ func TestNotReached(t *testing.T) {
 		})
 	}
 }
+
+// TestClientCertificateThatIsRefused: an API server that wants one breaks off while
+// TLS is agreed on, and never answers 401.
+func TestClientCertificateThatIsRefused(t *testing.T) {
+	data := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	for name, c := range map[string]struct {
+		end   time.Time
+		words string
+	}{
+		"it has ended":         {time.Now().Add(-time.Hour), "ended on"},
+		"of another authority": {time.Now().Add(time.Hour), "does not accept the client certificate of user u"},
+	} {
+		cluster := newCluster(t)
+		cluster.TLS.ClientAuth, cluster.TLS.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
+		text, key := certificate(t, c.end)
+		s := &signing{user: "client-certificate-data: " + data(text) + ", client-key-data: " + data(key)}
+		_, err := opened(t, s.config(t, cluster)).Inventory(t.Context())
+		if !errors.Is(err, environment.ErrSignedOut) || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
