@@ -73,6 +73,7 @@ type attempt struct {
 	turns
 	began time.Time // when the target had its first share or its first request
 
+	found  traffic.Share            // the share that was there before anything was written
 	shares map[string]traffic.Share // of each route
 	rises  []Rise
 }
@@ -190,6 +191,11 @@ func (j *journal) counts(e store.Entry) {
 	from := firstOf(turn)
 	if now.n == 0 {
 		now.first = from
+		for _, in := range turn.Intervals {
+			if len(now.rises) == 0 {
+				now.found = max(now.found, in.Intended)
+			}
+		}
 	}
 	now.n, now.last = now.n+1, e.At
 	if merged > 1 {
@@ -306,7 +312,7 @@ func (j *journal) attempts() ([]Recording, error) {
 		}
 		a.read = func() iter.Seq2[Turn, error] { return j.read(n, &a.turns) }
 		a.Services, a.stream = j.services, &a.turns
-		a.Rises = Rises(traffic.None, a.rises)
+		a.Rises = Rises(a.found, a.rises)
 		if !a.began.IsZero() && !slices.ContainsFunc(a.Marks, func(m Mark) bool { return m.Kind == Began }) {
 			a.Marks = append([]Mark{{At: a.began, Kind: Began}}, a.Marks...)
 		}

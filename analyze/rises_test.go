@@ -1,12 +1,17 @@
 package analyze
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"watari.dev/engine"
+	"watari.dev/runner"
+	"watari.dev/store"
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 func said(all []Rise) string {
@@ -101,5 +106,29 @@ func TestSharesOfReadings(t *testing.T) {
 	}
 	if want := "0 % 0, 5 % 1, 10 % 0, 10 % 2, 0 % 0"; strings.Join(got, ", ") != want || len(r.Rises) != 3 {
 		t.Errorf("%s, want %s; %v", strings.Join(got, ", "), want, r.Rises)
+	}
+}
+
+// TestRisesOfAJournal are the writes that were accepted, or may have been: the share of
+// the migration is the highest of its routes. What was there before is where they begin.
+func TestRisesOfAJournal(t *testing.T) {
+	counts := store.Entry{At: dawn, Kind: store.Counts, Data: json.RawMessage(`{"intervals":[{"service":"web","to":"2026-05-04T14:00:00Z","from":{"source":"2026-05-04T13:59:59Z","target":"2026-05-04T13:59:59Z"},
+		"source":{"value":{"requests":9},"state":"known"},"target":{"value":{"requests":1},"state":"known"},"intended":500}]}`)}
+	wrote := func(minutes int, route string, share traffic.Share, outcome engine.Outcome) store.Entry {
+		data, err := json.Marshal(runner.Effect{Write: engine.Write{Route: route, Share: share}, Result: engine.Result{Outcome: outcome, Share: share}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store.Entry{At: dawn.Add(time.Duration(minutes) * time.Minute), Kind: "effect", Text: "…", Data: data}
+	}
+	got, err := Journal("shop", journalOf(counts,
+		wrote(1, "public", 1000, engine.Accepted), wrote(2, "partners", 1000, engine.Accepted), wrote(3, "public", 5000, engine.Refused), wrote(4, "public", 2000, engine.Lost),
+		wrote(5, "public", 0, engine.Accepted), wrote(6, "partners", 0, engine.Accepted), store.Entry{At: dawn, Kind: "effect", Text: "of before they had data"},
+	), []verdict.Service{{Name: "web"}})
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if got, want := said(got[0].Rises), "1m0s 5 % -> 10 %; 4m0s 10 % -> 20 %; 5m0s 20 % -> 10 %; 6m0s 10 % -> 0 %, rolled back"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
