@@ -113,7 +113,7 @@ func TestSharesOfReadings(t *testing.T) {
 // the migration is the highest of its routes. What was there before is where they begin.
 func TestRisesOfAJournal(t *testing.T) {
 	counts := store.Entry{At: dawn, Kind: store.Counts, Data: json.RawMessage(`{"intervals":[{"service":"web","to":"2026-05-04T14:00:00Z","from":{"source":"2026-05-04T13:59:59Z","target":"2026-05-04T13:59:59Z"},
-		"source":{"value":{"requests":9},"state":"known"},"target":{"value":{"requests":1},"state":"known"},"intended":500}]}`)}
+		"source":{"value":{"requests":9},"state":"known"},"target":{"value":{"requests":1},"state":"known"},"intended":"5%"}]}`)}
 	wrote := func(minutes int, route string, share traffic.Share, outcome engine.Outcome) store.Entry {
 		data, err := json.Marshal(runner.Effect{Write: engine.Write{Route: route, Share: share}, Result: engine.Result{Outcome: outcome, Share: share}})
 		if err != nil {
