@@ -177,10 +177,16 @@ func counter(stream *model.SampleStream, lives map[instance]*life) signal.Counte
 	return c
 }
 
-// histograms groups buckets by their labels without le.
+// histograms groups buckets by their labels without le. Native histograms have theirs
+// in one series.
 func histograms(streams []*model.SampleStream, lives map[instance]*life) [][]signal.Bucket {
 	groups := map[model.Fingerprint][]signal.Bucket{}
+	var native []*model.SampleStream
 	for _, s := range streams {
+		if isNative(s) {
+			native = append(native, s)
+			continue
+		}
 		edge, ok := edgeOf(s.Metric)
 		if !ok {
 			continue
@@ -190,7 +196,7 @@ func histograms(streams []*model.SampleStream, lives map[instance]*life) [][]sig
 		of := labels.Fingerprint()
 		groups[of] = append(groups[of], signal.Bucket{Edge: edge, Counter: counter(s, lives)})
 	}
-	var out [][]signal.Bucket
+	out := nativeHistograms(native, lives)
 	for _, buckets := range groups {
 		out = append(out, buckets)
 	}

@@ -103,14 +103,23 @@ func (p *stored) rangeOf(matchers []*labels.Matcher, from, to time.Time) model.M
 		if slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(string(s.Metric[model.LabelName(m.Name)])) }) {
 			continue
 		}
-		var values []model.SamplePair
+		held := func(stamp model.Time) bool {
+			at := stamp.Time()
+			return at.After(from) && !at.After(to) || at.Equal(from) && !p.leftOpen
+		}
+		cut := &model.SampleStream{Metric: s.Metric}
 		for _, v := range s.Values {
-			if at := v.Timestamp.Time(); at.After(from) && !at.After(to) || at.Equal(from) && !p.leftOpen {
-				values = append(values, v)
+			if held(v.Timestamp) {
+				cut.Values = append(cut.Values, v)
 			}
 		}
-		if len(values) > 0 {
-			out = append(out, &model.SampleStream{Metric: s.Metric, Values: values})
+		for _, v := range s.Histograms {
+			if held(v.Timestamp) {
+				cut.Histograms = append(cut.Histograms, v)
+			}
+		}
+		if len(cut.Values)+len(cut.Histograms) > 0 {
+			out = append(out, cut)
 		}
 	}
 	return out
