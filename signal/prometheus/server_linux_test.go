@@ -47,6 +47,8 @@ func findPrometheus(t *testing.T) string {
 type target struct {
 	url string
 
+	native bool // it shows native histograms, which text cannot
+
 	mu       sync.Mutex
 	exporter signaltest.Exporter
 	tick     int
@@ -55,6 +57,10 @@ type target struct {
 func (g *target) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.native {
+		g.writeNative(w)
+		return
+	}
 	_, _ = fmt.Fprintf(w, "# TYPE tick gauge\ntick %d\n%s", g.tick, g.exporter.Text())
 }
 
@@ -65,7 +71,7 @@ func (g *target) change(f func()) {
 }
 
 // startPrometheus runs a server that scrapes targets, and returns its URL.
-func startPrometheus(t *testing.T, binary string, targets []*target) string {
+func startPrometheus(t *testing.T, binary string, targets []*target, flags ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	var addresses []string
@@ -80,8 +86,8 @@ func startPrometheus(t *testing.T, binary string, targets []*target) string {
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address=127.0.0.1:0", "--log.level=info")
+	cmd := exec.Command(binary, append(flags, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address=127.0.0.1:0", "--log.level=info")...)
 	logs := &serverLog{found: make(chan string, 1)}
 	cmd.Stderr = logs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -161,6 +167,7 @@ func (b *breakable) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestRealPrometheus(t *testing.T) {
+	t.Parallel()
 	binary := findPrometheus(t)
 	targets := make([]*target, 24) // more than the contract has tests
 	for i := range targets {
