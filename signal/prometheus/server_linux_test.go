@@ -293,9 +293,12 @@ func testInstanceDown(t *testing.T, w signaltest.World, g *target) {
 }
 
 func testUnchanged(t *testing.T, w signaltest.World, transport *breakable) {
-	w.Serve(traffic.Source, traffic.Counts{Requests: 5})
+	answered := func(n int64) traffic.Counts {
+		return traffic.Counts{Requests: n, Latency: traffic.Histogram{Edges: signaltest.Edges(), Buckets: []int64{n, 0, 0, 0}}}
+	}
+	w.Serve(traffic.Source, answered(5))
 	first := w.Look(t)
-	w.Serve(traffic.Source, traffic.Counts{Requests: 7})
+	w.Serve(traffic.Source, answered(7))
 	second := w.Look(t)
 	w.Query = w.Query.Only(traffic.Source)
 	names := strings.Replace(w.Query.Requests.Source, "requests_total{", `{__name__=~"requests_total|errors_total",`, 1)
