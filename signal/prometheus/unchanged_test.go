@@ -80,7 +80,8 @@ func TestWhatAWindowCosts(t *testing.T) {
 		if err != nil || got.Source.State != c.state || !strings.Contains(says, c.says) {
 			t.Errorf("%s: %s: %s, %v; want %s: %s", name, got.Source.State, says, err, c.state, c.says)
 		}
-		if asked := strings.Join(server.takeAsked(), ", "); asked != c.asked {
+		counts := slices.DeleteFunc(server.takeAsked(), func(a string) bool { return strings.HasPrefix(a, "type ") }) // once a minute
+		if asked := strings.Join(counts, ", "); asked != c.asked {
 			t.Errorf("%s: asked\n%s, want\n%s", name, asked, c.asked)
 		}
 	}
