@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -47,6 +48,19 @@ func histogramsUpTo(histograms []model.SampleHistogramPair, at time.Time) []mode
 		return histograms
 	}
 	return histograms[:n]
+}
+
+// mergedHistograms returns the histograms of series that show one; of the same time the
+// one that has counted more, as their counts are merged.
+func mergedHistograms(group []*model.SampleStream) []model.SampleHistogramPair {
+	var all []model.SampleHistogramPair
+	for _, s := range group {
+		all = append(all, s.Histograms...)
+	}
+	slices.SortStableFunc(all, func(a, b model.SampleHistogramPair) int {
+		return cmp.Or(cmp.Compare(a.Timestamp, b.Timestamp), cmp.Compare(b.Histogram.Count, a.Histogram.Count))
+	})
+	return slices.CompactFunc(all, func(a, b model.SampleHistogramPair) bool { return a.Timestamp == b.Timestamp })
 }
 
 // isNative reports whether a stream holds native histograms.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -26,10 +25,11 @@ func (w window) since() time.Time { return w.from.Add(-w.lookback) }
 
 // seen is what the server knows of one side in one window.
 type seen struct {
-	requests, errors, latency []*model.SampleStream
-	events                    [][]*model.SampleStream // one element per event of the query
-	up                        []*model.SampleStream   // of instances about which the others leave a question
-	missing                   *selector.Selector      // the first of the side's parts whose metric does not exist
+	requests, errors, latency  []*model.SampleStream
+	otherRequests, otherErrors []*model.SampleStream   // of the same metrics, not asked for, of processes with new series
+	events                     [][]*model.SampleStream // one element per event of the query
+	up                         []*model.SampleStream   // of instances about which the others leave a question
+	missing                    *selector.Selector      // the first of the side's parts whose metric does not exist
 }
 
 // all returns everything but up.
@@ -47,6 +47,9 @@ func (s *Source) read(ctx context.Context, want selector.Side, w window) (seen, 
 		if out.up, err = s.samples(ctx, upOf(open), w.since(), w.to); err != nil {
 			return seen{}, err
 		}
+	}
+	if err := s.readOthers(ctx, want, &out, w); err != nil {
+		return seen{}, err
 	}
 	out.missing, err = s.missingPart(ctx, want, out, w)
 	return out, err
@@ -160,7 +163,7 @@ func instanceOf(m model.Metric) instance {
 	return instance{m[model.JobLabel], m[model.InstanceLabel]}
 }
 
-// process names who counts, as signal.Counter wants it.
+// process names who counts, as signal.Counter wants it; empty if nobody knows.
 func (i instance) process() string {
 	if i.name == "" {
 		return ""
@@ -191,10 +194,5 @@ func sorted(all []instance) []instance {
 // upOf selects the series up of the instances, which Prometheus writes at each
 // scrape: 1 if it worked.
 func upOf(instances []instance) *selector.Selector {
-	var jobs, names []string
-	for _, i := range instances {
-		jobs, names = append(jobs, regexp.QuoteMeta(string(i.job))), append(names, regexp.QuoteMeta(string(i.name)))
-	}
-	slices.Sort(jobs)
-	return &selector.Selector{Query: fmt.Sprintf("{__name__=\"up\",job=~%q,instance=~%q}", strings.Join(slices.Compact(jobs), "|"), strings.Join(names, "|"))}
+	return ofInstances("up", instances)
 }
