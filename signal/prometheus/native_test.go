@@ -270,3 +270,36 @@ func observed(took []float64, schema int, zero float64) *model.SampleHistogram {
 	}
 	return h
 }
+
+// TestDoubtfulNativeHistograms: what is asked of counters holds for the buckets of native
+// histograms too.
+func TestDoubtfulNativeHistograms(t *testing.T) {
+	const (
+		old  = `{"count":"400020","sum":"9","buckets":[[0,"0.25","0.2726269331663144","400000"],[0,"0.4585020216023356","0.5","20"]]}`
+		old1 = `{"count":"400030","sum":"9","buckets":[[0,"0.25","0.2726269331663144","400009"],[0,"0.4585020216023356","0.5","21"]]}`
+		dip  = `{"count":"400010","sum":"9","buckets":[[0,"0.25","0.2726269331663144","399991"],[0,"0.4585020216023356","0.5","19"]]}`
+	)
+	for name, c := range map[string]struct {
+		requests int64
+		want     string
+		series   []*model.SampleStream
+	}{
+		"a replica that was a scrape behind": {10, "297.302ms:9 500ms:1", streams(recorded(t, "l", "a", "", old, dip, old1))},
+		"a series under new labels":          {10, "297.302ms:9 500ms:1", streams(recorded(t, "l", "a", "role=canary", old), recorded(t, "l", "a", "role=stable", "", old, old1))},
+		"two servers that store the same": {10, "297.302ms:9 500ms:1", streams(
+			recorded(t, "l", "a", "prometheus_replica=0", old, old, old1), recorded(t, "l", "a", "prometheus_replica=1", old, old, old1))},
+		"a real restart": {5, "297.302ms:5", streams(recorded(t, "l", "a", "", old, fine5, fine5))},
+		"native ones of a process that had none, switched on late": {7, "500ms:4", append(
+			streams(recorded(t, "l", "a", "", "", fine9, `{"count":"13","sum":"2.9","buckets":[[0,"0.25","0.2726269331663144","7"],[0,"0.4585020216023356","0.5","6"]]}`)),
+			stream("requests_total", "a", "", 100, 103, 107))},
+	} {
+		requests := "l"
+		if strings.HasPrefix(name, "native ones") {
+			requests = "requests_total"
+		}
+		got := latencies(t, requests, "l", 0, 2, c.series...)
+		if got.State != traffic.Known || got.Value.Requests != c.requests || told(got.Value.Latency) != c.want {
+			t.Errorf("%s: %s %s %s, %d requests, %s; want %d, %s", name, got.State, got.Err, got.Note, got.Value.Requests, told(got.Value.Latency), c.requests, c.want)
+		}
+	}
+}
