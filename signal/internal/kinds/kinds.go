@@ -91,6 +91,24 @@ func (s *Shape) Add(label func(name string) string, native bool) {
 	}
 }
 
+// With returns what both have.
+func (s Shape) With(t Shape) Shape {
+	if s.Name == "" {
+		return t
+	}
+	s.Native, s.Edges, s.Rest = s.Native || t.Native, s.Edges || t.Edges, s.Rest || t.Rest
+	s.Unreadable, s.Quantiles, s.Ranges = s.Unreadable || t.Unreadable, s.Quantiles || t.Quantiles, s.Ranges || t.Ranges
+	return s
+}
+
+// SeriesOf returns the name of the series that tell a metric of this type from others.
+func SeriesOf(name string, is Type) string {
+	if is == Histogram {
+		return name + "_bucket"
+	}
+	return name
+}
+
 // Latency says why the series that were selected for a latency are not the buckets of a
 // whole histogram; empty if they are, or if there are none. It asks what the metric is
 // declared to be only where the labels do not tell.
@@ -142,7 +160,7 @@ func Elsewhere(side traffic.Side, text, name string, names map[string]bool, decl
 	base := Base(name)
 	has := func(name string) bool { _, ok := names[name]; return ok }
 	is := Type("")
-	if !has(base+"_bucket") && !has(name) && !names[base] && names != nil {
+	if names != nil && !names[base] && !has(base+"_bucket") {
 		is = declared()
 	}
 	switch {
@@ -150,14 +168,14 @@ func Elsewhere(side traffic.Side, text, name string, names map[string]bool, decl
 		return unknown(side, "no series matches %s", text)
 	case is == Summary, names[base]:
 		return unknown(side, "%s is a summary; use the _bucket series of a histogram", base)
+	case is.Never() || is == Counter:
+		return unknown(side, "%s is %s; use the _bucket series of a histogram", base, is.a())
 	case has(name):
 		return unknown(side, "no series matches %s, but there are others of %s; correct its labels", text, name)
 	case has(base + "_bucket"):
 		return unknown(side, "there is no %s, but a histogram %s_bucket; use that", name, base)
 	case is == Histogram && has(base):
 		return unknown(side, "%s is a native histogram; use %s without an ending", base, base)
-	case is.Never() || is == Counter:
-		return unknown(side, "%s is %s; use the _bucket series of a histogram", base, is.a())
 	case has(base):
 		return unknown(side, "there is no %s, but a metric %s; use that if it is a native histogram, or the _bucket series of another", name, base)
 	case has(base + "_count"), has(base + "_sum"):
@@ -188,9 +206,21 @@ func (s Shape) Counter(what string, declared func() Type) string {
 	}
 	switch is := declared(); {
 	case is.Never():
-		return fmt.Sprintf("%s: %s is %s, not a counter; use a counter", what, s.Name, is.a())
+		return Declared(what, s.Name, is)
 	case (is == Histogram || is == Summary) && base != s.Name:
 		return fmt.Sprintf("%s: %s adds up what was observed, not how often; use %s_count", what, s.Name, base)
+	}
+	return ""
+}
+
+// Declared says why series of this name and type are never counters; empty if they may
+// be.
+func Declared(what, name string, is Type) string {
+	switch {
+	case is.Never():
+		return fmt.Sprintf("%s: %s is %s, not a counter; use a counter", what, name, is.a())
+	case is == Summary && Base(name) == name:
+		return fmt.Sprintf("%s: %s is a summary, whose quantiles are no counters; use %s_count", what, name, name)
 	}
 	return ""
 }
