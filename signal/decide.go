@@ -21,7 +21,8 @@ const (
 	usualGap     = time.Minute // since it was looked at, where that is not known
 )
 
-// decide says by how much each counter of the process grew at this moment.
+// decide says by how much each counter of the process grew at a moment at which they
+// did more than grow. In a dip that is nothing, until they are above where they were.
 func (p *process) decide(at time.Time) {
 	restarted, dipped := p.requestsFell()
 	switch {
@@ -29,11 +30,6 @@ func (p *process) decide(at time.Time) {
 		p.beginAgain(func(*track) bool { return true })
 	case !dipped:
 		p.partsBeginAgain()
-	}
-	for _, t := range p.tracks {
-		if t.sampled && !t.begun && !t.again {
-			t.grown = max(0, t.value-t.last) // in a dip nothing, until it is above where it was
-		}
 	}
 	var replaced bool
 	for _, of := range p.newParts() { // requests come first: they bound all others

@@ -13,8 +13,9 @@ const upDownFor = 5 * time.Minute
 // falls to where it was before it had risen. One that begins again falls below all
 // that it ever showed, but for what it shows right after it began.
 const (
-	mostLevels  = 8 // processes that are told apart
-	twiceIsMany = 2 // falls to where it was before, within upDownFor
+	mostLevels  = 8  // processes that are told apart
+	leastLevel  = 10 // requests
+	twiceIsMany = 2  // falls to where it was before, within upDownFor
 )
 
 // levels are the values from which a counter jumped away, and to which it may come
@@ -61,8 +62,8 @@ func (l *levels) swap(i int) {
 }
 
 func (l *levels) leave() {
-	if l.now == 0 {
-		return // from where everybody begins
+	if l.now < leastLevel {
+		return // everybody comes by there who begins again
 	}
 	i, _ := slices.BinarySearch(l.left, l.now)
 	l.left = slices.Insert(l.left, i, l.now)

@@ -193,53 +193,69 @@ func processesOf(c *Counters) []*process {
 // walk goes through all moments at which a counter of the process has a sample, and
 // has what was gained in its tracks when it calls use. It ends when use returns false.
 func (p *process) walk(use func(at time.Time) bool) {
-	for {
-		at, more := p.earliest()
-		if !more {
-			return
+	at, more := p.earliest()
+	for more {
+		usual, next, another := p.look(at)
+		if !usual {
+			p.decide(at)
 		}
-		p.look(at)
-		p.decide(at)
 		if !use(at) {
 			return
 		}
 		p.settle(at)
-		p.levels.add(p.level(), at)
+		at, more = next, another
 	}
 }
 
-// earliest returns the time of the first sample not yet seen.
+// earliest returns the time of the first sample.
 func (p *process) earliest() (at time.Time, found bool) {
 	for _, t := range p.tracks {
-		if s := t.counter.Samples; t.next < len(s) && (!found || s[t.next].At.Before(at)) {
-			at, found = s[t.next].At, true
+		if s := t.counter.Samples; len(s) > 0 && (!found || s[0].At.Before(at)) {
+			at, found = s[0].At, true
 		}
 	}
 	return at, found
 }
 
-// look takes the samples of a moment.
-func (p *process) look(at time.Time) {
-	p.resets = 0
+// look takes the samples of a moment: it is a usual one where counters only grew. It
+// returns the next moment, if there is one.
+func (p *process) look(at time.Time) (usual bool, next time.Time, more bool) {
+	p.resets, usual = 0, true
 	for _, t := range p.tracks {
 		t.moment = moment{}
-		if s := t.counter.Samples; t.next < len(s) && s[t.next].At.Equal(at) {
-			value := s[t.next].Value
+		samples := t.counter.Samples
+		if t.next < len(samples) && samples[t.next].At.Equal(at) {
+			usual = t.take(samples[t.next].Value) && usual
 			t.next++
-			switch {
-			case value >= 0:
-				t.sampled, t.value, t.begun = true, value, !t.known
-			case value == Absent:
-				t.gone = t.shown
-			default:
-				t.unread = true
-			}
+		}
+		if t.next < len(samples) && (!more || samples[t.next].At.Before(next)) {
+			next, more = samples[t.next].At, true
 		}
 	}
+	return usual, next, more
+}
+
+// take takes a sample, and reports whether it only shows growth.
+func (t *track) take(value int64) bool {
+	switch {
+	case value >= 0:
+		t.sampled, t.value, t.begun = true, value, !t.known
+		if t.known {
+			t.grown = max(0, value-t.last)
+		}
+		return t.shown && value >= t.last
+	case value == Absent:
+		t.gone = t.shown
+	default:
+		t.unread = true
+	}
+	return false
 }
 
 // settle makes what was shown at this moment what the next one is compared with.
 func (p *process) settle(at time.Time) {
+	var level int64 // of all its requests, as far as they were seen
+	counts := false
 	for _, t := range p.tracks {
 		switch {
 		case t.again && t.sampled:
@@ -249,18 +265,14 @@ func (p *process) settle(at time.Time) {
 		case t.gone:
 			t.shown = false
 		}
-	}
-	p.last = at
-}
-
-// level is what all requests of the process add up to, as far as it was seen.
-func (p *process) level() (sum int64) {
-	for _, t := range p.tracks {
 		if t.part.kind == ofRequests && t.counter.Other == "" && t.known {
-			sum += t.raw
+			level, counts = level+t.raw, true
 		}
 	}
-	return sum
+	if counts {
+		p.levels.add(level, at)
+	}
+	p.last = at
 }
 
 // addTo adds what was gained at this moment.

@@ -24,6 +24,14 @@ func labelled(instance, labels string, values ...int) *model.SampleStream {
 	return s
 }
 
+// nameless takes the label instance away.
+func nameless(all ...*model.SampleStream) []*model.SampleStream {
+	for _, s := range all {
+		delete(s.Metric, model.InstanceLabel)
+	}
+	return all
+}
+
 // later moves a stream by some time: another server scrapes at other moments.
 func later(s *model.SampleStream, by time.Duration) *model.SampleStream {
 	for i := range s.Values {
@@ -98,6 +106,15 @@ func TestDoubtfulCounters(t *testing.T) {
 			series:   streams(labelled("a", "role=stable,prometheus_replica=x", 4000, 4020, 4040, 4060), labelled("a", "role=stable,prometheus_replica=y", 100, 110, 120, 130)),
 			requests: ok, want: traffic.Counts{Requests: 90}, note: "do not agree: each is counted",
 		},
+		"relabelled, pushed without an instance": {
+			series: nameless(labelled("", "role=canary,code=200,k8s_pod_name=web-1", 398800, 398820), labelled("", "role=canary,code=500,k8s_pod_name=web-1", 1200, 1200),
+				labelled("", "role=stable,code=200,k8s_pod_name=web-1", -1, -1, 398840, 398860), labelled("", "role=stable,code=500,k8s_pod_name=web-1", -1, -1, 1200, 1200)),
+			requests: `r{role=~"canary|stable"}`, errors: `r{role=~"canary|stable",code="500"}`, want: traffic.Counts{Requests: 60},
+		},
+		"a new pod, pushed without an instance": {
+			series:   nameless(labelled("", "role=stable,pod=web-1", 100, 110, 120, 130), labelled("", "role=stable,pod=web-2", -1, 5000, 5010, 5020), labelled("", "role=stable,code=500,pod=web-2", -1, 90, 90, 90)),
+			requests: ok, errors: bad, want: traffic.Counts{Requests: 50},
+		},
 		"no number for a moment": {
 			series:   streams(labelled("a", "role=stable", 4000, 4020, noCount, 4060)),
 			requests: ok, want: traffic.Counts{Requests: 60},
@@ -148,6 +165,14 @@ func TestCountersThatCannotBeBelieved(t *testing.T) {
 				return streams(s)
 			}(),
 			"counters of r go up and down: several processes answer at this address",
+		},
+		"several processes of a pod's name": {
+			func() []*model.SampleStream {
+				s := labelled("", "namespace=shop,pod=web-1", 1000, 50, 1010, 55, 1020, 60, 1030)
+				delete(s.Metric, "instance")
+				return streams(s)
+			}(),
+			"counters of namespace shop pod web-1 go up and down",
 		},
 		"no number any more": {
 			streams(labelled("a", "", 1000, 1010, 1020, noCount, noCount, noCount)), `r{instance="a", job="j"} shows NaN at`,

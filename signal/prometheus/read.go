@@ -157,22 +157,46 @@ func upTo(values []model.SamplePair, at time.Time) []model.SamplePair {
 }
 
 // instance is one scraped process.
-type instance struct{ job, name model.LabelValue }
+type instance struct {
+	job, name model.LabelValue
+	pod       string // who it is where the label instance is lost, as in what is pushed or federated
+}
+
+// podLabels tell processes apart that have no instance: those of Kubernetes, and those
+// that OpenTelemetry's attributes become (semantic conventions, "service", "host").
+var podLabels = []model.LabelName{"namespace", "pod", "container", "k8s_namespace_name", "k8s_pod_name", "k8s_container_name", "service_instance_id", "host_name", "hostname", "host"}
 
 func instanceOf(m model.Metric) instance {
-	return instance{m[model.JobLabel], m[model.InstanceLabel]}
+	i := instance{job: m[model.JobLabel], name: m[model.InstanceLabel]}
+	if i.name != "" {
+		return i
+	}
+	for _, name := range podLabels {
+		if value := m[name]; value != "" {
+			i.pod += fmt.Sprintf(" %s %s", name, value)
+		}
+	}
+	if i.pod == " namespace "+string(m["namespace"]) {
+		i.pod = "" // nobody alone
+	}
+	return i
 }
 
 // process names who counts, as signal.Counter wants it; empty if nobody knows.
 func (i instance) process() string {
-	if i.name == "" {
+	if i.name == "" && i.pod == "" {
 		return ""
 	}
 	return i.String()
 }
 
 // String names the instance in messages.
-func (i instance) String() string { return fmt.Sprintf("instance %s of job %s", i.name, i.job) }
+func (i instance) String() string {
+	if i.pod != "" {
+		return strings.TrimSpace(i.pod)
+	}
+	return fmt.Sprintf("instance %s of job %s", i.name, i.job)
+}
 
 // openQuestions returns the instances whose samples do not tell whether they were
 // scraped before the window, or whether they still are.

@@ -86,7 +86,9 @@ func (h *history) add(started time.Time, lines []shown, others map[rest]int64) {
 			h.byKey[line.key] = s
 			h.byName[s.name()] = append(h.byName[s.name()], s)
 			h.room.taken.Add(1)
-			h.disturbed = at
+			if again {
+				h.disturbed = at
+			}
 		}
 		h.show(s, line.value, at)
 	}
@@ -158,7 +160,7 @@ func (h *history) counter(s *series, from, to time.Time) signal.Counter {
 	for first > 0 && s.samples[first].value < 0 { // a mark: what was shown before is what goes on
 		first--
 	}
-	c := signal.Counter{Born: s.born && first == 0, Process: s.process}
+	c := signal.Counter{Born: s.born && first == 0, Process: s.process, Samples: make([]signal.Sample, 0, len(s.samples)-first)}
 	for _, one := range s.samples[first:] {
 		at := h.at(one.look)
 		if at.After(to) {
