@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -73,12 +74,23 @@ func nativeHistograms(streams []*model.SampleStream, lives map[instance]*life) [
 	if len(streams) == 0 {
 		return nil
 	}
-	edges := edgesOf(streams)
-	out := make([][]signal.Bucket, 0, len(streams))
+	byUnit := map[float64][]*model.SampleStream{}
 	for _, stream := range streams {
-		out = append(out, bucketsOf(stream, edges, lives))
+		unit := unitOf(stream)
+		byUnit[unit] = append(byUnit[unit], stream)
+	}
+	var out [][]signal.Bucket
+	for _, unit := range slices.Sorted(maps.Keys(byUnit)) {
+		edges := edgesOf(byUnit[unit], unit)
+		for _, stream := range byUnit[unit] {
+			out = append(out, bucketsOf(stream, edges, lives))
+		}
 	}
 	return out
+}
+
+func unitOf(stream *model.SampleStream) float64 {
+	return signal.UnitOf(string(stream.Metric[model.MetricNameLabel]))
 }
 
 // bucketsOf returns one counter per edge, and that of all requests. Neighbours that
@@ -90,7 +102,7 @@ func bucketsOf(stream *model.SampleStream, edges []float64, lives map[instance]*
 	}
 	out := make([]signal.Bucket, len(edges), len(edges)+1)
 	for e, edge := range edges {
-		out[e].Edge, _ = signal.EdgeOf(edge)
+		out[e].Edge, _ = signal.EdgeOf(edge * unitOf(stream))
 		if e > 0 && !slices.ContainsFunc(upTo, func(sample []float64) bool { return sample[e] != sample[e-1] }) {
 			out[e].Counter = out[e-1].Counter
 			continue
@@ -133,14 +145,14 @@ func below(a, b float64) bool {
 // edgesOf returns the edges at which all histograms of an answer can be counted:
 // those of the coarsest schema among them, or those that were seen if they have edges
 // of their own (schema -53), without the edges that lie inside a bucket of any.
-func edgesOf(streams []*model.SampleStream) []float64 {
+func edgesOf(streams []*model.SampleStream, unit float64) []float64 {
 	seen := layout{}
 	for _, stream := range streams {
 		for _, p := range stream.Histograms {
 			seen.add(p.Histogram.Buckets)
 		}
 	}
-	edges := seen.edges()
+	edges := seen.edges(unit)
 	inside := make([]bool, len(edges))
 	for b := range seen {
 		for at := edgeAt(edges, b.lower); at < len(edges) && below(edges[at], b.upper); at++ {
@@ -189,7 +201,7 @@ func (l layout) add(buckets model.HistogramBuckets) {
 func (b bounds) positive() bool { return b.lower >= 0 && b.upper > 0 }
 
 // edges returns those that the buckets may be counted at.
-func (l layout) edges() []float64 {
+func (l layout) edges(unit float64) []float64 {
 	schema := finestSchema
 	var exponential, custom, cut bool
 	for is, whole := range l {
@@ -206,17 +218,17 @@ func (l layout) edges() []float64 {
 		}
 	}
 	if custom || cut && !exponential {
-		return l.own()
+		return l.own(unit)
 	}
-	return exponentialEdges(schema)
+	return exponentialEdges(schema, unit)
 }
 
 // own returns the edges of the buckets that were seen.
-func (l layout) own() []float64 {
+func (l layout) own(unit float64) []float64 {
 	var out []float64
 	for is := range l {
 		for _, edge := range []float64{is.lower, is.upper} {
-			if as, ok := signal.EdgeOf(edge); ok && as > 0 && as < signal.Rest {
+			if as, ok := signal.EdgeOf(edge * unit); ok && as > 0 && as < signal.Rest {
 				out = append(out, edge)
 			}
 		}
@@ -225,11 +237,12 @@ func (l layout) own() []float64 {
 	return slices.CompactFunc(out, func(a, b float64) bool { return !below(a, b) && !below(b, a) })
 }
 
-// exponentialEdges returns the edges of a schema between 122 µs and 256 s.
-func exponentialEdges(schema int) []float64 {
-	step := math.Exp2(-float64(schema))
+// exponentialEdges returns the edges of a schema between about 122 µs and 256 s, in a
+// unit of so many seconds.
+func exponentialEdges(schema int, unit float64) []float64 {
+	step, shift := math.Exp2(-float64(schema)), math.Round(-math.Log2(unit))
 	var out []float64
-	for e := step * math.Ceil(lowestExponent/step); e <= highestExponent; e += step {
+	for e := step * math.Ceil((lowestExponent+shift)/step); e <= highestExponent+shift; e += step {
 		out = append(out, math.Exp2(e))
 	}
 	return out

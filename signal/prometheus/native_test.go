@@ -114,6 +114,15 @@ func TestNativeHistograms(t *testing.T) {
 	}
 }
 
+// TestNativeHistogramsOfMilliseconds: the unit is that of the metric's name.
+func TestNativeHistogramsOfMilliseconds(t *testing.T) {
+	ms := `{"count":"5","sum":"1300","buckets":[[0,"256","279.1699795623059","5"]]}`
+	got := latencies(t, "d_milliseconds", "d_milliseconds", 0, 1, recorded(t, "d_milliseconds", "a", "", none, ms))
+	if h := got.Value.Latency; told(h) != "304.437ms:5" || len(h.Edges) != 85 || h.Edges[0] > 200*time.Microsecond || h.Edges[84] < 200*time.Second {
+		t.Errorf("%s, %d edges from %s", told(h), len(h.Edges), h.Edges[:1])
+	}
+}
+
 // TestEdgesStay: whatever was counted, the edges of one schema are the same, so that
 // windows can be added and a tested edge does not disappear.
 func TestEdgesStay(t *testing.T) {

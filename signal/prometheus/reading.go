@@ -247,7 +247,7 @@ func edgeOf(m model.Metric) (time.Duration, bool) {
 	if err != nil {
 		return 0, false
 	}
-	return signal.EdgeOf(seconds)
+	return signal.EdgeIn(string(m[model.MetricNameLabel]), seconds)
 }
 
 func clock(t time.Time) string { return t.Format(time.TimeOnly) }

@@ -314,7 +314,7 @@ func newSeries(l labels.Labels) *series {
 	if err != nil || math.IsNaN(seconds) {
 		return s
 	}
-	if edge, ok := signal.EdgeOf(seconds); ok {
+	if edge, ok := signal.EdgeIn(s.name(), seconds); ok {
 		s.edge = edge
 		s.histogram = labels.NewBuilder(l).Del(labels.BucketLabel).Labels().String()
 	}
