@@ -213,7 +213,7 @@ func seriesOf(m model.Metric, le bool, moments int) (analyze.Series, bool) {
 	if err != nil {
 		return out, false
 	}
-	edge, ok := signal.EdgeIn(string(m[model.MetricNameLabel]), seconds)
+	edge, ok := signal.EdgeOf(seconds)
 	group := m.Clone()
 	delete(group, model.BucketLabel)
 	out.Edge, out.Group = edge, group.String()
