@@ -135,18 +135,18 @@ func (s *Source) decide(ctx context.Context, want selector.Side, got seen, w win
 		return unknown(why)
 	}
 	r := decideReading(want, got, w)
-	if counts, known := r.Get(); known {
-		if note := s.latencyNote(ctx, want, got, w, counts.Requests); note != "" {
+	if r.State == traffic.Known {
+		if note := s.latencyNote(ctx, want, got, w); note != "" {
 			r.Note = strings.TrimPrefix(r.Note+"; "+note, "; ")
 		}
 	}
 	return r
 }
 
-// latencyNote says why the latency of a side with so many requests is not known, or
-// not all of it; empty if it is. Where there are no series, the server is asked which
-// there are under other names and labels.
-func (s *Source) latencyNote(ctx context.Context, want selector.Side, got seen, w window, requests int64) string {
+// latencyNote says why the latency of a side is not known, or not all of it; empty if it
+// is. Where there are no series, the server is asked which there are under other names
+// and labels. What it says does not depend on how much a window holds.
+func (s *Source) latencyNote(ctx context.Context, want selector.Side, got seen, w window) string {
 	if want.Latency == nil {
 		return ""
 	}
@@ -155,13 +155,18 @@ func (s *Source) latencyNote(ctx context.Context, want selector.Side, got seen, 
 	switch {
 	case shape.Name != "":
 		return shape.Latency(want.Side, declared)
-	case requests == 0: // a histogram may begin with its first request
+	case !served(got.requests): // a histogram may begin with its first request
 		return ""
 	case name == "":
 		return kinds.Elsewhere(want.Side, want.Latency.Text, "", nil, declared)
 	default:
 		return kinds.Elsewhere(want.Side, want.Latency.Text, name, s.namesLike(ctx, name, w), declared)
 	}
+}
+
+// served reports whether any of the counters is above zero.
+func served(streams []*model.SampleStream) bool {
+	return slices.ContainsFunc(streams, func(s *model.SampleStream) bool { return s.Values[len(s.Values)-1].Value > 0 })
 }
 
 // namesLike returns which series there are of a metric, by their names with all endings,

@@ -81,6 +81,19 @@ func TestMistypedLatencyIsTold(t *testing.T) {
 	}
 }
 
+// TestNotesDoNotComeAndGo: a window without requests has the same note, so that it is
+// told once; before the first request of all there may be no histogram yet.
+func TestNotesDoNotComeAndGo(t *testing.T) {
+	q := signal.Query{Requests: traffic.BySide[string]{Target: "requests_total"}, Latency: traffic.BySide[string]{Target: "d_bucket"}}
+	s := (&stored{series: streams(stream("requests_total", "a", "", 0, 0, 4, 4, 9))}).source(t)
+	for from, want := range []string{"", "no metric of the name in d_bucket", "no metric of the name in d_bucket", "no metric of the name in d_bucket"} {
+		got, err := s.Counts(t.Context(), q, at(from).Add(time.Millisecond), at(from+1).Add(time.Millisecond))
+		if note := got.Target.Note; err != nil || got.Target.State != traffic.Known || !strings.Contains(note, want) || (want == "") != (note == "") {
+			t.Errorf("from %d: %+v, %v; want %q", from, got.Target, err, want)
+		}
+	}
+}
+
 // TestWhatIsNoCounterIsUnknown: a gauge, a summary or all buckets at once count no
 // requests, errors or events.
 func TestWhatIsNoCounterIsUnknown(t *testing.T) {

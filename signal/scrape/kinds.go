@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/prometheus/common/model"
@@ -99,9 +100,9 @@ func notCounted(what string, sel *selector.Selector, views []view) (why string) 
 	return why
 }
 
-// latencyNote says why the latency of a side with so many requests is not known, or
-// not all of it; empty if it is.
-func latencyNote(want selector.Side, views []view, requests int64) string {
+// latencyNote says why the latency of a side is not known, or not all of it; empty if it
+// is. What it says does not depend on how much a window holds.
+func latencyNote(want selector.Side, views []view) string {
 	sel := want.Latency
 	if sel == nil {
 		return ""
@@ -125,7 +126,7 @@ func latencyNote(want selector.Side, views []view, requests int64) string {
 	switch {
 	case all.Name != "":
 		return all.Latency(want.Side, declared)
-	case requests == 0: // a histogram may begin with its first request
+	case !slices.ContainsFunc(views, func(v view) bool { return v.served }): // a histogram may begin with its first request
 		return ""
 	case sel.Name == "":
 		names = nil

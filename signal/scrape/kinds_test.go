@@ -83,3 +83,19 @@ func TestMistypedMetricsAreTold(t *testing.T) {
 		}
 	}
 }
+
+// TestNotesDoNotComeAndGo: a look without new requests has the same note.
+func TestNotesDoNotComeAndGo(t *testing.T) {
+	q := signal.Query{Name: "test", Requests: traffic.BySide[string]{Target: "r_total"}, Latency: traffic.BySide[string]{Target: "d_bucket"}}
+	s, p := scripted(t, Config{Queries: []signal.Query{q}}, "r_total 0\n")
+	from := s.look(t.Context())
+	for i, page := range []string{"r_total 0\n", "r_total 4\n", "r_total 4\n", "r_total 5\n"} {
+		p.set("a", page)
+		to := s.look(t.Context())
+		got := counts(t, s, q, from, to).Target
+		if told := strings.Contains(got.Note, "no metric of the name in d_bucket"); got.State != traffic.Known || told != (i > 0) {
+			t.Errorf("look %d: %+v", i, got)
+		}
+		from = to
+	}
+}

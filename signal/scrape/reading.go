@@ -30,6 +30,7 @@ type view struct {
 	counts  traffic.Counts
 
 	told       told
+	served     bool // some of its requests' counters is above zero
 	hasLatency bool // series of the metric of the side's latency, with any labels
 }
 
@@ -49,6 +50,7 @@ func (e *endpoint) view(want selector.Side, from, to time.Time) view {
 	h.selected(want.Requests, func(s *series) {
 		if s.samples[0].look <= end.number {
 			v.matched = true
+			v.served = v.served || slices.ContainsFunc(s.samples, func(one sample) bool { return one.value > 0 })
 			v.atBase = v.atBase || based && s.shownBy(base)
 			v.atEnd = v.atEnd || s.shownBy(end)
 		}
@@ -198,7 +200,7 @@ func decideReading(want selector.Side, views []view, from, to time.Time) traffic
 		return unknown(fmt.Sprintf("nothing on %s has the name in %s: correct it, or let the application start this counter at 0", urls(needed), missing.Text))
 	}
 	reading := traffic.KnownAt(sum, until)
-	reading.Note = latencyNote(want, needed, sum.Requests)
+	reading.Note = latencyNote(want, needed)
 	return reading
 }
 
