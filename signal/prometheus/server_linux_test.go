@@ -47,7 +47,8 @@ func findPrometheus(t *testing.T) string {
 type target struct {
 	url string
 
-	native bool // it shows native histograms, which text cannot
+	native bool   // it shows native histograms, which text cannot
+	extra  string // it shows after its counters
 
 	mu       sync.Mutex
 	exporter signaltest.Exporter
@@ -61,7 +62,7 @@ func (g *target) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		g.writeNative(w)
 		return
 	}
-	_, _ = fmt.Fprintf(w, "# TYPE tick gauge\ntick %d\n%s", g.tick, g.exporter.Text())
+	_, _ = fmt.Fprintf(w, "# TYPE tick gauge\ntick %d\n%s%s", g.tick, g.exporter.Text(), g.extra)
 }
 
 func (g *target) change(f func()) {
@@ -212,6 +213,10 @@ func TestRealPrometheus(t *testing.T) {
 		g, s, transport := take(t)
 		testUnchanged(t, g.world(s, transport, ask), transport)
 	})
+	t.Run("what is no histogram or counter is told", func(t *testing.T) {
+		g, s, transport := take(t)
+		testMistyped(t, g.world(s, transport, ask), g)
+	})
 	t.Run("errors and events need a metric of their name", func(t *testing.T) {
 		g, s, transport := take(t)
 		testErrorsMetric(t, g.world(s, transport, ask))
@@ -319,6 +324,46 @@ func testUnchanged(t *testing.T, w signaltest.World, transport *breakable) {
 		got, err := w.Source.Counts(t.Context(), w.Query, first, c.to)
 		if asked := transport.takeAsked(); err != nil || got.Source.State != c.state || !strings.Contains(got.Source.Err, c.why) || asked != c.asked {
 			t.Errorf("%s: asked %d times, %+v, %v; want %d, %s %s", what, asked, got.Source, err, c.asked, c.state, c.why)
+		}
+	}
+}
+
+// testMistyped needs what the server knows of types.
+func testMistyped(t *testing.T, w signaltest.World, g *target) {
+	g.change(func() {
+		g.extra = "# TYPE took_seconds summary\ntook_seconds{quantile=\"0.5\"} 0.1\ntook_seconds_sum 3\ntook_seconds_count 9\n# TYPE age_seconds gauge\nage_seconds 4\n"
+	})
+	w.Serve(traffic.Source, traffic.Counts{Requests: 5})
+	first := w.Look(t)
+	w.Serve(traffic.Source, traffic.Counts{Requests: 7})
+	second := w.Look(t)
+	w.Query = w.Query.Only(traffic.Source)
+	w.Query.Events = nil
+	of := func(name string) string { return fmt.Sprintf("%s{instance=%q}", name, g.url) }
+	for name, want := range map[string]string{
+		"took_seconds":        "latency of the source is not known: took_seconds is a summary; use the _bucket series of a histogram",
+		"took_seconds_bucket": "took_seconds is a summary; use the _bucket series of a histogram",
+		"took_seconds_sum":    "took_seconds is a summary; use the _bucket series of a histogram",
+		"age_seconds":         "age_seconds is a gauge; use the _bucket series of a histogram",
+		"age_seconds_bucket":  "age_seconds is a gauge; use the _bucket series of a histogram",
+		"never_bucket":        "there is no metric of the name in never_bucket",
+	} {
+		w.Query.Latency.Source = of(name)
+		got, err := w.Source.Counts(t.Context(), w.Query, first, second)
+		if err != nil || got.Source.State != traffic.Known || got.Source.Value.Requests != 7 || !got.Source.Value.Latency.Empty() || !strings.Contains(got.Source.Note, want) {
+			t.Errorf("latency %s: %+v, %v; want %s", name, got.Source, err, want)
+		}
+	}
+	w.Query.Latency.Source = ""
+	for name, want := range map[string]string{
+		"age_seconds":      "errors: age_seconds is a gauge, not a counter; use a counter",
+		"took_seconds":     "errors: took_seconds is a summary, whose quantiles are no counters; use took_seconds_count",
+		"took_seconds_sum": "errors: took_seconds_sum adds up what was observed, not how often; use took_seconds_count",
+	} {
+		w.Query.Errors.Source = of(name)
+		got, err := w.Source.Counts(t.Context(), w.Query, first, second)
+		if err != nil || got.Source.State != traffic.Unknown || !strings.Contains(got.Source.Err, want) {
+			t.Errorf("errors %s: %+v, %v; want %s", name, got.Source, err, want)
 		}
 	}
 }
