@@ -255,7 +255,7 @@ func schemaOf(b bounds) (int, bool) {
 	}
 	exact := -math.Log2(math.Log2(b.upper / b.lower))
 	schema := math.Round(exact)
-	if math.Abs(exact-schema) > 1e-6 || schema < -4 || schema > 20 {
+	if math.Abs(exact-schema) > 1e-6 || schema < -9 || schema > 20 {
 		return 0, false
 	}
 	index := math.Log2(b.upper) * math.Exp2(schema)

@@ -70,6 +70,9 @@ func TestRealPrometheusNative(t *testing.T) {
 	t.Run("the edges are those of a schema", func(t *testing.T) {
 		testNativeEdges(t, world(t, func(*signal.Query) {}))
 	})
+	t.Run("a window without a new sample", func(t *testing.T) {
+		testNativeUnchanged(t, world(t, func(q *signal.Query) { q.Requests = q.Latency }))
+	})
 }
 
 func testNativeEdges(t *testing.T, w signaltest.World) {
@@ -82,6 +85,15 @@ func testNativeEdges(t *testing.T, w signaltest.World) {
 	h := got.Source.Value.Latency
 	if err != nil || len(h.Edges) != 85 || told(h) != "5.524ms:5 52.556ms:3 3.363586s:2" {
 		t.Errorf("%d edges, %s, %s, %v", len(h.Edges), told(h), got.Source.Err, err)
+	}
+}
+
+func testNativeUnchanged(t *testing.T, w signaltest.World) {
+	w.Serve(traffic.Source, traffic.Counts{Requests: 5, Latency: traffic.Histogram{Edges: signaltest.Edges(), Buckets: []int64{5, 0, 0, 0}}})
+	first := w.Look(t)
+	got, err := w.Source.Counts(t.Context(), w.Query.Only(traffic.Source), first, first.Add(time.Millisecond))
+	if err != nil || got.Source.State != traffic.Unknown || !strings.Contains(got.Source.Err, "no new sample of seconds{") {
+		t.Errorf("%+v, %v", got.Source, err)
 	}
 }
 
