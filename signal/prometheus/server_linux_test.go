@@ -232,7 +232,7 @@ func (g *target) world(s *Source, transport *breakable, ask v1.API) signaltest.W
 	for _, e := range expressions {
 		*e = strings.Replace(*e, "}", fmt.Sprintf(",instance=%q}", g.url), 1)
 	}
-	broken := false
+	broken, last := false, time.Time{}
 	return signaltest.World{
 		Source: s, Query: q,
 		Malformed: signal.Query{Requests: traffic.BySide[string]{Target: "sum(requests_total)"}},
@@ -243,9 +243,15 @@ func (g *target) world(s *Source, transport *breakable, ask v1.API) signaltest.W
 		Heal:      func() { broken = false; transport.set("") },
 		Look: func(t *testing.T) time.Time {
 			if broken {
-				return time.Now()
+				last = time.Now()
+				return last
 			}
-			return g.look(t, ask)
+			at := g.look(t, ask)
+			for !at.After(last) { // a scrape is of when it began, which may be before the change that it shows
+				at = g.look(t, ask)
+			}
+			last = at
+			return at
 		},
 	}
 }
