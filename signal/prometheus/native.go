@@ -121,7 +121,7 @@ func bucketsOf(stream *model.SampleStream, edges []float64, lives map[instance]*
 func cumulative(buckets model.HistogramBuckets, edges []float64) []float64 {
 	out := make([]float64, len(edges))
 	for _, b := range buckets {
-		if at := edgeAt(edges, float64(b.Upper)); at < len(edges) {
+		if at := edgeAt(edges, float64(b.Upper)); at < len(edges) && !math.IsNaN(float64(b.Upper)) {
 			out[at] += float64(b.Count)
 		}
 	}
@@ -211,6 +211,7 @@ func (l layout) edges(unit float64) []float64 {
 			exponential, schema = true, min(schema, of)
 		case is.lower == -is.upper && !math.IsInf(is.upper, 0): // around zero, which no other schema has
 			exponential = true
+		case is.lower > math.MaxFloat64/2: // where every schema counts what took for ever
 		case math.IsInf(is.lower, 0) || math.IsInf(is.upper, 0) || is.positive() && (whole || is.lower == 0):
 			custom = true
 		case is.positive():
