@@ -34,7 +34,7 @@ func (p *process) decide(at time.Time) {
 	var replaced bool
 	for _, of := range p.newParts() { // requests come first: they bound all others
 		appeared, ended := p.appeared(of, restarted), p.ended(of, restarted)
-		if from, found := p.before(of, appeared, ended); found {
+		if from, found := p.before(appeared, ended); found {
 			p.goOn(of, from)
 			continue
 		}
@@ -163,7 +163,7 @@ func (p *process) ended(of part, restarted bool) map[string]int64 {
 
 // before returns where counters that appeared go on from, if they were others before:
 // ones that were asked for as well, or ones that were not and are renamed alike.
-func (p *process) before(of part, appeared int64, ended map[string]int64) (from int64, found bool) {
+func (p *process) before(appeared int64, ended map[string]int64) (from int64, found bool) {
 	if appeared == 0 {
 		return 0, false
 	}
