@@ -7,25 +7,31 @@ import (
 
 	"github.com/aws/smithy-go"
 
+	"watari.dev/internal/awsclock"
 	"watari.dev/router"
 )
 
 // ReadError describes the failure of a call that modifies nothing.
 func ReadError(op, on string, err error) *router.Error {
 	_, kind := Classify(err)
-	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: router.EffectNothing, Advice: advice(kind)}
+	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: router.EffectNothing, Advice: advice(kind, err)}
 }
 
 // WriteError describes the failure of a call that modifies.
 func WriteError(op, on string, err error) *router.Error {
 	effect, kind := Classify(err)
-	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: effect, Advice: advice(kind)}
+	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: effect, Advice: advice(kind, err)}
 }
 
-func advice(kind error) string {
+func advice(kind, err error) string {
+	if r, off := awsclock.Of(err); off {
+		return r.Advice()
+	}
 	switch {
 	case errors.Is(kind, router.ErrSignedOut):
 		return "renew them: those of a profile or a role are found again by themselves, those of the environment when it is started again"
+	case keys[CodeOf(err)]:
+		return "AWS does not accept the credentials: check profile and keys"
 	case errors.Is(kind, router.ErrDenied):
 		return "see the driver's README for the permissions that it needs"
 	case errors.Is(kind, router.ErrExpired):
