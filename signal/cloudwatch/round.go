@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"watari.dev/internal/awsclock"
 	"watari.dev/signal"
 )
 
@@ -178,9 +178,10 @@ func said(messages []types.MessageData) (text string) {
 // seconds and was written before it came.
 const leastSkew = 2 * time.Second
 
-// skewOf compares the Date of an answer with our clock; 0 where there is none.
+// skewOf compares the Date of an answer with our clock; 0 where there is none that
+// can be believed.
 func skewOf(out *sdk.GetMetricDataOutput, now time.Time) time.Duration {
-	at, ok := middleware.GetServerTime(out.ResultMetadata)
+	at, ok := awsclock.Served(out.ResultMetadata)
 	if skew := at.Sub(now).Round(time.Second); ok && skew.Abs() >= leastSkew {
 		return skew
 	}

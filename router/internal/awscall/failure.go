@@ -28,10 +28,10 @@ func advice(kind, err error) string {
 		return r.Advice()
 	}
 	switch {
-	case errors.Is(kind, router.ErrSignedOut):
-		return "renew them: those of a profile or a role are found again by themselves, those of the environment when it is started again"
 	case keys[CodeOf(err)]:
 		return "AWS does not accept the credentials: check profile and keys"
+	case errors.Is(kind, router.ErrSignedOut):
+		return "renew them: those of a profile or a role are found again by themselves, those of the environment when it is started again"
 	case errors.Is(kind, router.ErrDenied):
 		return "see the driver's README for the permissions that it needs"
 	case errors.Is(kind, router.ErrExpired):
