@@ -39,7 +39,7 @@ const (
 	Lost     Outcome = ""         // nobody knows; read to find out
 	Accepted Outcome = "accepted" // done
 	Refused  Outcome = "refused"  // not done; may be tried again
-	Held     Outcome = "held"     // not sent, by our own hand, or nobody was signed in: no try, and says nothing of the route
+	Held     Outcome = "held"     // not sent or not accepted for a reason that is no route's (our own hand, nobody signed in, a wrong clock): no try
 	Denied   Outcome = "denied"   // not done, and trying again does not help
 	Partly   Outcome = "partly"   // taken back but for the parts in Left, which somebody must mend
 )

@@ -82,7 +82,7 @@ func refusal(err error, a answered) *Refusal {
 		return nil
 	}
 	r := &Refusal{Correctable: a.far(), Err: err}
-	if at, says := timeIn(api.ErrorMessage()); says {
+	if at, says := timeIn(api.ErrorMessage()); says && !at.IsZero() {
 		r.Behind, r.Proof = at.Sub(a.received).Round(time.Second), "its answer's text"
 	} else if !a.served.IsZero() {
 		r.Behind, r.Proof = a.served.Sub(a.received).Round(time.Second), "its answer's Date"
