@@ -3,5 +3,5 @@
 // Refusal, which says how far the clocks are apart. The SDK corrects its
 // signatures by the Date of an answer; this package decides which Date it may
 // believe: only one of AWS itself, and only after a refusal. It never sets a
-// clock and makes no call.
+// clock and makes no call by itself.
 package awsclock
