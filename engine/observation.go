@@ -17,6 +17,7 @@ type Observation struct {
 type RouteSeen struct {
 	Found   traffic.Reading[Found]      `json:"found"`
 	Fatal   bool                        `json:"fatal,omitempty"`  // reading failed in a way that repetition does not cure
+	Local   bool                        `json:"local,omitempty"`  // reading failed for a reason of this machine's own: its clock, its credentials
 	Broken  []Part                      `json:"broken,omitempty"` // parts that cannot be moved, beside those of Found; of a reading that failed, all of them
 	Shares  map[string]traffic.Share    `json:"-"`                // of each part of Found, where they differ
 	Settled traffic.Reading[Settlement] `json:"settled"`          // of the status's Written

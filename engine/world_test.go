@@ -206,6 +206,7 @@ func (w *world) observe() Observation {
 			rs.Broken, rs.Fatal = l.left(), true
 		} else if l.clockOffUnread {
 			rs.Found = traffic.FailedAt[Found](errors.New("the clock is off"), w.now)
+			rs.Local = true
 		} else if l.unread {
 			rs.Found = traffic.FailedAt[Found](errors.New("connection refused"), w.now)
 		} else {

@@ -47,12 +47,23 @@ func (r *Refusal) Advice() string {
 		return "AWS says that this machine's clock is off, and not by how much: set it: " + set
 	case r.Behind.Abs() < agreed:
 		return fmt.Sprintf("the call was signed with another time than this machine's clock shows now, which agrees with AWS's (%s): the clock was set or the machine slept meanwhile, and the next call is signed anew", r.Proof)
-	case r.Behind < 0:
-		return fmt.Sprintf("this machine's clock is %s ahead of AWS's (%s): set it: %s", -r.Behind, r.Proof, set)
 	default:
-		return fmt.Sprintf("this machine's clock is %s behind AWS's (%s): set it: %s", r.Behind, r.Proof, set)
+		return Describe(r.Behind, r.Proof)
 	}
 }
+
+// Describe says how far this machine's clock is behind AWS's, or ahead if that is
+// negative, what shows it and what to do.
+func Describe(behind time.Duration, proof string) string {
+	where := "behind"
+	if behind < 0 {
+		where = "ahead of"
+	}
+	return fmt.Sprintf("this machine's clock is %s %s AWS's (%s): set it: %s", behind.Abs(), where, proof, set)
+}
+
+// ByDate is the proof that an answer's Date is.
+const ByDate = "its answer's Date"
 
 // set are the commands that set a clock by the network's time: of chrony, and of
 // systemd.
@@ -85,7 +96,7 @@ func refusal(err error, a answered) *Refusal {
 	if at, says := timeIn(api.ErrorMessage()); says && !at.IsZero() {
 		r.Behind, r.Proof = at.Sub(a.received).Round(time.Second), "its answer's text"
 	} else if !a.served.IsZero() {
-		r.Behind, r.Proof = a.served.Sub(a.received).Round(time.Second), "its answer's Date"
+		r.Behind, r.Proof = a.served.Sub(a.received).Round(time.Second), ByDate
 	}
 	return r
 }

@@ -87,3 +87,24 @@ func (f *forging) Do(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Authorization", r.Header.Get("Authorization")+"0")
 	return f.HTTPClient.Do(r)
 }
+
+// TestMinutesOfAnotherClock: counts of ten minutes ago, or of a time that AWS's clock
+// has not reached, are no evidence of now. Once the clock is set nothing is missing.
+func TestMinutesOfAnotherClock(t *testing.T) {
+	for ahead, says := range map[time.Duration]string{
+		10 * time.Minute:  "this machine's clock is 10m0s ahead of AWS's (its answer's Date): set it: chronyc makestep",
+		-10 * time.Minute: "this machine's clock is 10m0s behind AWS's (its answer's Date): set it: chronyc makestep",
+	} {
+		w := newTown(t)
+		off := ahead
+		s := w.source(func(c *Config) { c.Now = func() time.Time { return w.clock().Add(off) } })
+		w.serve(oldGroup, w.clock(), requests(5, 1))
+		from := w.clock()
+		to := w.over()
+		w.pass(time.Minute)
+		isNot(t, "source", w.counts(s, shopQuery(), from.Add(off), to.Add(off)).Source, traffic.Failed, says)
+		off = 0
+		w.pass(11 * time.Minute) // the next try is due by the clock that was wrong
+		known(t, "source", w.counts(s, shopQuery(), from, to).Source, 5, minuteAt(from).end())
+	}
+}
