@@ -84,7 +84,6 @@ func mutantsOfLevers() []Mutant {
 		},
 		{
 			Name: "a clock error uses up the tries", Broken: "A call that was refused because this machine's clock is off counts as denied: nothing more is tried.",
-			Peer:   "aws-sdk-go-v2#2321",
 			Breaks: []string{"killed anywhere, the same end"},
 			Driver: func(_ *process, d router.Driver) router.Driver { return clockless{d} },
 		},
