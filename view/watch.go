@@ -166,6 +166,9 @@ func (w *Watch) gate() []string {
 	if a := s.Verdict.Analysis; a != nil {
 		lines = append(lines, "  evidence   "+w.evidence(a))
 	}
+	for _, note := range s.Evidence.Notes() {
+		lines = append(lines, "  counts     "+note)
+	}
 	return lines
 }
 

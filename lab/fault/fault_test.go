@@ -38,7 +38,9 @@ func TestCheck(t *testing.T) {
 		"backward delay":      {Fault{AWS: &AWS{Kind: Late, Times: 1, Delay: 2, UpTo: 1}}, "the second must be longer"},
 		"partial at once":     {Fault{AWS: &AWS{Kind: Partial, Times: 1}}, "say how many calls are done before"},
 		"component":           {Fault{Kill: &Kill{Component: "kubelet", Side: Source}}, `no component "kubelet"; there are: api-server, etcd,`},
-		"denied identity":     {Fault{AWS: &AWS{Kind: AccessDenied, Service: "sts", Times: 1}}, "needs no permission"},
+		"denied identity":     {Fault{AWS: &AWS{Kind: AccessDenied, Action: "GetCallerIdentity", Times: 1}}, "needs no permission"},
+		"denied role":         {Fault{AWS: &AWS{Kind: AccessDenied, Service: "sts", Times: 1}}, ""},
+		"expired nobody":      {Fault{AWS: &AWS{Kind: ExpiredToken, Action: "AssumeRoleWithWebIdentity", Times: 1}}, "no credentials"},
 		"clock":               {Fault{AWS: &AWS{Kind: Clock, Off: -10 * time.Minute, For: time.Minute}}, ""},
 		"right clock":         {Fault{AWS: &AWS{Kind: Clock, For: time.Minute}}, "a clock that is off by 0s: give up to 24h0m0s"},
 		"another day":         {Fault{AWS: &AWS{Kind: Clock, Off: -25 * time.Hour, For: time.Minute}}, "give up to 24h0m0s"},
@@ -75,7 +77,7 @@ func TestString(t *testing.T) {
 }
 
 func TestServices(t *testing.T) {
-	if got := len(Actions("")); got != 3+2+26+10+1 {
+	if got := len(Actions("")); got != 3+2+26+10+4 {
 		t.Errorf("%d actions", got)
 	}
 	for signing, want := range map[string]string{"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "route53": "route53"} {

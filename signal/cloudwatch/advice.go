@@ -37,6 +37,10 @@ func adviceFor(err error) string {
 	if r, off := awsclock.Of(err); off {
 		return r.Advice()
 	}
+	var absent interface{ Advice() string } // credentials that could not be found
+	if errors.As(err, &absent) {
+		return absent.Advice()
+	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return ""

@@ -89,7 +89,7 @@ func New(c Config) (*Source, error) {
 	s.lead = min(longestLead, s.delay/4)
 	if s.api == nil {
 		watched := c.AWS.Copy()
-		watched.APIOptions = append(slices.Clone(watched.APIOptions), awsclock.Renew(watched.Credentials), awsclock.Watch)
+		watched.APIOptions = append(slices.Clone(watched.APIOptions), awsclock.Watch)
 		s.api = sdk.NewFromConfig(watched)
 	}
 	if s.now == nil {

@@ -138,7 +138,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func Config(config aws.Config) aws.Config {
 	config = config.Copy()
 	config.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	config.APIOptions = append(slices.Clone(config.APIOptions), awsclock.Renew(config.Credentials), awsclock.Watch, addFence)
+	config.APIOptions = append(slices.Clone(config.APIOptions), awsclock.Watch, addFence)
 	if config.Credentials != nil {
 		config.Credentials = provider{config.Credentials}
 	}

@@ -267,49 +267,6 @@ func TestAProxyThatSetsTheDate(t *testing.T) {
 	})
 }
 
-// TestCredentialsThatEndEarlier are those of a clock that is behind: by it they are
-// good for ten minutes more.
-func TestCredentialsThatEndEarlier(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFar(t, 0)
-		given := 0
-		client := elb.NewFromConfig(Config(aws.Config{
-			Region: "eu-central-1", BaseEndpoint: aws.String("http://aws.test"), HTTPClient: f,
-			Credentials: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-				given++
-				return aws.Credentials{AccessKeyID: "AKIALABEXAMPLE", SecretAccessKey: "secret", CanExpire: true, Expires: time.Now().Add(time.Hour)}, nil
-			})),
-		}))
-		read := func() error {
-			_, err := Read(t.Context(), Policy{}, func(ctx context.Context) (*elb.DescribeTargetGroupsOutput, error) {
-				return client.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{})
-			})
-			return err
-		}
-		f.wants("good ones", 1, read)
-		f.server.SetFault(func(string, string, []byte) *lab.Injected {
-			if given < 2 {
-				return lab.FaultExpired()
-			}
-			return nil
-		})
-		f.fails("they have expired", 1, router.ErrSignedOut, "renew them", read)
-		f.wants("new ones", 1, read)
-		f.server.SetFault(func(string, string, []byte) *lab.Injected { return lab.FaultExpired() })
-		for range 20 {
-			f.fails("no better ones", 1, router.ErrSignedOut, "renew them", read)
-		}
-		time.Sleep(renewAgain)
-		f.fails("a minute later they are asked for", 1, router.ErrSignedOut, "renew them", read)
-		f.fails("and used", 1, router.ErrSignedOut, "renew them", read)
-		if given != 3 {
-			t.Errorf("credentials were asked for %d times, want 3", given)
-		}
-	})
-}
-
-const renewAgain = time.Minute
-
 func TestTheClockIsNamedInOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFar(t, -10*time.Minute)
