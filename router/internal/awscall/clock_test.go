@@ -280,6 +280,22 @@ func TestTheClockIsNamedInOneLine(t *testing.T) {
 	})
 }
 
+// TestTheClockIsNamedWhereverItIsFound: the search for credentials has advice of its
+// own, which is about something else.
+func TestTheClockIsNamedWhereverItIsFound(t *testing.T) {
+	tomorrow := x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{NotBefore: time.Now().Add(26 * time.Hour)}}
+	e := WriteError("alb: set weights", "a rule", &credentialsError{&searched{&tls.CertificateVerificationError{Err: tomorrow}}})
+	if !errors.Is(e, router.ErrClockOff) || !strings.Contains(e.Advice, "this machine's clock is 26h0m0s behind AWS's") {
+		t.Error(e)
+	}
+}
+
+// searched is how the search for credentials fails.
+type searched struct{ error }
+
+func (s *searched) Unwrap() error { return s.error }
+func (*searched) Advice() string  { return "see what STS says" }
+
 // TestACertificateOfTomorrow is the other thing that a clock which is behind meets.
 func TestACertificateOfTomorrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/smithy-go"
 
-	"watari.dev/internal/awsclock"
 	"watari.dev/router"
 )
 
@@ -24,9 +23,6 @@ func WriteError(op, on string, err error) *router.Error {
 }
 
 func advice(kind, err error) string {
-	if r, off := awsclock.Of(err); off {
-		return r.Advice()
-	}
 	switch {
 	case keys[CodeOf(err)]:
 		return "AWS does not accept the credentials: check profile and keys"
