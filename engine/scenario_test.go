@@ -24,7 +24,7 @@ import (
 //	step SHARE HOLD [approval]
 //	----
 //	run DURATION                  let time pass
-//	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, expired, unreadable, never-settles, late=SHARE, cap=SHARE, ok,
+//	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, expired, clock-off[=writes], unreadable, never-settles, late=SHARE, cap=SHARE, ok,
 //	                              late-write=8s (the next write arrives so much later), partial (the next write changes some names),
 //	                              gone, name-deleted, name-refused (all of it; or the name api.example.com of two),
 //	                              stale=5s (reads are that much behind), settles=2s
@@ -162,6 +162,8 @@ func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
 		l.denied = true
 	case "expired":
 		l.expired = true
+	case "clock-off":
+		l.clockOff, l.clockOffUnread = true, len(a.Vals) == 0 // else it is noticed by the writes only
 	case "unreadable":
 		l.unread = true
 	case "never-settles":
@@ -187,7 +189,7 @@ func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
 	case "ok":
 		l.spoil(w.now, "")
 		l.lateWrite, l.partial, l.stale = 0, 0, 0
-		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles, l.expired = 0, 0, 0, false, false, false, false
+		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles, l.expired, l.clockOff, l.clockOffUnread = 0, 0, 0, false, false, false, false, false, false
 	default:
 		t.Fatalf("no such fault %q", a.Key)
 	}

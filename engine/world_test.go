@@ -63,6 +63,8 @@ type lever struct {
 	loseWrite      int    // lose that many writes before they do anything
 	denied, unread bool
 	expired        bool // credentials: nothing is written
+	clockOff       bool // nothing is written
+	clockOffUnread bool // nothing is read for the same reason
 	neverSettles   bool
 	bad            string        // what is wrong with one of its names, api.example.com: refused or deleted; or gone, of all of it
 	badShare       traffic.Share // what that name has
@@ -204,6 +206,9 @@ func (w *world) observe() Observation {
 		if l.bad == "gone" {
 			rs.Found = traffic.FailedAt[Found](errors.New("there is no such rule"), w.now)
 			rs.Broken, rs.Fatal = l.left(), true
+		} else if l.clockOffUnread {
+			rs.Found = traffic.FailedAt[Found](errors.New("the clock is off"), w.now)
+			rs.Local = true
 		} else if l.unread {
 			rs.Found = traffic.FailedAt[Found](errors.New("connection refused"), w.now)
 		} else {
@@ -339,6 +344,9 @@ func (w *world) apply(in Write) *Result {
 		race()
 	}
 	switch {
+	case l.clockOff:
+		res.Outcome, res.Err, res.RetryAt = Held, "the clock is off", w.now.Add(5*time.Second)
+		return res
 	case l.expired:
 		res.Outcome, res.Err, res.RetryAt = Held, "credentials have expired", w.now.Add(5*time.Second)
 		return res

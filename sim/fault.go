@@ -22,6 +22,7 @@ const (
 	Throttled
 	Denied
 	SignedOut
+	ClockOff
 	ReadError
 	StaleRead
 	SlowCalls
@@ -94,6 +95,7 @@ var kindNames = [kinds]string{
 	Throttled:     "throttling storm",
 	Denied:        "access denied",
 	SignedOut:     "credentials expired",
+	ClockOff:      "clock off",
 	ReadError:     "read error",
 	StaleRead:     "stale read",
 	SlowCalls:     "slow calls",

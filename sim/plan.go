@@ -343,6 +343,8 @@ func (r *draw) detail(f *Fault) {
 		f.Value, f.Lasts = pick(r, 0, 1, 300, 5000, 9999, 10000), pick(r, 10*time.Second, 40*time.Second)
 	case Skew:
 		f.Value, f.Lasts = pick(r, -40, 40), r.between(3*time.Second, 40*time.Second)
+	case ClockOff: // longer than a route may take to settle
+		f.Lasts = r.between(time.Second, 100*time.Second)
 	case OrderTwice:
 		f.Value = r.IntN(1 << 16)
 	case ForeignFile:
