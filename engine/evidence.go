@@ -121,7 +121,9 @@ type Sample struct {
 	SourceErrors int64     `json:"sourceErrors,omitempty"`
 	Requests     int64     `json:"requests"`
 	Errors       int64     `json:"errors"`
-	Slow         float64   `json:"slow,omitempty"` // requests above MaxP99, interpolated inside a bucket
+	Measured     int64     `json:"measured,omitempty"`  // of Requests, those with a latency
+	Slow         float64   `json:"slow,omitempty"`      // of these, those that are surely above MaxP99
+	MaybeSlow    int64     `json:"maybeSlow,omitempty"` // and those in the bucket that MaxP99 lies in
 }
 
 // absorb adds what was counted; hold is the one that is under way, or the last. An
@@ -143,10 +145,9 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time)
 		if gate.Analysis == nil || hold > 0 && in.Step == hold {
 			e.InStep += target.Requests
 		}
-		e.add(gate, Sample{
-			To: in.To, Source: source.Requests, SourceErrors: source.Errors,
-			Requests: target.Requests, Errors: target.Errors, Slow: slower(target.Latency, gate.MaxP99),
-		})
+		sample := Sample{To: in.To, Source: source.Requests, SourceErrors: source.Errors, Requests: target.Requests, Errors: target.Errors}
+		sample.time(target, gate.MaxP99)
+		e.add(gate, sample)
 	}
 	// The window ends with the newest counts: those that a slow source answers late
 	// would else be older than the window when they come, and never be judged.
@@ -202,7 +203,9 @@ func (e *Evidence) add(gate Gate, s Sample) {
 		last.SourceErrors += s.SourceErrors
 		last.Requests += s.Requests
 		last.Errors += s.Errors
+		last.Measured += s.Measured
 		last.Slow += s.Slow
+		last.MaybeSlow += s.MaybeSlow
 		return
 	}
 	e.Intervals = append(e.Intervals, s)
