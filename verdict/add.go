@@ -64,7 +64,8 @@ func (t *Test) Add(s *State, seen *Interval) {
 	service.Since.Source, service.Since.Target = in.To, in.To
 	service.Resets = traffic.BySide[bool]{}
 	for i := range service.Metrics {
-		service.Metrics[i].Half, service.Metrics[i].HalfDoubt = Pair{}, Doubt{}
+		m := &service.Metrics[i]
+		m.Half, m.HalfDoubt, m.HalfOther = Pair{}, Doubt{}, Other{}
 	}
 }
 
@@ -86,7 +87,7 @@ func (t *Test) take(s *State, in *Interval, side traffic.Side, from time.Time, r
 		*since, *until, *reset = from, from, false
 		for i := range service.Metrics {
 			*service.Metrics[i].Half.of(side) = Tally{}
-			*service.Metrics[i].HalfDoubt.of(side) = 0
+			*service.Metrics[i].HalfDoubt.of(side), *service.Metrics[i].HalfOther.of(side) = 0, false
 		}
 	}
 	if r.State != traffic.Known {
@@ -147,10 +148,13 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	var b bets
 	for i := range service.Metrics {
 		m := &service.Metrics[i]
-		m.Open, m.Step = m.Open.Plus(m.Half), m.Step.Plus(m.Half)
-		m.OpenDoubt, m.StepDoubt = m.OpenDoubt.plus(m.HalfDoubt), m.StepDoubt.plus(m.HalfDoubt)
+		tells := m.bucketed()
+		m.Step, m.StepDoubt = m.Step.Plus(m.Half), m.StepDoubt.plus(m.HalfDoubt)
 		b.of(t.cfg.Ratio, m.Half, t.firstBet)
-		t.against(m, &cfg.Metrics[i], alone, span, &b, mass)
+		if tells {
+			m.Open, m.OpenDoubt = m.Open.Plus(m.Half), m.OpenDoubt.plus(m.HalfDoubt)
+			t.against(m, &cfg.Metrics[i], alone, span, &b, mass)
+		}
 		if !service.Resets.Target {
 			b.better(&m.Better, m.HalfDoubt.worst(m.Half), t.cfg.slack(&cfg.Metrics[i]), s.Phi)
 		}

@@ -144,6 +144,11 @@
 // promise is proven for, whatever the true latencies within the ranges, and however
 // they depend on the buckets: E[e] <= 1 stays. TestRangesAreConservative tries it.
 //
+// Bets would be lost for good where the source's buckets hide all that it answers for a
+// while, as when a release is rolled out. So nothing is held against the target before a
+// whole span has shown that they tell enough; the buckets and the past decide that, and
+// not what is counted then.
+//
 // What that costs is power. Where the ranges hide more than slack, and neither "good
 // enough" nor "worse" could follow from them, the verdict says so (Lacking) in place of
 // being content: of spans of 15 seconds or three intervals of the source of data, and
@@ -158,7 +163,8 @@
 //
 // has E[e] <= 1 while pg >= psi0 pb + eps, by the same two inequalities; phi >= 1
 // is the measured dispersion. It begins anew with each step, because more traffic
-// may show what little did not. Every metric must reach 1/alpha_p by itself. For
+// may show what little did not, and where buckets have the edge again that they had
+// lost: alpha_p is the chance of each begin. Every metric must reach 1/alpha_p by itself. For
 // latency eps is half of what the quantile leaves above it, because an edge of a
 // histogram may lie above all that the source answers.
 //

@@ -109,6 +109,7 @@ func (t *Test) comparable(s *State, in *Interval, alone bool, span time.Duration
 		}
 		m.Vague = t.vague(of, m, in)
 		if whole {
+			m.Trusted = t.tells(of, m.Near, m.NearDoubt)
 			m.Near, m.NearDoubt, m.Judged = Pair{}, Doubt{}, true
 		}
 	}

@@ -457,3 +457,64 @@ func TestOldStatesAreRead(t *testing.T) {
 		t.Errorf("kept %v, old %v", s.LogE, old.LogE)
 	}
 }
+
+// TestBucketsThatComeBack: what a release hides for a minute costs neither the evidence
+// that the target is good, nor the money that is bet on its being worse.
+func TestBucketsThatComeBack(t *testing.T) {
+	same := []time.Duration{10 * ms, 25 * ms, 250 * ms}
+	source, target := took{n: 190, edges: same, each: 20 * ms}, took{n: 10, edges: same, each: 20 * ms}
+	other := func(k took) took { k.edges = theirs; return k }
+	between := func(a, b int, k took) func(int) took {
+		return func(now int) took {
+			if now >= a && now < b {
+				return other(k)
+			}
+			return k
+		}
+	}
+	// Good enough: 1,200 seconds are enough without, and are enough after a minute of other buckets.
+	for name, k := range map[string][2]func(int) took{
+		"never":         {always(source), always(target)},
+		"of the target": {always(source), between(60, 120, target)},
+		"of the source": {between(60, 120, source), always(target)},
+		"of both":       {between(60, 120, source), between(60, 120, target)},
+	} {
+		test := Prepare(timedBy(p99))
+		s := test.New()
+		if fired := play(test, &s, 20, 0, 119, k[0], k[1]); fired >= 0 {
+			t.Fatalf("%s: degraded in second %d", name, fired)
+		}
+		if lacking := test.Verdict(&s).Lacking; (lacking != traffic.BySide[Lack]{}) != (name != "never" && name != "of the source") {
+			t.Errorf("%s: lacks %+v", name, lacking) // with other buckets of the source alone the target is surely good
+		}
+		play(test, &s, 20, 119, 1400, k[0], k[1])
+		if v := test.Verdict(&s); !v.Good.Enough || v.Lacking != (traffic.BySide[Lack]{}) {
+			t.Errorf("%s: %+v, %+v", name, v.Good, v.Lacking)
+		}
+		// And one that becomes slow soon after is found as soon as ever.
+		s = test.New()
+		play(test, &s, 20, 0, 125, k[0], k[1])
+		slow := took{n: 10, edges: same, each: 300 * ms}
+		fired := play(test, &s, 20, 125, 300, always(source), always(slow))
+		t.Logf("%s: slow since second 125, found in %d", name, fired)
+		if fired < 0 || fired > 160 {
+			t.Errorf("%s: slow since second 125, found in %d", name, fired)
+		}
+	}
+}
+
+// TestOtherBucketsOfTheSourceAreTried: those that tell enough are compared after a while.
+func TestOtherBucketsOfTheSourceAreTried(t *testing.T) {
+	test := Prepare(timedBy(Metric{Name: "p99", Kind: Latency, Edge: 25 * ms}))
+	s := test.New()
+	source := func(now int) took {
+		if now < 30 {
+			return took{n: 190, edges: ours, each: 5 * ms}
+		}
+		return took{n: 190, edges: theirs, each: 5 * ms}
+	}
+	fired := play(test, &s, 20, 0, 200, source, after(35, took{n: 10, edges: ours, each: 5 * ms}, took{n: 10, edges: ours, each: 100 * ms}))
+	if fired < 45 || fired > 110 {
+		t.Errorf("found in second %d", fired)
+	}
+}

@@ -92,9 +92,12 @@ type MetricState struct {
 	OpenDoubt Doubt `json:"openDoubt,omitzero"`
 	StepDoubt Doubt `json:"stepDoubt,omitzero"`
 	NearDoubt Doubt `json:"nearDoubt,omitzero"`
-	Near      Pair  `json:"near,omitzero"`    // of the last seconds, to see whether the buckets can be compared
-	Judged    bool  `json:"judged,omitempty"` // they could once be for long enough
-	Vague     Vague `json:"vague,omitzero"`   // why they cannot
+	Near      Pair  `json:"near,omitzero"`      // of the last seconds, to see whether the buckets can be compared
+	Judged    bool  `json:"judged,omitempty"`   // they could once be for long enough
+	HalfOther Other `json:"halfOther,omitzero"` // whose buckets lack the edge, in Half
+	Other     Other `json:"other,omitzero"`     // and in what was compared last
+	Trusted   bool  `json:"trusted,omitempty"`  // the source's other buckets were found to tell enough
+	Vague     Vague `json:"vague,omitzero"`     // why they cannot
 }
 
 // MarshalJSON writes four numbers: requests and bad ones of the source, then of
