@@ -42,3 +42,13 @@ func TestWhatIsRareSaysWhatCanBeSeen(t *testing.T) {
 		}
 	}
 }
+
+// TestQuantileAboveTheHighestEdge is only a lower bound, and is shown as one.
+func TestQuantileAboveTheHighestEdge(t *testing.T) {
+	for want, buckets := range map[string][]int64{"10/s  0 % errors  p99 over 1s": {90, 8, 2}, "10/s  0 % errors  p99 955ms": {80, 20, 0}, "10/s  0 % errors  p99 1s": {0, 99, 1}} {
+		h := traffic.Histogram{Edges: []time.Duration{100 * time.Millisecond, time.Second}, Buckets: buckets}
+		if got := side(traffic.KnownAt(traffic.Counts{Requests: 100, Latency: h}, time.Time{}), 10*time.Second); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
