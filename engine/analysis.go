@@ -230,6 +230,9 @@ func (t *turn) distrust(a *verdict.Verdict) (Verdict, bool) {
 	switch {
 	case a.Missed.Kind == verdict.Skewed && t.now.Sub(a.Compared) >= grace:
 		return Verdict{State: NotKnown, Why: ClockSkew, Text: "the two sides are counted at different times: " + a.Missed.Text}, true
+	case a.Missed.Kind == verdict.TargetRestarted && t.now.Sub(a.Compared) >= grace:
+		// Who dies faster than it can be counted is not seen: it is not waited for.
+		return Verdict{State: NotKnown, Why: NoTargetData, Text: "counters of " + t.spec.Target + " begin again all the time, what they had counted is missing"}, true
 	case a.Missed.Kind == verdict.Restarted && t.now.Sub(a.Compared) >= grace:
 		return Verdict{State: NotKnown, Why: Restarts, Text: "counters of " + t.spec.Source + " begin again all the time, what they had counted is missing"}, true
 	case a.Split.Alarm && t.spec.Rollback.on(Missplit) != UnknownIgnored:

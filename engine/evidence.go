@@ -32,6 +32,7 @@ type SideState struct {
 	Err     string        `json:"err,omitempty"`
 	Service string        `json:"service,omitempty"` // of which this is known, where there are several
 	KnownAt time.Time     `json:"knownAt,omitzero"`  // end of the newest interval in which it was known
+	Note    string        `json:"note,omitempty"`    // what its counts were said to be doubtful for when it was known last
 }
 
 // ServiceSeen is what was seen of one service.
@@ -103,7 +104,7 @@ func (s SideState) of() string {
 func (s *SideState) take(r traffic.Reading[traffic.Counts], to time.Time) {
 	s.State, s.Err = r.State, r.Err
 	if r.State == traffic.Known {
-		s.KnownAt = to
+		s.KnownAt, s.Note = to, r.Note
 	}
 }
 
@@ -145,9 +146,7 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time)
 		if gate.Analysis == nil || hold > 0 && in.Step == hold {
 			e.InStep += target.Requests
 		}
-		sample := Sample{To: in.To, Source: source.Requests, SourceErrors: source.Errors, Requests: target.Requests, Errors: target.Errors}
-		sample.time(target, gate.MaxP99)
-		e.add(gate, sample)
+		e.add(gate, sampleOf(in.To, believed(source), believed(target), gate.MaxP99))
 	}
 	// The window ends with the newest counts: those that a slow source answers late
 	// would else be older than the window when they come, and never be judged.
@@ -165,6 +164,21 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time)
 			e.Rate = float64(users) / span.Seconds()
 		}
 	}
+}
+
+// believed returns c without errors and latencies where a counter began again: what it
+// had counted is missing, and of others it is not, so their ratio says nothing.
+func believed(c traffic.Counts) traffic.Counts {
+	if c.Resets > 0 {
+		c.Errors, c.Latency = 0, traffic.Histogram{}
+	}
+	return c
+}
+
+func sampleOf(to time.Time, source, target traffic.Counts, maxP99 time.Duration) Sample {
+	s := Sample{To: to, Source: source.Requests, SourceErrors: source.Errors, Requests: target.Requests, Errors: target.Errors}
+	s.time(target, maxP99)
+	return s
 }
 
 // Moments adds up the intervals of all services that end together. What one of

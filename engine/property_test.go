@@ -262,6 +262,7 @@ func (w *watch) happen(t *rapid.T) {
 	case 16:
 		w.failing.Source = rapid.SampledFrom([]float64{0, 0.001, 0.5}).Draw(t, "source failing")
 	case 17:
+		w.crashing = rapid.Bool().Draw(t, "crashing")
 		w.sightless, w.skewed, w.restarting = rapid.Bool().Draw(t, "sightless"), rapid.Bool().Draw(t, "skewed"), rapid.Bool().Draw(t, "restarting")
 	case 18:
 		w.leak = traffic.Share(rapid.SampledFrom([]int{0, 0, 5000}).Draw(t, "leak"))
@@ -296,6 +297,7 @@ func (w *watch) heal() {
 		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.expired, l.neverSettles, l.race = 0, 0, 0, false, false, false, false, nil
 	}
 	w.signal, w.silent, w.swallowed, w.rate, w.failing.Target, w.crashAfterSave, w.crashAfterWrite = true, false, false, 500, 0, false, false
+	w.crashing = false
 	w.sightless, w.skewed, w.restarting, w.leak, w.failing.Source = false, false, false, 0, 0
 	for range 40 {
 		w.run(time.Minute)

@@ -29,7 +29,7 @@ import (
 //	                              gone, name-deleted, name-refused (all of it; or the name api.example.com of two),
 //	                              stale=5s (reads are that much behind), settles=2s
 //	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed counted [service=web]
-//	signal ok|unreachable|no-target|no-source|none|skewed|restarting [service=web]
+//	signal ok|unreachable|no-target|no-source|none|skewed|restarting|crashing|noted [service=web]
 //	latency source|target none|other|ok    no latencies are counted, or in other buckets
 //	intrude NAME SHARE [OWNER [perhaps|probably|surely]]   SHARE may be 10%..50%, different in its names
 //	race NAME SHARE [OWNER...]    the same, between the look and the next write
@@ -76,7 +76,7 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 	case "signal":
 		how := d.CmdArgs[0].Key
 		w.signal, w.silent, w.sightless = how != "unreachable", how == "no-target" || how == "none", how == "no-source" || how == "none"
-		w.skewed, w.restarting = how == "skewed", how == "restarting"
+		w.skewed, w.restarting, w.crashing, w.noted = how == "skewed", how == "restarting", how == "crashing", how == "noted"
 		if w.signalService = ""; len(d.CmdArgs) > 1 {
 			w.signalService = d.CmdArgs[1].Vals[0]
 		}

@@ -145,7 +145,9 @@ func (t *turn) absorbCounts() {
 		counts, used = append(counts, in), append(used, t.used(in))
 	}
 	s.Evidence.Alone = s.inPlace() && t.goal() >= traffic.All
+	before := slices.Clone(s.Evidence.Services)
 	s.Evidence.absorb(t.spec.Gate, used, s.Holds, t.now)
+	t.tellNotes(before)
 	s.Verdict = t.conclude(judge(t.spec.Gate, s.Evidence, t.now), t.analyse(counts))
 	patient := t.spec.Rollback.on(s.Verdict.Why) != UnknownRollsBack
 	switch {

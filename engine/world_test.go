@@ -24,6 +24,8 @@ type world struct {
 	silent bool // the signal has no data of the target
 
 	sightless, skewed, restarting bool          // the signal has no data of the source; its clocks disagree; the source's counters begin again
+	crashing                      bool          // and the target's
+	noted                         bool          // it notes something about the target's counts
 	failingService                string        // the only one that fails on the target; empty for all
 	signalService                 string        // the only one whose signal is not ok; empty for all
 	leak                          traffic.Share // a part of all requests that reaches the source past the levers
@@ -294,6 +296,12 @@ func (w *world) countService(name string, total float64) Interval {
 	}
 	if w.restarting {
 		in.Source.Value.Resets = 1
+	}
+	if w.noted {
+		in.Target.Note = "several servers store the same series"
+	}
+	if w.crashing {
+		in.Target.Value.Resets = 1
 	}
 	if w.silent {
 		in.Target = traffic.Reading[traffic.Counts]{}

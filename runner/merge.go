@@ -152,10 +152,10 @@ func together(a, b traffic.Reading[traffic.Counts], from, to, since time.Time) (
 		// The same is not known for longer, be it one window that grows or one that
 		// begins anew.
 		return b, from, a.Err == b.Err && a.At.IsZero() == b.At.IsZero() && (since.Equal(from) || since.Equal(to))
-	case !since.Equal(to) || !alike(a.Value, b.Value):
+	case !since.Equal(to) || !alike(a.Value, b.Value) || a.Note != b.Note:
 		return a, from, false
 	}
-	return traffic.Reading[traffic.Counts]{Value: a.Value.Plus(b.Value), At: b.At, State: traffic.Known, Err: b.Err}, from, true
+	return traffic.Reading[traffic.Counts]{Value: a.Value.Plus(b.Value), At: b.At, State: traffic.Known, Err: b.Err, Note: b.Note}, from, true
 }
 
 // alike reports whether two counts can be added without losing anything.

@@ -140,7 +140,9 @@ func TestResets(t *testing.T) {
 		"together in one process":          {[]Counter{of("a", 5, 3), of("a", 9, 0), of("a", 1, 2)}, 0, 1, 1},
 		"two processes":                    {[]Counter{of("a", 5, 3), of("b", 9, 0)}, 0, 1, 2},
 		"processes without names":          {[]Counter{of("", 5, 3), of("", 9, 0)}, 0, 1, 2},
-		"one comes back later":             {[]Counter{of("a", 5, 3, 4), of("a", 9, -1, 2)}, 0, 2, 2},
+		"one comes back later":             {[]Counter{of("a", 5, 3, 4), of("a", 9, -1, 2)}, 0, 2, 1},
+		"near where it was":                {[]Counter{of("a", 100, 99, 101)}, 0, 2, 0},
+		"near in all":                      {[]Counter{of("a", 1000, 999), of("a", 10, 3)}, 0, 1, 0},
 		"nothing":                          {nil, 0, 1, 0},
 		"no samples":                       {[]Counter{of("a")}, 0, 1, 0},
 	} {
@@ -148,8 +150,20 @@ func TestResets(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}
-	if got := Sum(Counters{Errors: []Counter{of("a", 5, 3)}, Events: [][]Counter{{of("a", 5, 3)}}}, at(0), at(1)); got.Resets != 0 {
-		t.Errorf("only requests tell of resets: %+v", got)
+	for name, c := range map[string]Counters{
+		"errors":                {Requests: []Counter{of("a", 100, 200)}, Errors: []Counter{of("a", 50, 3)}},
+		"an event":              {Requests: []Counter{of("a", 100, 200)}, Events: [][]Counter{{of("a", 50, 3)}}},
+		"a bucket":              {Requests: []Counter{of("a", 100, 200)}, Latency: [][]Bucket{{{time.Second, of("a", 50, 3)}, {Rest, of("a", 100, 3)}}}},
+		"errors of another":     {Requests: []Counter{of("a", 100, 200)}, Errors: []Counter{of("b", 50, 3)}},
+		"a nameless one":        {Requests: []Counter{of("a", 100, 200)}, Errors: []Counter{of("", 50, 3)}},
+		"all of it":             {Requests: []Counter{of("a", 100, 2)}, Errors: []Counter{of("a", 50, 0)}, Events: [][]Counter{{of("a", 50, 3)}}},
+		"a nameless histogram":  {Latency: [][]Bucket{{{time.Second, of("", 50, 3)}, {Rest, of("", 100, 3)}}}},
+		"errors and a bucket":   {Requests: []Counter{of("a", 100, 200)}, Errors: []Counter{of("a", 50, 3)}, Latency: [][]Bucket{{{Rest, of("a", 100, 3)}}}},
+		"errors with a new one": {Requests: []Counter{of("a", 100, 200)}, Errors: []Counter{of("a", 50, 3), {Samples: samples(-1, 4), Born: true, Process: "a"}}},
+	} {
+		if got := Sum(c, at(0), at(1)); got.Resets != 1 {
+			t.Errorf("%s began again: %+v", name, got)
+		}
 	}
 }
 

@@ -46,6 +46,9 @@ type Reading[T any] struct {
 	At    time.Time `json:"at,omitzero"` // when it was true, as far as the source tells
 	State State     `json:"state"`
 	Err   string    `json:"err,omitempty"` // why State is Failed, or why it is Unknown
+	// Note is what else is worth knowing of a value that is known: how doubtful data
+	// were read.
+	Note string `json:"note,omitempty"`
 }
 
 // KnownAt returns a known reading of v.

@@ -52,6 +52,8 @@ func (t *Test) Add(s *State, seen *Interval) {
 		service.miss(&service.Missed.Skewed, Skewed, in.To, "the clock of who counts the source is "+skew.String()+" ahead of the target's")
 	case in.Source.At.Sub(in.Target.At).Abs() > max(mostApart, 2*t.cfg.Services[in.Service].Every):
 		service.miss(&service.Missed.Skewed, Skewed, in.To, "the counts of the source end "+in.Source.At.Sub(in.Target.At).Round(time.Second).String()+" after those of the target")
+	case service.Resets.Target:
+		service.miss(&service.Missed.Resets, TargetRestarted, in.To, "")
 	case service.Resets.Source:
 		service.miss(&service.Missed.Resets, Restarted, in.To, "")
 	case s.before(service.Since.Source.Add(-t.cfg.Services[in.Service].Lag)):
@@ -155,9 +157,7 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 			m.Open, m.OpenDoubt = m.Open.Plus(m.Half), m.OpenDoubt.plus(m.HalfDoubt)
 			t.against(m, &cfg.Metrics[i], alone, span, &b, mass)
 		}
-		if !service.Resets.Target {
-			b.better(&m.Better, m.HalfDoubt.worst(m.Half), t.cfg.slack(&cfg.Metrics[i]), s.Phi)
-		}
+		b.better(&m.Better, m.HalfDoubt.worst(m.Half), t.cfg.slack(&cfg.Metrics[i]), s.Phi)
 	}
 	t.comparable(s, in, alone, span)
 	service.Held += span

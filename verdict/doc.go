@@ -178,8 +178,10 @@
 // The sides are compared only over the same span of time; what one side was not
 // known for is added up until it is. That is exact, because counts of adjacent
 // intervals add up. A counter that began again loses what it had counted since it
-// was last read: of the source, the span is left out; of the target, it counts
-// against the target and never for it.
+// was last read, and what others had counted of the same requests is not lost with it:
+// the errors of five requests may be fifty. So a span in which a counter of either side
+// began again is left out. Which spans these are says nothing for the target: what a
+// process loses when it dies is no better than the rest.
 //
 // The extension of the published tests to changing shares with a tolerance is
 // this project's own; the published ones are N. Lindon and A. Malek,

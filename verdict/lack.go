@@ -43,9 +43,9 @@ func (t *Test) lackSpan(service int) time.Duration {
 }
 
 // cover counts how many of one side's requests have a latency. Without requests
-// nothing is missing.
+// nothing is missing, and where counters began again nobody knows what is.
 func (t *Test) cover(service *ServiceState, in *Interval, side traffic.Side, from time.Time, c *traffic.Counts) {
-	if !t.timed[in.Service] {
+	if !t.timed[in.Service] || c.Resets > 0 {
 		return
 	}
 	v := &service.Latency.Target

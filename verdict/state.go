@@ -55,7 +55,7 @@ type ServiceState struct {
 // Missed counts the spans of time that were known of both sides and are no
 // evidence all the same.
 type Missed struct {
-	Resets int64     `json:"resets,omitempty"` // a counter of the source began again
+	Resets int64     `json:"resets,omitempty"` // a counter of either side began again
 	Skewed int64     `json:"skewed,omitempty"` // the clocks of the sides' sources disagree
 	Gaps   int64     `json:"gaps,omitempty"`   // the sides are not known over the same span
 	Kind   Miss      `json:"kind,omitempty"`   // the newest, until something is compared again
@@ -68,9 +68,10 @@ type Miss string
 
 // The kinds of Miss.
 const (
-	Restarted Miss = "restarted"
-	Skewed    Miss = "skewed"
-	Apart     Miss = "apart"
+	Restarted       Miss = "restarted" // of the source
+	TargetRestarted Miss = "target restarted"
+	Skewed          Miss = "skewed"
+	Apart           Miss = "apart"
 )
 
 // MetricState is what is known of one metric of a service.

@@ -169,6 +169,9 @@ func (w *Watch) gate() []string {
 			lines = append(lines, "  rare       "+rare(r))
 		}
 	}
+	for _, note := range s.Evidence.Notes() {
+		lines = append(lines, "  counts     "+note)
+	}
 	return lines
 }
 

@@ -98,6 +98,7 @@ func (b *back) round(ctx context.Context, change router.Change) error {
 			fresh = append(fresh, n)
 		}
 	}
+	rand.Shuffle(len(suspects), func(i, j int) { suspects[i], suspects[j] = suspects[j], suspects[i] })
 	batches := pack(fresh)
 	if len(suspects) > mostAlone {
 		batches = append(batches, pack(suspects)...)
@@ -213,6 +214,11 @@ func (b *back) sorted(batch []nameChange, err error, waiting int) [][]nameChange
 	case len(batch) == 1, denied, convicted(batch, err):
 		b.leave(batch, err)
 		return nil
+	case b.sorting+waiting+2 > mostSorting && b.allRefusedBefore(batch):
+		// Each was refused by itself, as it is now. One of them may be mended and is kept
+		// by the others: it has its turn at a next try, in another order.
+		b.leave(batch, err)
+		return nil
 	case b.sorting+waiting+2 > mostSorting:
 		b.failed(batch, fmt.Errorf("which of these %d names it is, is found out at the next try: %w", len(batch), err), 1)
 		return nil
@@ -222,6 +228,10 @@ func (b *back) sorted(batch []nameChange, err error, waiting int) [][]nameChange
 	}
 	half := (len(batch) + 1) / 2
 	return [][]nameChange{batch[:half], batch[half:]}
+}
+
+func (b *back) allRefusedBefore(batch []nameChange) bool {
+	return !slices.ContainsFunc(batch, func(n nameChange) bool { return !b.d.wasRefused(b.route, b.groupOf(n.name)) })
 }
 
 // leave gives names up that AWS refuses.

@@ -158,6 +158,32 @@ func TestManyGuiltyNamesAreSortedOutInSeveralTries(t *testing.T) {
 	})
 }
 
+// TestMoreGuiltyNamesThanOneTryCanSort: all are named all the same, and one that is
+// mended is written, whichever it is.
+func TestMoreGuiltyNamesThanOneTryCanSort(t *testing.T) {
+	f, r := zoneOf(60, 50, 50)
+	b := backOf{t, f, driverOver(f), r}
+	f.guilty = map[string]bool{}
+	for i := range 2*mostSorting/3 + 3 {
+		f.guilty[r.Names[i]] = true
+	}
+	standing := func(tries int) {
+		t.Helper()
+		for range tries {
+			_, err := b.take(t.Context())
+			if left, standing := router.LeftOf(err); standing && len(left) == len(f.guilty) && len(b.exposed()) == len(f.guilty) {
+				return
+			}
+		}
+		t.Errorf("of %d guilty names %d are left, or it is not said who", len(f.guilty), len(b.exposed()))
+	}
+	standing(10)
+	for i := range 5 {
+		delete(f.guilty, r.Names[5*i])
+		standing(40)
+	}
+}
+
 // TestOtherBatchesDoNotWaitForAFailedOne, whatever it fails for.
 func TestOtherBatchesDoNotWaitForAFailedOne(t *testing.T) {
 	for kind, effect := range map[routertest.Kind]router.Effect{

@@ -11,9 +11,16 @@
 //
 //   - What a counter showed at any time is its last sample at or before, if that is
 //     not older than the lookback.
-//   - A counter without such a sample began at zero if its instance (labels job and
-//     instance) was scraped before: other samples or its series up tell. Otherwise its
-//     first sample is only what later ones are compared with.
+//   - A counter without such a sample is new if its instance (labels job and instance;
+//     without the latter its pod or host) was scraped before: other samples or its series
+//     up tell. Otherwise its first sample is only what later ones are compared with.
+//   - What restarts, dips, new labels and series that are new or come back count for is
+//     signal.Walk's. Where a new series shows more than a few, all series of its metric
+//     and instance are asked for: it may be one that is not selected, under new labels.
+//   - Series that only a label of a pair of servers tells apart (prometheus_replica,
+//     replica and the like) are one, if they agree, and counted once; the reading notes it.
+//   - An instance in whose name several processes answer in turn makes the side Unknown, as
+//     does a series whose newest sample is NaN, until it is a number again.
 //   - A side none of whose instances was seen at the window's beginning is Unknown for
 //     this window, and so is one without a new sample in the window.
 //   - An instance that had the side's counters of requests, has no new sample of these,
@@ -23,8 +30,8 @@
 //     a scrape interval of 15 s and a window a second most windows are of this kind.
 //   - Errors or an event whose metric exists without matching series are zero; if the
 //     metric itself does not exist, the side is Unknown, because the name is probably wrong.
-//   - Counters of requests of one instance that fell at the same scrape are one reset;
-//     of counters without the label instance each is one.
+//   - Counters of one instance that began again at the same scrape are one reset; of
+//     counters without an instance each is one.
 //   - Skew is the header Date of the quickest answer minus our clock in the middle of its
 //     request. Date has whole seconds (RFC 9110, section 6.6.1) and may be of any moment
 //     of the request: below 2 s and half the request's duration, Skew is 0. What a cache

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -26,10 +25,11 @@ func (w window) since() time.Time { return w.from.Add(-w.lookback) }
 
 // seen is what the server knows of one side in one window.
 type seen struct {
-	requests, errors, latency []*model.SampleStream
-	events                    [][]*model.SampleStream // one element per event of the query
-	up                        []*model.SampleStream   // of instances about which the others leave a question
-	missing                   *selector.Selector      // the first of the side's parts whose metric does not exist
+	requests, errors, latency  []*model.SampleStream
+	otherRequests, otherErrors []*model.SampleStream   // of the same metrics, not asked for, of processes with new series
+	events                     [][]*model.SampleStream // one element per event of the query
+	up                         []*model.SampleStream   // of instances about which the others leave a question
+	missing                    *selector.Selector      // the first of the side's parts whose metric does not exist
 }
 
 // all returns everything but up.
@@ -47,6 +47,9 @@ func (s *Source) read(ctx context.Context, want selector.Side, w window) (seen, 
 		if out.up, err = s.samples(ctx, upOf(open), w.since(), w.to); err != nil {
 			return seen{}, err
 		}
+	}
+	if err := s.readOthers(ctx, want, &out, w); err != nil {
+		return seen{}, err
 	}
 	out.missing, err = s.missingPart(ctx, want, out, w)
 	return out, err
@@ -153,22 +156,46 @@ func upTo(values []model.SamplePair, at time.Time) []model.SamplePair {
 }
 
 // instance is one scraped process.
-type instance struct{ job, name model.LabelValue }
-
-func instanceOf(m model.Metric) instance {
-	return instance{m[model.JobLabel], m[model.InstanceLabel]}
+type instance struct {
+	job, name model.LabelValue
+	pod       string // who it is where the label instance is lost, as in what is pushed or federated
 }
 
-// process names who counts, as signal.Counter wants it.
+// podLabels tell processes apart that have no instance: those of Kubernetes, and those
+// that OpenTelemetry's attributes become (semantic conventions, "service", "host").
+var podLabels = []model.LabelName{"namespace", "pod", "container", "k8s_namespace_name", "k8s_pod_name", "k8s_container_name", "service_instance_id", "host_name", "hostname", "host"}
+
+func instanceOf(m model.Metric) instance {
+	i := instance{job: m[model.JobLabel], name: m[model.InstanceLabel]}
+	if i.name != "" {
+		return i
+	}
+	for _, name := range podLabels {
+		if value := m[name]; value != "" {
+			i.pod += fmt.Sprintf(" %s %s", name, value)
+		}
+	}
+	if i.pod == " namespace "+string(m["namespace"]) {
+		i.pod = "" // nobody alone
+	}
+	return i
+}
+
+// process names who counts, as signal.Counter wants it; empty if nobody knows.
 func (i instance) process() string {
-	if i.name == "" {
+	if i.name == "" && i.pod == "" {
 		return ""
 	}
 	return i.String()
 }
 
 // String names the instance in messages.
-func (i instance) String() string { return fmt.Sprintf("instance %s of job %s", i.name, i.job) }
+func (i instance) String() string {
+	if i.pod != "" {
+		return strings.TrimSpace(i.pod)
+	}
+	return fmt.Sprintf("instance %s of job %s", i.name, i.job)
+}
 
 // openQuestions returns the instances whose samples do not tell whether they were
 // scraped before the window, or whether they still are.
@@ -190,10 +217,5 @@ func sorted(all []instance) []instance {
 // upOf selects the series up of the instances, which Prometheus writes at each
 // scrape: 1 if it worked.
 func upOf(instances []instance) *selector.Selector {
-	var jobs, names []string
-	for _, i := range instances {
-		jobs, names = append(jobs, regexp.QuoteMeta(string(i.job))), append(names, regexp.QuoteMeta(string(i.name)))
-	}
-	slices.Sort(jobs)
-	return &selector.Selector{Query: fmt.Sprintf("{__name__=\"up\",job=~%q,instance=~%q}", strings.Join(slices.Compact(jobs), "|"), strings.Join(names, "|"))}
+	return ofInstances("up", instances)
 }

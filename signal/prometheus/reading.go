@@ -17,7 +17,6 @@ import (
 
 // life is what is known of one instance.
 type life struct {
-	process   string    // its name; empty without the label instance
 	first     time.Time // when it is first known to have been scraped
 	lastCount time.Time // its last sample of the side's requests
 	downSince time.Time // since when, within the window, scrapes of it failed; zero if the last one worked or none is known
@@ -32,19 +31,41 @@ func decideReading(want selector.Side, got seen, w window) traffic.Reading[traff
 	if why := down(lives, w); why != nil {
 		return traffic.FailedAt[traffic.Counts](why, w.to)
 	}
-	sum := signal.Sum(countersOf(got, lives), w.from, w.to)
+	counters, note := countersOf(want, got, lives)
+	sum, upDown := signal.SumOf(counters, w.from, w.to)
 	switch until, fresh := covered(lives, w); {
 	case !fresh:
 		return nothingNew(want.Requests, w)
 	case !watched(lives, w):
 		return unknown(fmt.Sprintf("no instance with %s was scraped yet at %s, where the window begins", want.Requests.Text, clock(w.from)))
+	case len(upDown) > 0:
+		return unknown(signal.GoUpAndDown(upDown, want.Requests.Text))
 	case sum.Requests == 0 && !atBothEnds(got.requests, w):
 		return unknown(fmt.Sprintf("counters for %s have only just appeared or gone", want.Requests.Text))
 	case got.missing != nil:
 		return unknown(fmt.Sprintf("there is no metric of the name in %s: correct it, or let the application start this counter at 0", got.missing.Text))
 	default:
-		return traffic.KnownAt(sum, until)
+		if why := noNumber(got, w); why != "" {
+			return unknown(why)
+		}
+		reading := traffic.KnownAt(sum, until)
+		reading.Note = note
+		return reading
 	}
+}
+
+// noNumber names a series whose newest sample is not a number: what it would have
+// counted is not known. Nothing is lost, if it shows one again.
+func noNumber(got seen, w window) string {
+	for _, streams := range got.all() {
+		for _, s := range streams {
+			last := s.Values[len(s.Values)-1]
+			if _, ok := signal.CounterValue(float64(last.Value)); !ok && last.Timestamp.Time().After(w.from) {
+				return fmt.Sprintf("%s shows %s at %s, which is no count", s.Metric, last.Value, clock(last.Timestamp.Time()))
+			}
+		}
+	}
+	return ""
 }
 
 func livesOf(got seen, w window) map[instance]*life {
@@ -52,7 +73,7 @@ func livesOf(got seen, w window) map[instance]*life {
 	of := func(stream *model.SampleStream) *life {
 		i := instanceOf(stream.Metric)
 		if lives[i] == nil {
-			lives[i] = &life{process: i.process()}
+			lives[i] = &life{}
 		}
 		return lives[i]
 	}
@@ -150,12 +171,17 @@ func atBothEnds(streams []*model.SampleStream, w window) bool {
 	})
 }
 
-func countersOf(got seen, lives map[instance]*life) signal.Counters {
-	c := signal.Counters{Requests: counters(got.requests, lives), Errors: counters(got.errors, lives), Latency: histograms(got.latency, lives)}
+// countersOf returns the counters of a side, and what is to be said about them.
+func countersOf(want selector.Side, got seen, lives map[instance]*life) (c signal.Counters, note string) {
+	var copies copies
+	c.Requests = append(counters(copies.merged(got.requests), lives), others(want.Requests, got.otherRequests, lives)...)
+	c.Errors = append(counters(copies.merged(got.errors), lives), others(want.Errors, got.otherErrors, lives)...)
+	c.Latency = histograms(copies.merged(got.latency), lives)
 	for _, event := range got.events {
-		c.Events = append(c.Events, counters(event, lives))
+		c.Events = append(c.Events, counters(copies.merged(event), lives))
 	}
-	return c
+	c.MarkAbsent()
+	return c, copies.note()
 }
 
 func counters(streams []*model.SampleStream, lives map[instance]*life) []signal.Counter {
@@ -166,20 +192,34 @@ func counters(streams []*model.SampleStream, lives map[instance]*life) []signal.
 	return out
 }
 
+func others(sel *selector.Selector, streams []*model.SampleStream, lives map[instance]*life) []signal.Counter {
+	out := counters(streams, lives)
+	for i := range out {
+		out[i].Other = sel.Misses(labelsOf(streams[i].Metric))
+	}
+	return out
+}
+
 func counter(stream *model.SampleStream, lives map[instance]*life) signal.Counter {
-	l := lives[instanceOf(stream.Metric)]
-	c := signal.Counter{Process: l.process, Born: l.first.Before(stream.Values[0].Timestamp.Time())}
+	i := instanceOf(stream.Metric)
+	c := signal.Counter{Process: i.process()}
+	if l := lives[i]; l != nil {
+		c.Born = l.first.Before(stream.Values[0].Timestamp.Time())
+	}
 	for _, p := range stream.Values {
-		if value, ok := signal.CounterValue(float64(p.Value)); ok {
-			c.Samples = append(c.Samples, signal.Sample{At: p.Timestamp.Time(), Value: value})
+		value, ok := signal.CounterValue(float64(p.Value))
+		if !ok {
+			value = signal.NoNumber
 		}
+		c.Samples = append(c.Samples, signal.Sample{At: p.Timestamp.Time(), Value: value})
 	}
 	return c
 }
 
 // histograms groups buckets by their labels without le.
 func histograms(streams []*model.SampleStream, lives map[instance]*life) [][]signal.Bucket {
-	groups := map[model.Fingerprint][]signal.Bucket{}
+	at := map[model.Fingerprint]int{}
+	var out [][]signal.Bucket
 	for _, s := range streams {
 		edge, ok := edgeOf(s.Metric)
 		if !ok {
@@ -188,11 +228,10 @@ func histograms(streams []*model.SampleStream, lives map[instance]*life) [][]sig
 		labels := s.Metric.Clone()
 		delete(labels, model.BucketLabel)
 		of := labels.Fingerprint()
-		groups[of] = append(groups[of], signal.Bucket{Edge: edge, Counter: counter(s, lives)})
-	}
-	var out [][]signal.Bucket
-	for _, buckets := range groups {
-		out = append(out, buckets)
+		if _, known := at[of]; !known {
+			at[of], out = len(out), append(out, nil)
+		}
+		out[at[of]] = append(out[at[of]], signal.Bucket{Edge: edge, Counter: counter(s, lives)})
 	}
 	return out
 }

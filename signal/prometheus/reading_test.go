@@ -25,12 +25,19 @@ func stream(name, instance, labels string, values ...int) *model.SampleStream {
 	}
 	s := &model.SampleStream{Metric: m}
 	for i, v := range values {
-		if v >= 0 {
-			s.Values = append(s.Values, model.SamplePair{Timestamp: model.TimeFromUnixNano(at(i).UnixNano()), Value: model.SampleValue(v)})
+		value := model.SampleValue(v)
+		if v == noCount {
+			value = model.SampleValue(math.NaN())
+		}
+		if v >= 0 || v == noCount {
+			s.Values = append(s.Values, model.SamplePair{Timestamp: model.TimeFromUnixNano(at(i).UnixNano()), Value: value})
 		}
 	}
 	return s
 }
+
+// noCount is a sample that is no number.
+const noCount = math.MinInt64
 
 func streams(all ...*model.SampleStream) []*model.SampleStream { return all }
 

@@ -67,7 +67,7 @@ func decideUnchanged(requests *selector.Selector, got unchanged, w window) traff
 	}
 	lives := map[instance]*life{}
 	for _, i := range got.counting {
-		lives[i] = &life{process: i.process(), first: w.from, lastCount: w.from} // or before that
+		lives[i] = &life{first: w.from, lastCount: w.from} // or before that
 	}
 	addUp(lives, got.up, w)
 	if why := down(lives, w); why != nil {

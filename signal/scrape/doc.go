@@ -9,9 +9,11 @@
 // What counts, in doubtful cases:
 //
 //   - On an endpoint's first scrape counters are only what later scrapes are
-//     compared with. A series that appears on a later scrape began at zero in
-//     between and counts as a whole. A series that was gone for a while goes on
-//     from its last value, or from zero if it is below it.
+//     compared with. What restarts, dips, new labels and series that are new or come
+//     back count for is signal.Walk's: the series of one endpoint with the same labels
+//     job and instance are one process.
+//   - An endpoint behind which several processes answer in turn makes the side Unknown,
+//     as does a series that shows NaN, until it shows a number again.
 //   - A side whose counters are on an endpoint that did not answer during the
 //     window is Failed, even if other endpoints did: the missing one may hide
 //     errors. An endpoint that never answered may hide either side and fails both.
@@ -21,8 +23,8 @@
 //     is nowhere, the side is Unknown, because the name is probably wrong. (Prometheus,
 //     "Instrumentation: avoid missing metrics", asks for counters initialised to 0.)
 //   - Latencies without matching series are an empty histogram.
-//   - Counters of requests that fell on one scrape of an endpoint are one reset, or one
-//     for each pair of labels job and instance. All is timed by our own clock: Skew is 0.
+//   - Counters that began again on one scrape of an endpoint are one reset for each
+//     process. All is timed by our own clock: Skew is 0.
 //   - Gauges and summaries are not counters and match nothing. Timestamps that an
 //     endpoint writes are ignored: a value belongs to the scrape that showed it.
 package scrape

@@ -41,8 +41,8 @@ type endpoint struct {
 
 	body  bytes.Buffer // of one look at a time
 	lines []shown
-	fresh int64           // of them, series not seen before
-	names map[string]bool // of metrics that are asked for, with labels that are not
+	fresh int64          // of them, series not seen before
+	rest  map[rest]int64 // what the series show together that nobody asks for, of metrics that are
 
 	mu      sync.Mutex
 	history history // written by look only
@@ -62,7 +62,7 @@ func (e *endpoint) look(ctx context.Context) {
 		e.history.addFailure(started, fmt.Errorf("scrape %s: %w", e.url.Redacted(), err))
 		return
 	}
-	e.history.add(started, e.lines, e.names)
+	e.history.add(started, e.lines, e.rest)
 }
 
 // read fetches the endpoint and parses its answer into e.lines.
@@ -122,7 +122,7 @@ func (e *endpoint) parse(contentType string) error {
 	if p == nil {
 		return fmt.Errorf("its answer is neither Prometheus text nor OpenMetrics: %w", err)
 	}
-	e.lines, e.fresh, e.names = e.lines[:0], 0, map[string]bool{}
+	e.lines, e.fresh, e.rest = e.lines[:0], 0, map[rest]int64{}
 	kinds := kindOf{}
 	for {
 		switch entry, err := p.Next(); {
@@ -142,18 +142,21 @@ func (e *endpoint) parse(contentType string) error {
 
 func (e *endpoint) parseSeries(p textparse.Parser, kinds *kindOf) error {
 	text, _, v := p.Series()
-	value, ok := signal.CounterValue(v)
-	if !ok || !e.wanted.named(text) || !kinds.counts(text) {
+	if !e.wanted.mayBe(text) || !kinds.counts(text) {
 		return nil
+	}
+	value, ok := signal.CounterValue(v)
+	if !ok {
+		value = signal.NoNumber
 	}
 	line := shown{value: value, series: e.history.byKey[string(text)]} // only this goroutine writes the map
 	if line.series == nil {
 		var l labels.Labels
 		p.Labels(&l)
-		if name := l.Get(model.MetricNameLabel); e.wanted.names[name] {
-			e.names[name] = true
-		}
 		if !e.wanted.selects(l) {
+			for _, sel := range e.wanted.named(l.Get(model.MetricNameLabel)) {
+				e.rest[rest{sel.Text, processOf(l), sel.Misses(l)}] += max(0, value)
+			}
 			return nil
 		}
 		if l.Len() > maxLabels {

@@ -37,8 +37,12 @@ type series struct {
 // sample is what a look showed. It takes half the memory of a signal.Sample.
 type sample struct {
 	look  uint32
-	value int64
+	value int64 // or signal.Absent, or signal.NoNumber
 }
+
+// rest names what one process shows of the metric of a selector that none selects,
+// because of the labels that it misses.
+type rest struct{ selector, process, misses string }
 
 func (s *series) name() string { return s.labels.Get(model.MetricNameLabel) }
 
@@ -51,9 +55,10 @@ type history struct {
 	moments   []time.Time        // of the last of them
 	byKey     map[string]*series // by the text of the exposition
 	byName    map[string][]*series
-	names     map[string]time.Time // when a metric that is asked for was last there with labels that are not
-	asked     time.Time            // the end of the latest window that was answered
-	forgotten time.Time            // when forget last worked
+	rest      map[rest]*series // sums of series that nobody asks for
+	disturbed time.Time        // when counters last fell, ended or appeared
+	asked     time.Time        // the end of the latest window that was answered
+	forgotten time.Time        // when forget last worked
 }
 
 // shown is one line of a scrape.
@@ -63,15 +68,12 @@ type shown struct {
 	value  int64
 }
 
-// add remembers a scrape that showed lines, and metrics of these names.
-func (h *history) add(started time.Time, lines []shown, names map[string]bool) {
+// add remembers a scrape that showed lines, and sums of what nobody asks for.
+func (h *history) add(started time.Time, lines []shown, others map[rest]int64) {
 	at := h.moment()
 	_, again := h.success(at)
 	h.count++
 	h.moments = append(h.moments, at)
-	for name := range names {
-		h.names[name] = at
-	}
 	for _, line := range lines {
 		s := line.series
 		if twice := h.byKey[line.key]; twice != nil && line.key != "" { // one scrape shows it twice
@@ -82,14 +84,45 @@ func (h *history) add(started time.Time, lines []shown, names map[string]bool) {
 			h.byKey[line.key] = s
 			h.byName[s.name()] = append(h.byName[s.name()], s)
 			h.room.taken.Add(1)
+			if again {
+				h.disturbed = at
+			}
 		}
-		if n := len(s.samples); n == 0 || s.samples[n-1].value != line.value {
-			s.samples = append(s.samples, sample{h.count, line.value})
+		h.show(s, line.value, at)
+	}
+	for key, value := range others {
+		if h.rest[key] == nil {
+			h.rest[key] = &series{process: key.process, born: again}
 		}
-		s.last = h.count
+		h.show(h.rest[key], value, at)
+	}
+	for _, s := range h.byKey {
+		h.miss(s, at)
+	}
+	for _, s := range h.rest {
+		h.miss(s, at)
 	}
 	h.looks = append(h.looks, look{at: at, started: started, number: h.count})
 	h.forget(at)
+}
+
+// show notes what the look that is being added shows of a series.
+func (h *history) show(s *series, value int64, at time.Time) {
+	if n := len(s.samples); n == 0 || s.samples[n-1].value != value {
+		if n > 0 && (value < s.samples[n-1].value || s.samples[n-1].value < 0) {
+			h.disturbed = at
+		}
+		s.samples = append(s.samples, sample{h.count, value})
+	}
+	s.last = h.count
+}
+
+// miss notes that the look that is being added does not show a series.
+func (h *history) miss(s *series, at time.Time) {
+	if n := len(s.samples); s.last < h.count && s.samples[n-1].value != signal.Absent {
+		s.samples = append(s.samples, sample{h.count, signal.Absent})
+		h.disturbed = at
+	}
 }
 
 // at returns when a look was that showed something; long ago if that is forgotten.
@@ -100,8 +133,20 @@ func (h *history) at(number uint32) time.Time {
 	return time.Time{}
 }
 
-// counter returns what a window needs of a series: its samples from the last one at or
-// before its beginning on, up to its end.
+// memory is how far before a window what happened to counters may matter: a replica
+// or a proxy that shows an old answer does so for seconds or minutes.
+const memory = 5 * time.Minute
+
+// since returns from when on a window needs what counters showed.
+func (h *history) since(from time.Time) time.Time {
+	if early := from.Add(-memory); h.disturbed.After(early) {
+		return early
+	}
+	return from
+}
+
+// counter returns the samples of a series from the last one at or before from on, up
+// to to.
 func (h *history) counter(s *series, from, to time.Time) signal.Counter {
 	first, _ := slices.BinarySearchFunc(s.samples, from, func(one sample, at time.Time) int {
 		if h.at(one.look).After(at) {
@@ -110,7 +155,10 @@ func (h *history) counter(s *series, from, to time.Time) signal.Counter {
 		return -1
 	})
 	first = max(0, first-1)
-	c := signal.Counter{Born: s.born && first == 0, Process: s.process}
+	for first > 0 && s.samples[first].value < 0 { // a mark: what was shown before is what goes on
+		first--
+	}
+	c := signal.Counter{Born: s.born && first == 0, Process: s.process, Samples: make([]signal.Sample, 0, len(s.samples)-first)}
 	for _, one := range s.samples[first:] {
 		at := h.at(one.look)
 		if at.After(to) {
@@ -191,17 +239,30 @@ func (h *history) forget(now time.Time) {
 			h.room.taken.Add(-1)
 			continue
 		}
-		if old := s.before(base.number); old > 0 {
-			s.samples = slices.Delete(s.samples, 0, old)
-		}
+		s.forget(base.number)
 	}
-	maps.DeleteFunc(h.names, func(_ string, at time.Time) bool { return at.Before(base.at) })
+	maps.DeleteFunc(h.rest, func(_ rest, s *series) bool { return s.last < base.number })
+	for _, s := range h.rest {
+		s.forget(base.number)
+	}
 	for name, all := range h.byName {
 		if all = slices.DeleteFunc(all, func(s *series) bool { return s.last < base.number }); len(all) == 0 {
 			delete(h.byName, name)
 		} else {
 			h.byName[name] = all
 		}
+	}
+}
+
+// forget drops the samples before the one that holds at a look, but for the last
+// value: what comes back goes on from there.
+func (s *series) forget(number uint32) {
+	old := s.before(number)
+	for old > 0 && s.samples[old].value < 0 {
+		old--
+	}
+	if old > 0 {
+		s.samples = slices.Delete(s.samples, 0, old)
 	}
 }
 

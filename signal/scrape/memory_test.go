@@ -33,8 +33,8 @@ func TestOnlyWhatIsAskedForIsRemembered(t *testing.T) {
 		s.look(t.Context())
 	}
 	h := &s.endpoints[0].history
-	if len(h.byKey) != 2 || len(h.byName) != 1 || len(h.names) > 1 {
-		t.Errorf("%d series of %d metrics are remembered, and %d names; 2 of one were asked for", len(h.byKey), len(h.byName), len(h.names))
+	if len(h.byKey) != 2 || len(h.byName) != 1 || len(h.rest) > 2 {
+		t.Errorf("%d series of %d metrics are remembered, and %d sums; 2 of one were asked for", len(h.byKey), len(h.byName), len(h.rest))
 	}
 	got := counts(t, s, query(), first, time.Now())
 	want(t, "source", got.Source, traffic.Known, 5, "")

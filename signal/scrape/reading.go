@@ -25,6 +25,8 @@ type view struct {
 	atBase  bool   // and showed them at the window's beginning
 	atEnd   bool   // and at its end
 	has     []bool // series of the metric of each of the side's parts
+	upDown  bool   // its counters go up and down
+	nothing string // a series that shows no number at the window's end
 	counts  traffic.Counts
 }
 
@@ -48,7 +50,8 @@ func (e *endpoint) view(want selector.Side, from, to time.Time) view {
 		}
 	})
 	if v.matched && based && v.fresh {
-		v.counts = h.sum(want, from, to)
+		v.counts, v.upDown = h.sum(want, from, to)
+		v.nothing = h.noNumber(want, end)
 		for _, part := range want.Parts() {
 			v.has = append(v.has, h.hasMetric(part))
 		}
@@ -56,26 +59,69 @@ func (e *endpoint) view(want selector.Side, from, to time.Time) view {
 	return v
 }
 
-func (h *history) sum(want selector.Side, from, to time.Time) traffic.Counts {
-	c := signal.Counters{Requests: h.counters(want.Requests, from, to), Errors: h.counters(want.Errors, from, to)}
+func (h *history) sum(want selector.Side, from, to time.Time) (counts traffic.Counts, upDown bool) {
+	since := h.since(from)
+	c := signal.Counters{Requests: h.counters(want.Requests, since, from, to), Errors: h.counters(want.Errors, since, from, to)}
 	for _, event := range want.Events {
-		c.Events = append(c.Events, h.counters(event, from, to))
+		c.Events = append(c.Events, h.counters(event, since, from, to))
 	}
 	histograms := map[string][]signal.Bucket{}
 	h.selected(want.Latency, func(s *series) {
 		if s.histogram != "" {
-			histograms[s.histogram] = append(histograms[s.histogram], signal.Bucket{Edge: s.edge, Counter: h.counter(s, from, to)})
+			histograms[s.histogram] = append(histograms[s.histogram], signal.Bucket{Edge: s.edge, Counter: h.counter(s, since, to)})
 		}
 	})
 	for _, buckets := range histograms {
 		c.Latency = append(c.Latency, buckets)
 	}
-	return signal.Sum(c, from, to)
+	counts, doubted := signal.SumOf(c, from, to)
+	return counts, len(doubted) > 0
 }
 
-func (h *history) counters(sel *selector.Selector, from, to time.Time) (all []signal.Counter) {
-	h.selected(sel, func(s *series) { all = append(all, h.counter(s, from, to)) })
+// counters returns the counters that sel selects. Where some are new in the window,
+// those of the same metric that it does not select are with them: these may be what
+// the new ones were called before.
+func (h *history) counters(sel *selector.Selector, since, from, to time.Time) (all []signal.Counter) {
+	if sel == nil {
+		return nil
+	}
+	born := false
+	h.selected(sel, func(s *series) {
+		all = append(all, h.counter(s, since, to))
+		born = born || s.born && h.at(s.samples[0].look).After(from)
+	})
+	if !born || sel.Name == "" {
+		return all
+	}
+	other := func(s *series, misses string) {
+		c := h.counter(s, since, to)
+		c.Other = misses
+		all = append(all, c)
+	}
+	for _, s := range h.byName[sel.Name] {
+		if misses := sel.Misses(s.labels); misses != "" {
+			other(s, misses)
+		}
+	}
+	for key, s := range h.rest {
+		if key.selector == sel.Text {
+			other(s, key.misses)
+		}
+	}
 	return all
+}
+
+// noNumber names a series of the side that showed no number when l was made: what it
+// would have counted is not known. Nothing is lost, if it shows one again.
+func (h *history) noNumber(want selector.Side, l look) (text string) {
+	for _, sel := range append([]*selector.Selector{want.Requests, want.Latency}, want.Parts()...) {
+		h.selected(sel, func(s *series) {
+			if text == "" && s.samples[s.before(l.number)].value == signal.NoNumber && s.shownBy(l) {
+				text = s.labels.String()
+			}
+		})
+	}
+	return text
 }
 
 // hasMetric reports whether the endpoint has the metric that sel selects from,
@@ -85,7 +131,15 @@ func (h *history) hasMetric(sel *selector.Selector) bool {
 		return true
 	}
 	if sel.Name != "" {
-		return len(h.byName[sel.Name]) > 0 || !h.names[sel.Name].IsZero()
+		if len(h.byName[sel.Name]) > 0 {
+			return true
+		}
+		for key := range h.rest {
+			if key.selector == sel.Text {
+				return true
+			}
+		}
+		return false
 	}
 	found := false
 	h.selected(sel, func(*series) { found = true })
@@ -113,11 +167,24 @@ func decideReading(want selector.Side, views []view, from, to time.Time) traffic
 		atBoth = atBoth || v.atBase && v.atEnd
 	}
 	missing := missingPart(want, needed)
+	var upDown, nothing []string
+	for _, v := range needed {
+		if v.upDown {
+			upDown = append(upDown, v.url)
+		}
+		if v.nothing != "" {
+			nothing = append(nothing, v.nothing+" on "+v.url)
+		}
+	}
 	switch {
 	case len(needed) == 0:
 		return unknown(fmt.Sprintf("no counter on %s matches %s", urls(views), want.Requests.Text))
 	case !atEnd:
 		return unknown(fmt.Sprintf("no counter on %s matches %s any more", urls(needed), want.Requests.Text))
+	case len(upDown) > 0:
+		return unknown(signal.GoUpAndDown(upDown, ""))
+	case len(nothing) > 0:
+		return unknown(nothing[0] + " shows no number, which is no count")
 	case sum.Requests == 0 && !atBoth:
 		return unknown(fmt.Sprintf("counters for %s have only just appeared on %s", want.Requests.Text, urls(needed)))
 	case missing != nil:

@@ -75,7 +75,7 @@ func New(c Config) (*Source, error) {
 			wanted:  wanted, room: room,
 			history: history{
 				keep: cmp.Or(c.History, 10*time.Minute), room: room,
-				byKey: map[string]*series{}, byName: map[string][]*series{}, names: map[string]time.Time{},
+				byKey: map[string]*series{}, byName: map[string][]*series{}, rest: map[rest]*series{},
 			},
 		})
 	}

@@ -257,7 +257,7 @@ func TestEventsThatDoNotExistYet(t *testing.T) {
 	const text = "r{s=\"s\"} 5\nr{s=\"t\"} 5\npaid{s=\"s\"} 1\n"
 	s, p := scripted(t, Config{Queries: asks(`clicks{s="t"}`, `paid{s="s"}`, `paid{s="t"}`, `paid{s="s",refused="yes"}`, `typo_total{s="s"}`, `elsewhere{s="s"}`)}, text, "")
 	first := s.look(t.Context())
-	p.set("a", "r{s=\"s\"} 9\nr{s=\"t\"} 7\npaid{s=\"s\"} 2\npaid{s=\"t\"} 1\nclicks{s=\"t\"} 50\n")
+	p.set("a", "r{s=\"s\"} 9\nr{s=\"t\"} 7\npaid{s=\"s\"} 2\npaid{s=\"t\"} 1\nclicks{s=\"t\"} 3\n")
 	p.set("b", "elsewhere{s=\"s\"} 3\n")
 	second := s.look(t.Context())
 	q := query()

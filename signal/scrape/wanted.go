@@ -16,13 +16,13 @@ import (
 // remembered.
 type wanted struct {
 	selectors []*selector.Selector
-	texts     map[string]bool // of the selectors
-	names     map[string]bool // of their metrics
-	nameless  bool            // one of them selects from metrics of any name
+	texts     map[string]bool                 // of the selectors
+	byName    map[string][]*selector.Selector // of the metrics of these names
+	nameless  bool                            // one of them selects from metrics of any name
 }
 
 func wantedOf(queries []signal.Query) (*wanted, error) {
-	w := &wanted{texts: map[string]bool{}, names: map[string]bool{}}
+	w := &wanted{texts: map[string]bool{}, byName: map[string][]*selector.Selector{}}
 	for _, q := range queries {
 		for _, side := range []traffic.Side{traffic.Source, traffic.Target} {
 			s, err := selector.Of(q, side)
@@ -46,7 +46,7 @@ func (w *wanted) add(sel *selector.Selector) {
 	if sel.Name == "" {
 		w.nameless = true
 	} else {
-		w.names[sel.Name] = true
+		w.byName[sel.Name] = append(w.byName[sel.Name], sel)
 	}
 }
 
@@ -60,12 +60,15 @@ func (w *wanted) covers(s selector.Side) bool {
 	return true
 }
 
-// named reports whether a series may be selected, by its text alone. The name may
+// named returns the selectors of a metric.
+func (w *wanted) named(name string) []*selector.Selector { return w.byName[name] }
+
+// mayBe reports whether a series may be selected, by its text alone. The name may
 // stand among the labels, where it is not looked for.
-func (w *wanted) named(text []byte) bool {
+func (w *wanted) mayBe(text []byte) bool {
 	name, _, _ := bytes.Cut(text, []byte{'{'})
 	name = bytes.TrimRight(name, " \t")
-	return w.nameless || len(name) == 0 || w.names[string(name)]
+	return w.nameless || len(name) == 0 || len(w.byName[string(name)]) > 0
 }
 
 // selects reports whether any selector selects a series with these labels.

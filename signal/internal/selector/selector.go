@@ -93,3 +93,15 @@ func (s *Selector) Matches(l labels.Labels) bool {
 	}
 	return true
 }
+
+// Misses returns the labels by which a series is not selected, as one text; empty if
+// it is.
+func (s *Selector) Misses(l labels.Labels) string {
+	var names []string
+	for _, m := range s.matchers {
+		if !m.Matches(l.Get(m.Name)) {
+			names = append(names, m.Name)
+		}
+	}
+	return strings.Join(names, ",")
+}
