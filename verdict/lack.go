@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"watari.dev/traffic"
@@ -126,13 +127,24 @@ func (t *Test) vague(of *Metric, m *MetricState, in *Interval) Vague {
 		return Vague{}
 	}
 	edge, worst := of.edge(m), d.worst(p)
+	remedy := commonEdge(in.Source.Value.Latency, in.Target.Value.Latency, edge)
 	source, target := float64(d.Source)/float64(p.Source.N), float64(d.Target)/float64(p.Target.N)
 	if source*t.cfg.Ratio > target {
-		return Vague{traffic.Source, fmt.Sprintf("%s; between %s and %s of its requests are slower", layout(in.Source.Value.Latency, edge),
-			Percent(worst.Source.Ratio()), Percent(p.Source.Ratio()))}
+		return Vague{traffic.Source, fmt.Sprintf("%s; between %s and %s of its requests are slower%s", layout(in.Source.Value.Latency, edge),
+			Percent(worst.Source.Ratio()), Percent(p.Source.Ratio()), remedy)}
 	}
-	return Vague{traffic.Target, fmt.Sprintf("%s; between %s and %s of its requests are slower, source %s", layout(in.Target.Value.Latency, edge),
-		Percent(p.Target.Ratio()), Percent(worst.Target.Ratio()), Percent(p.Source.Ratio()))}
+	return Vague{traffic.Target, fmt.Sprintf("%s; between %s and %s of its requests are slower, source %s%s", layout(in.Target.Value.Latency, edge),
+		Percent(p.Target.Ratio()), Percent(worst.Target.Ratio()), Percent(p.Source.Ratio()), remedy)}
+}
+
+// commonEdge names the lowest edge above one that both sides have; empty if none.
+func commonEdge(a, b traffic.Histogram, above time.Duration) string {
+	for _, edge := range a.Edges {
+		if edge > above && slices.Contains(b.Edges, edge) {
+			return "; both have an edge at " + edge.String()
+		}
+	}
+	return ""
 }
 
 // layout says what a histogram has instead of an edge.

@@ -108,7 +108,7 @@ func TestBucketsThatDiffer(t *testing.T) {
 		"above the highest edge":                   {edge(2500 * ms), source, took{n: 10, edges: theirs, each: 20 * ms, later: 3 * time.Second, oneIn: 5}, 0, "no edge near 2.5s, the highest is 1s; between 0 % and 20 % of its requests are slower", traffic.Target},
 		"no bucket but the last":                   {p99, source, took{n: 10, edges: []time.Duration{}, each: 20 * ms}, 0, "its buckets have no edge near 25ms; between", traffic.Target},
 		"a release adds buckets":                   {p99, source, took{n: 10, edges: []time.Duration{5 * ms, 25 * ms, 50 * ms, 250 * ms}, each: 20 * ms}, 0, "", 0},
-		"a release removes the edge, and is fine":  {p99, source, took{n: 10, edges: ours[1:], each: 20 * ms}, 0, "no edge near 25ms, the lowest is 250ms", traffic.Target},
+		"a release removes the edge, and is fine":  {p99, source, took{n: 10, edges: ours[1:], each: 20 * ms}, 0, "no edge near 25ms, the lowest is 250ms; between 0 % and 100 % of its requests are slower, source 0 %; both have an edge at 250ms", traffic.Target},
 		"a release removes the edge, and is awful": {p99, source, took{n: 10, edges: ours[1:], each: time.Second}, 60, "", 0},
 		"what is hidden is less than is tolerated": {p99, source, took{n: 1000, edges: []time.Duration{20 * ms, 100 * ms}, each: 10 * ms, later: 60 * ms, oneIn: 250}, 0, "", 0},
 	} {
