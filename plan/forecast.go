@@ -118,6 +118,7 @@ type ServiceForecast struct {
 	Metrics []string
 	Signals []string      // that count it, in the order of preference
 	Late    time.Duration // how long after it was made a count is known
+	Untimed time.Duration // the limit for the p99 that says nothing of it, because no signal of it counts latency
 }
 
 // late is how much longer a step is held because its counts come late.
@@ -141,6 +142,9 @@ func (p Plan) gate() (g GateForecast) {
 	g.Alpha = a.Alpha
 	for _, s := range a.Services {
 		f := ServiceForecast{Name: s.Name, Late: s.Lag}
+		if !s.Latency {
+			f.Untimed = p.Spec.Gate.MaxP99
+		}
 		for _, m := range s.Metrics {
 			if m.Kind == verdict.Slower {
 				g.SlowerThan, g.Ratio, g.Difference = m.Edge, a.Ratio, max(0, a.Difference)

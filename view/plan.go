@@ -114,6 +114,9 @@ func gate(w io.Writer, f plan.Forecast) {
 		}
 		printable.Fprintf(w, "  %-10s %s\n", head, text)
 		head = ""
+		if s.Untimed > 0 {
+			printable.Fprintf(w, "             careful: %s: no signal of it counts latency, so the limit of %s for the p99 says nothing of it\n", s.Name, Span(s.Untimed))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Gate.Trouble)) {
 		printable.Fprintf(w, "             careful: %s: %s\n", name, f.Gate.Trouble[name])

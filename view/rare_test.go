@@ -17,7 +17,7 @@ import (
 func TestWhatIsRareSaysWhatCanBeSeen(t *testing.T) {
 	p := plan.Plan{Spec: engine.Spec{Name: "shop", Source: "a", Target: "b", Gate: engine.Gate{Signals: true, Analysis: &verdict.Config{
 		Alpha: .01, Ratio: 1.5, Difference: 5e-4,
-		Services: []verdict.Service{{Name: "web", Metrics: []verdict.Metric{{Name: "errors", Kind: verdict.Errors}, {Name: "slowerThan", Kind: verdict.Slower, Edge: 5 * time.Second}}}},
+		Services: []verdict.Service{{Name: "web", Latency: true, Metrics: []verdict.Metric{{Name: "errors", Kind: verdict.Errors}, {Name: "slowerThan", Kind: verdict.Slower, Edge: 5 * time.Second}}}},
 	}}}}
 	var out bytes.Buffer
 	Plan(&out, p.Foresee(nil, nil, nil, plan.Pace{}), traffic.BySide[string]{})
@@ -28,6 +28,15 @@ func TestWhatIsRareSaysWhatCanBeSeen(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
+	}
+	if strings.Contains(out.String(), "careful") {
+		t.Errorf("without a limit:\n%s", &out)
+	}
+	p.Spec.Gate.MaxP99 = 300 * time.Millisecond
+	p.Spec.Gate.Analysis.Services = append(p.Spec.Gate.Analysis.Services, verdict.Service{Name: "mail"})
+	Plan(&out, p.Foresee(nil, nil, nil, plan.Pace{}), traffic.BySide[string]{})
+	if want := "careful: mail: no signal of it counts latency, so the limit of 300ms for the p99 says nothing of it"; !strings.Contains(out.String(), want) || strings.Count(out.String(), "careful") != 1 {
+		t.Errorf("no %q in\n%s", want, &out)
 	}
 	p.Spec.Gate.Analysis.Difference = -1
 	if text := slowerThan(p.Foresee(nil, nil, nil, plan.Pace{}).Gate); !strings.Contains(text, "and nothing beyond that, is let pass") {
