@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // endangered leaves the phase if something speaks against going on: a target
@@ -36,7 +37,34 @@ func (t *turn) degradedOrBlind() bool {
 		t.giveUp("the target cannot be judged for %s: %s", policy.UnknownAfter, v.Text)
 		return true
 	}
+	ratio, alone := t.failsAlone()
+	switch s := &t.status; {
+	case !alone:
+		s.BurningAt = time.Time{}
+	case s.BurningAt.IsZero():
+		s.BurningAt = t.now
+	case t.now.Sub(s.BurningAt) >= policy.UnknownAfter:
+		s.BurningAt = time.Time{}
+		t.giveUp("target fails %s of requests for %s, more than its objective bears, and cannot be compared: %s",
+			verdict.Percent(ratio), policy.UnknownAfter, v.Text)
+		return true
+	}
 	return false
+}
+
+// failsAlone reports whether the target is seen to fail more than an error budget
+// bears while there is nothing to compare it with. To hold it there for as long as the
+// source is not known would be to wait for what may never come.
+func (t *turn) failsAlone() (ratio float64, burning bool) {
+	switch t.status.Verdict.Why {
+	case NoSourceData, Restarts, ClockSkew, Uncompared:
+	default:
+		return 0, false
+	}
+	if t.spec.Gate.Analysis == nil || !t.status.Evidence.Last.Target.fresh(t.spec.Gate, t.now) {
+		return 0, false
+	}
+	return t.status.Evidence.burning(t.spec.Gate)
 }
 
 // unknownFor is how long it has not been known what should be, since this attempt

@@ -53,7 +53,7 @@ const (
 // seen cannot be believed, as opposed to there being little to see.
 func (w Why) blind() bool {
 	switch w {
-	case NoData, NoSourceData, NoTargetData, Unreachable, Silent, ClockSkew, Missplit, Uncompared, NoSourceLatency, NoTargetLatency:
+	case NoData, NoSourceData, NoTargetData, Unreachable, Silent, Restarts, ClockSkew, Missplit, Uncompared, NoSourceLatency, NoTargetLatency:
 		return true
 	default:
 		return false
@@ -200,15 +200,22 @@ func (e *Evidence) ratio(side traffic.Side) float64 {
 // the source does not. Evidence to take it back for that may still be missing; it
 // is not healthy.
 func (e *Evidence) failing(gate Gate) (string, bool) {
+	ratio, burning := e.burning(gate)
+	if !burning {
+		return "", false
+	}
+	return fmt.Sprintf("target fails %s of requests, source %s; not enough to say", verdict.Percent(ratio), verdict.Percent(e.ratio(traffic.Source))), true
+}
+
+// burning returns which part of its requests the target fails, and whether that is
+// more than an error budget bears.
+func (e *Evidence) burning(gate Gate) (ratio float64, burning bool) {
 	var failed int64
 	for _, s := range e.Intervals {
 		failed += s.Errors
 	}
-	ratio := e.ratio(traffic.Target)
-	if failed < earlyErrors || ratio <= gate.Analysis.Limit {
-		return "", false
-	}
-	return fmt.Sprintf("target fails %s of requests, source %s; not enough to say", verdict.Percent(ratio), verdict.Percent(e.ratio(traffic.Source))), true
+	ratio = e.ratio(traffic.Target)
+	return ratio, failed >= earlyErrors && ratio > gate.Analysis.Limit
 }
 
 // sharedTrouble reports whether both sides fail more than an error budget bears:

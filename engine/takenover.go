@@ -15,7 +15,7 @@ func (s Status) TakenOver(now time.Time) Status {
 	if ahead := s.LastTurn.Sub(now); !s.LastTurn.IsZero() && ahead > 0 {
 		s.earlier(ahead)
 	}
-	s.LastTurn, s.BlindAt = time.Time{}, time.Time{}
+	s.LastTurn, s.BlindAt, s.BurningAt = time.Time{}, time.Time{}, time.Time{}
 	unseen := SideState{Err: "this process has not asked yet"}
 	s.Evidence.Last = traffic.BySide[SideState]{Source: unseen, Target: unseen}
 	s.Evidence.Services = nil

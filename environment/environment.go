@@ -43,7 +43,17 @@ var (
 	ErrNotFound    = errors.New("not found")        // a context, a file, a namespace that does not exist
 	ErrDenied      = errors.New("access denied")    // it answered and refused
 	ErrUnreachable = errors.New("no usable answer") // it did not answer in time, or not as such a thing does
+
+	// ErrSignedOut is an ErrDenied that ends: there are no credentials, or they are not
+	// accepted any more. What they may do once they are renewed is not known.
+	ErrSignedOut error = signedOut{}
 )
+
+// signedOut is ErrDenied with a text of its own.
+type signedOut struct{}
+
+func (signedOut) Error() string { return "not signed in" }
+func (signedOut) Unwrap() error { return ErrDenied }
 
 // Error is what an Environment returns: what was attempted, on what, why, and
 // what to do.

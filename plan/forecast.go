@@ -105,6 +105,7 @@ type Forecast struct {
 type GateForecast struct {
 	Services []ServiceForecast
 	Trouble  map[string]string // what is wrong with a signal, by its name
+	Blind    []BlindForecast   // signals that do not see failures of gRPC
 	Alpha    float64           // chance of taking back a target that is not worse, 0..1; 0 without a comparison
 
 	SlowerThan time.Duration // requests that take longer are looked for; 0 for none
@@ -186,6 +187,7 @@ type RouteForecast struct {
 // be read; errs says why.
 func (p Plan) Foresee(features map[string]router.Features, snapshots map[string]router.Snapshot, errs map[string]error, pace Pace) Forecast {
 	f := Forecast{Name: p.Spec.Name, Source: p.Spec.Source, Target: p.Spec.Target, Gate: p.gate(), Drift: p.Spec.OnDrift}
+	f.Gate.Blind = p.blind(features)
 	var back time.Duration
 	perStep := 0
 	for _, l := range p.Levers {

@@ -54,6 +54,7 @@ type Features struct {
 	CallWaits      time.Duration // how long all waits between the tries of one call take together at most
 	BackTries      int           // how often a write that takes back begins anew at most because somebody else was faster, within one Write; 0 and 1 are once
 	HeldBack       time.Duration // how long an operation may be held back in favour of others before it is sent; a write that takes back never is
+	GRPC           bool          // a target group of the route speaks gRPC, whose failures have HTTP status 200; false as well where nobody could say
 	Limit          string        // the limit that shapes the calls, in words; empty if there is none worth a line
 }
 

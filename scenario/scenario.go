@@ -249,7 +249,8 @@ func (s *stage) connect() error {
 		path: s.Watari, file: filepath.Join(s.dir, "shop.yaml"), state: filepath.Join(s.dir, "state"),
 		env: append(os.Environ(),
 			"AWS_ACCESS_KEY_ID="+s.info.AWS.AccessKey, "AWS_SECRET_ACCESS_KEY="+s.info.AWS.SecretKey,
-			"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true"),
+			"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true",
+			"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true"), // the endpoint of the migration is the lab's
 		rewritten: s.cloud.rewritten,
 	}
 	return nil

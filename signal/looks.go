@@ -8,9 +8,10 @@ import (
 // MarkAbsent adds Absent to counters whose samples are all that there are: where
 // other counters of their process have samples and they have none.
 func (c *Counters) MarkAbsent() {
-	looks := map[string][]time.Time{}
+	looks, before := map[string][]time.Time{}, map[string][]Sample{}
 	c.each(func(one *Counter) {
-		if one.Process != "" {
+		if one.Process != "" && !sameLooks(one.Samples, before[one.Process]) { // as the buckets of one histogram are
+			before[one.Process] = one.Samples
 			for _, s := range one.Samples {
 				looks[one.Process] = append(looks[one.Process], s.At)
 			}
@@ -21,6 +22,10 @@ func (c *Counters) MarkAbsent() {
 		looks[process] = slices.CompactFunc(all, time.Time.Equal)
 	}
 	c.each(func(one *Counter) { one.Samples = marked(one.Samples, looks[one.Process]) })
+}
+
+func sameLooks(a, b []Sample) bool {
+	return slices.EqualFunc(a, b, func(x, y Sample) bool { return x.At.Equal(y.At) })
 }
 
 func (c *Counters) each(use func(*Counter)) {

@@ -21,7 +21,7 @@ type Query struct {
 	Name     string                 `json:"name"` // of the signal, for messages
 	Requests traffic.BySide[string] `json:"requests"`
 	Errors   traffic.BySide[string] `json:"errors"`
-	Latency  traffic.BySide[string] `json:"latency"` // a histogram's _bucket series
+	Latency  traffic.BySide[string] `json:"latency"` // a histogram's _bucket series, or a native histogram
 	Events   []Event                `json:"events,omitempty"`
 }
 

@@ -121,6 +121,10 @@ func gate(w io.Writer, f plan.Forecast) {
 	for _, name := range slices.Sorted(maps.Keys(f.Gate.Trouble)) {
 		printable.Fprintf(w, "             careful: %s: %s\n", name, f.Gate.Trouble[name])
 	}
+	for _, b := range f.Gate.Blind {
+		printable.Fprintf(w, "             careful: %s: the requests of route %s are gRPC, whose failures have HTTP status 200, so this signal does not see them\n", b.Signal, b.Route)
+		printable.Fprintf(w, "                      count them by prometheus or scrape, such as grpc_server_handled_total{grpc_code!=\"OK\"}\n")
+	}
 	if f.Gate.SlowerThan > 0 {
 		printable.Fprintf(w, "             %s\n", slowerThan(f.Gate))
 	}

@@ -87,7 +87,7 @@ func TestPlanPage(t *testing.T) {
 	triedOften := tried
 	triedOften.Calls, triedOften.BackTries, triedOften.Manual = 1, 3, false
 	f := plan.Forecast{
-		Gate: plan.GateForecast{Alpha: .01, Trouble: map[string]string{"signals[1] cloudWatch": "the source cannot be counted: access denied"}, Services: []plan.ServiceForecast{
+		Gate: plan.GateForecast{Alpha: .01, Trouble: map[string]string{"signals[1] cloudWatch": "the source cannot be counted: access denied"}, Blind: []plan.BlindForecast{{Signal: "signals[1] cloudWatch", Route: "public"}}, Services: []plan.ServiceForecast{
 			{Name: "checkout", Metrics: []string{"errors", "p50", "p99"}, Signals: []string{"prometheus", "cloudWatch"}, Late: 3 * time.Minute},
 			{Name: "search", Metrics: []string{"errors"}, Signals: []string{"scrape"}},
 		}},

@@ -181,7 +181,9 @@ type AWSAccess struct {
 	// +kubebuilder:validation:Pattern=`^arn:aws[-a-z]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$`
 	RoleARN string `json:"roleARN,omitempty"`
 
-	// URL that replaces the endpoints of AWS.
+	// URL where the service of the route or signal answers instead of AWS, such as a
+	// VPC endpoint; in spec.aws, that of all routes and CloudWatch signals. STS and
+	// single sign-on are not asked there, and AWS_ENDPOINT_URL_<SERVICE> goes first.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:Pattern=`^https?://[^/ ]+`

@@ -233,7 +233,8 @@ type Counters struct {
 	// Counter of those requests that failed by the fault of the side.
 	Errors Expression `json:"errors"`
 
-	// The _bucket series of the requests' latency histogram.
+	// The _bucket series of the requests' latency histogram, or a native histogram
+	// itself where Prometheus stores them.
 	// +optional
 	Latency *Expression `json:"latency,omitempty"`
 

@@ -37,7 +37,7 @@ func (f *pastFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.servers, "prometheus", nil, "URL of a Prometheus server that remembers the counters; or twice, as source=URL and target=URL")
 	flags.StringArrayVar(&f.requests, "requests", nil, "selector of the counter of all requests; tell the sides apart by ${environment}, or give it twice, as source=... and target=...")
 	flags.StringArrayVar(&f.errors, "errors", nil, "selector of the counter of failed requests")
-	flags.StringArrayVar(&f.latency, "latency", nil, "selector of the _bucket series of the latency")
+	flags.StringArrayVar(&f.latency, "latency", nil, "selector of the _bucket series of the latency, or of a native histogram")
 	flags.StringVar(&f.source, "source", "", "what ${environment} is for the source")
 	flags.StringVar(&f.target, "target", "", "what ${environment} is for the target")
 	flags.StringVar(&f.from, "from", "", "beginning, such as 2026-05-04T14:00:00Z or '2026-05-04 14:00'")

@@ -1,7 +1,8 @@
 // Package kubernetes is an environment.Environment for a Kubernetes cluster,
 // reached as kubectl reaches it: by a kubeconfig and one of its contexts. It
 // lists pods, namespaces and nodes and reads the version; it never changes
-// anything, never watches, and waits five seconds for an answer at most.
+// anything, never watches, never asks anybody, and waits five seconds for an answer at
+// most, nine where a plugin of the kubeconfig signs in.
 package kubernetes
 
 import (
@@ -23,11 +24,18 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"watari.dev/environment"
+	"watari.dev/environment/kubernetes/plugin"
 	"watari.dev/internal/bounded"
 )
 
-// Patience is how long an inventory waits for the cluster.
-const Patience = 5 * time.Second
+const (
+	// Patience is how long an inventory waits for the cluster.
+	Patience = 5 * time.Second
+	// PatienceWithPlugin is how long it waits for the kubeconfig's plugin and the
+	// cluster together: an environment answers within ten seconds, and plugins that ask
+	// a cloud take some of them.
+	PatienceWithPlugin = 9 * time.Second
+)
 
 // Settings name a cluster and the part of it that is meant.
 type Settings struct {
@@ -37,15 +45,22 @@ type Settings struct {
 	Exclude    []string // namespaces out of those included
 }
 
-// Cluster is one Kubernetes cluster. It keeps no state and may be used
-// concurrently.
+// Cluster is one Kubernetes cluster. It keeps no state but its plugin's credentials, and
+// may be used concurrently.
 type Cluster struct {
 	name     string // what messages call it
 	settings Settings
-	client   kubernetes.Interface
-	version  func(context.Context) (string, error)
+	user     user
+	connect  func(*plugin.Credentials) (session, error) // without credentials those of the kubeconfig
+	plugin   *plugin.Plugin                             // nil if none signs in
 	now      func() time.Time
 	patience time.Duration
+}
+
+// session asks the cluster with the credentials of one moment.
+type session struct {
+	client  kubernetes.Interface
+	version func(context.Context) (string, error)
 }
 
 var _ environment.Environment = (*Cluster)(nil)
@@ -84,27 +99,53 @@ func New(settings Settings) (*Cluster, error) {
 	}
 	config, err := clientcmd.NewNonInteractiveClientConfig(*raw, name, &clientcmd.ConfigOverrides{}, rules).ClientConfig()
 	if err != nil {
-		return nil, &environment.Error{Op: "kubernetes: use the context", On: name, Kind: environment.ErrNotFound, Cause: err}
+		return nil, unusable(name, err)
 	}
 	config.Timeout = Patience
 	config.UserAgent = "watari"
 	config.QPS, config.Burst = 50, 100 // one call per included namespace must fit into Patience
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded.Transport(next, answers) })
 	config.WarningHandlerWithContext = rest.NoWarnings{}
+	c := &Cluster{name: "context " + name, settings: settings, user: userOf(raw, name, settings, config), now: time.Now, patience: Patience}
+	if c.plugin, err = plugin.Of(config); err != nil {
+		return nil, c.notSignedIn(err)
+	}
+	if c.plugin != nil {
+		c.patience = PatienceWithPlugin
+	}
+	config.ExecProvider = nil // it is run here, or not at all
+	c.connect = func(credentials *plugin.Credentials) (session, error) { return connect(config, credentials) }
+	if _, err := c.connect(nil); err != nil {
+		return nil, unusable(name, err)
+	}
+	return c, nil
+}
+
+// unusable is a context that nothing can be asked with.
+func unusable(name string, err error) error {
+	return &environment.Error{Op: "kubernetes: use the context", On: name, Kind: environment.ErrNotFound, Cause: err}
+}
+
+// connect makes the client of a config and of a plugin's credentials. It makes no call.
+func connect(config *rest.Config, credentials *plugin.Credentials) (session, error) {
+	if credentials != nil {
+		config = rest.CopyConfig(config)
+		config.BearerToken = credentials.Token
+		if len(credentials.Certificate) > 0 {
+			config.CertData, config.KeyData = credentials.Certificate, credentials.Key
+		}
+	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, &environment.Error{Op: "kubernetes: use the context", On: name, Kind: environment.ErrNotFound, Cause: err}
+		return session{}, err
 	}
-	return &Cluster{
-		name: "context " + name, settings: settings, client: client, now: time.Now, patience: Patience,
-		version: func(ctx context.Context) (string, error) {
-			body, err := client.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx).Raw()
-			if err != nil {
-				return "", err
-			}
-			return parseVersion(body)
-		},
-	}, nil
+	return session{client: client, version: func(ctx context.Context) (string, error) {
+		body, err := client.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx).Raw()
+		if err != nil {
+			return "", err
+		}
+		return parseVersion(body)
+	}}, nil
 }
 
 func checkContext(raw *api.Config, name string, settings Settings) error {

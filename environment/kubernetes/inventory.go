@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sort"
 
@@ -11,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"watari.dev/environment"
+	"watari.dev/environment/kubernetes/plugin"
 	"watari.dev/traffic"
 )
 
@@ -21,18 +21,50 @@ const pageSize = 500
 func (c *Cluster) Inventory(ctx context.Context) (environment.Inventory, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	found := environment.Inventory{Kind: "Kubernetes", At: c.now()}
-	var err error
-	if found.Version, err = c.version(ctx); err != nil {
-		return environment.Inventory{}, c.failure(ctx, "read the version", err)
-	}
-	if found.Namespaces, err = c.namespaces(ctx); err != nil {
+	credentials, err := c.signIn(ctx)
+	if err != nil {
 		return environment.Inventory{}, err
 	}
-	if found.Pods, err = c.pods(ctx, found.Namespaces); err != nil {
+	found, err := c.inventory(ctx, credentials)
+	if c.plugin == nil || !apierrors.IsUnauthorized(err) {
+		return found, err
+	}
+	c.plugin.Refuse(credentials) // they may have ended before their time: once more with new ones
+	if credentials, err = c.signIn(ctx); err != nil {
+		return environment.Inventory{}, err
+	}
+	return c.inventory(ctx, credentials)
+}
+
+// signIn returns what the plugin gives; nil without one.
+func (c *Cluster) signIn(ctx context.Context) (*plugin.Credentials, error) {
+	if c.plugin == nil {
+		return nil, nil
+	}
+	credentials, err := c.plugin.Credentials(ctx)
+	if err != nil {
+		return nil, c.notSignedIn(err)
+	}
+	return credentials, nil
+}
+
+// inventory asks with credentials.
+func (c *Cluster) inventory(ctx context.Context, credentials *plugin.Credentials) (environment.Inventory, error) {
+	found := environment.Inventory{Kind: "Kubernetes", At: c.now()}
+	s, err := c.connect(credentials)
+	if err != nil {
+		return environment.Inventory{}, c.failure(ctx, "connect", err)
+	}
+	if found.Version, err = s.version(ctx); err != nil {
+		return environment.Inventory{}, c.failure(ctx, "read the version", err)
+	}
+	if found.Namespaces, err = c.namespaces(ctx, s); err != nil {
+		return environment.Inventory{}, err
+	}
+	if found.Pods, err = c.pods(ctx, s, found.Namespaces); err != nil {
 		return environment.Inventory{}, c.failure(ctx, "list the pods", err)
 	}
-	if found.Nodes, err = c.nodes(ctx); err != nil {
+	if found.Nodes, err = c.nodes(ctx, s); err != nil {
 		return environment.Inventory{}, c.failure(ctx, "list the nodes", err)
 	}
 	return found, nil
@@ -40,10 +72,10 @@ func (c *Cluster) Inventory(ctx context.Context) (environment.Inventory, error) 
 
 // namespaces returns the names of those that are meant. Who may not look at
 // namespaces, but named some, is believed.
-func (c *Cluster) namespaces(ctx context.Context) ([]string, error) {
+func (c *Cluster) namespaces(ctx context.Context, s session) ([]string, error) {
 	var names []string
 	err := pages(func(o metav1.ListOptions) (string, error) {
-		list, err := c.client.CoreV1().Namespaces().List(ctx, o)
+		list, err := s.client.CoreV1().Namespaces().List(ctx, o)
 		if err != nil {
 			return "", err
 		}
@@ -77,14 +109,14 @@ func decideNamespaces(names []string, s Settings) []string {
 
 // pods counts the pods of the namespaces: in one listing if all are meant, and
 // otherwise in one for each, because a listing of all may not be permitted.
-func (c *Cluster) pods(ctx context.Context, namespaces []string) (count environment.Count, err error) {
+func (c *Cluster) pods(ctx context.Context, s session, namespaces []string) (count environment.Count, err error) {
 	in := []string{metav1.NamespaceAll}
 	if len(c.settings.Include) > 0 {
 		in = namespaces
 	}
 	for _, namespace := range in {
 		err := pages(func(o metav1.ListOptions) (string, error) {
-			list, err := c.client.CoreV1().Pods(namespace).List(ctx, o)
+			list, err := s.client.CoreV1().Pods(namespace).List(ctx, o)
 			if err != nil {
 				return "", err
 			}
@@ -118,10 +150,10 @@ func add(count *environment.Count, pod *corev1.Pod) {
 
 // nodes counts the nodes. Not to be permitted to see them is common, the view
 // role does not include them, and so no error.
-func (c *Cluster) nodes(ctx context.Context) (traffic.Reading[environment.Count], error) {
+func (c *Cluster) nodes(ctx context.Context, s session) (traffic.Reading[environment.Count], error) {
 	var count environment.Count
 	err := pages(func(o metav1.ListOptions) (string, error) {
-		list, err := c.client.CoreV1().Nodes().List(ctx, o)
+		list, err := s.client.CoreV1().Nodes().List(ctx, o)
 		if err != nil {
 			return "", err
 		}
@@ -155,28 +187,3 @@ func pages(list func(metav1.ListOptions) (next string, err error)) error {
 		options.Continue = next
 	}
 }
-
-// failure says what kind of failure err is.
-func (c *Cluster) failure(ctx context.Context, op string, err error) error {
-	e := &environment.Error{Op: "kubernetes: " + op, On: c.name, Kind: environment.ErrUnreachable, Cause: err}
-	switch {
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		e.Kind, e.Advice = environment.ErrDenied, "grant this user the role view, and list of nodes"
-	case ctx.Err() != nil:
-		e.Cause = errors.Join(context.Cause(ctx), err)
-		e.Cause = ctxError{why: "no answer within " + c.patience.String() + ", or the caller gave up", err: e.Cause}
-		e.Advice = "see whether kubectl reaches it"
-	default:
-		e.Advice = "see whether kubectl reaches it"
-	}
-	return e
-}
-
-// ctxError says in words that nobody answered in time.
-type ctxError struct {
-	why string
-	err error
-}
-
-func (e ctxError) Error() string { return e.why }
-func (e ctxError) Unwrap() error { return e.err }

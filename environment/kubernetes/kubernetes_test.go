@@ -25,6 +25,7 @@ import (
 
 	"watari.dev/environment"
 	"watari.dev/environment/environmenttest"
+	"watari.dev/environment/kubernetes/plugin"
 	"watari.dev/traffic"
 )
 
@@ -58,9 +59,10 @@ func contents() []runtime.Object {
 }
 
 func over(client *fake.Clientset, s Settings) *Cluster {
+	asks := session{client: client, version: func(context.Context) (string, error) { return "1.33.13", nil }}
 	return &Cluster{
-		name: "context test", settings: s, client: client, now: time.Now, patience: Patience,
-		version: func(context.Context) (string, error) { return "1.33.13", nil },
+		name: "context test", settings: s, now: time.Now, patience: Patience,
+		connect: func(*plugin.Credentials) (session, error) { return asks, nil },
 	}
 }
 

@@ -91,12 +91,30 @@ var decoders = []decoder{
 		return err
 	}},
 	{"assume role", "16 MiB", 16 << 20, "", false, func(t *testing.T, server string) error {
-		cfg, err := awsconfig.Load(t.Context(), awsconfig.Settings{EndpointURL: server, RoleARN: "arn:aws:iam::123456789012:role/r"})
+		t.Setenv("AWS_ENDPOINT_URL_STS", server)
+		cfg, err := awsconfig.Load(t.Context(), awsconfig.Settings{RoleARN: "arn:aws:iam::123456789012:role/r"})
 		if err != nil {
 			return err
 		}
 		_, err = cfg.Credentials.Retrieve(t.Context())
 		return err
+	}},
+	{"web identity", "16 MiB", 16 << 20, "gzip bomb", false, func(t *testing.T, server string) error {
+		token := filepath.Join(t.TempDir(), "token")
+		if err := os.WriteFile(token, []byte("a.b.c"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return retrieved(t, map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/r", "AWS_ENDPOINT_URL_STS": server})
+	}},
+	{"single sign-on", "16 MiB", 16 << 20, "gzip bomb", false, func(t *testing.T, server string) error {
+		home := t.TempDir()
+		config, token := filepath.Join(home, "config"), filepath.Join(home, ".aws", "sso", "cache", "a9993e364706816aba3e25717850c26c9cd0d89d.json") // SHA-1 of abc
+		if err := errors.Join(os.MkdirAll(filepath.Dir(token), 0o700),
+			os.WriteFile(config, []byte("[default]\nsso_session = abc\nsso_account_id = 123456789012\nsso_role_name = r\n[sso-session abc]\nsso_region = eu-central-1\nsso_start_url = https://abc.example.com\n"), 0o600),
+			os.WriteFile(token, []byte(`{"accessToken": "t", "expiresAt": "2099-01-01T00:00:00Z"}`), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return retrieved(t, map[string]string{"HOME": home, "AWS_CONFIG_FILE": config, "AWS_ENDPOINT_URL_SSO": server})
 	}},
 	{"container credentials", "16 MiB", 16 << 20, "", false, func(t *testing.T, server string) error {
 		return retrieved(t, map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": server + "/creds"})

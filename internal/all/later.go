@@ -22,7 +22,7 @@ const connectAgain = 5 * time.Second
 // keeps no other one from being watched and taken back. It is connected when it is
 // asked something, and until that succeeds every answer says why it did not.
 func RoutesLater(ctx context.Context, levers []plan.Lever, meter *metered.Meter) map[string]runner.Route {
-	c := newConnector(meter)
+	c := newConnector(levers, meter)
 	out := map[string]runner.Route{}
 	var connecting sync.Mutex
 	for _, l := range levers {

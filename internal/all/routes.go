@@ -1,6 +1,7 @@
 package all
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -28,20 +29,25 @@ var drivers = map[string]func(*connector, aws.Config, plan.AWS) router.Driver{
 
 // connector shares what drivers of one account share.
 type connector struct {
-	limiters map[plan.AWS]*route53.Limiter
-	pacers   map[string]*paced.Pacer
-	made     map[string]router.Driver
-	meter    *metered.Meter
+	limiters  map[plan.AWS]*route53.Limiter
+	pacers    map[string]*paced.Pacer
+	made      map[string]router.Driver
+	meter     *metered.Meter
+	partition string // of AWS, as the levers' ARNs say it; empty if none does
 }
 
-func newConnector(meter *metered.Meter) *connector {
-	return &connector{limiters: map[plan.AWS]*route53.Limiter{}, pacers: map[string]*paced.Pacer{}, made: map[string]router.Driver{}, meter: meter}
+func newConnector(levers []plan.Lever, meter *metered.Meter) *connector {
+	c := &connector{limiters: map[plan.AWS]*route53.Limiter{}, pacers: map[string]*paced.Pacer{}, made: map[string]router.Driver{}, meter: meter}
+	for _, l := range levers {
+		c.partition = cmp.Or(c.partition, awsconfig.PartitionOf(l.Ref.ID))
+	}
+	return c
 }
 
 // Routes connects the levers of a plan. What their drivers do is counted by
 // meter; what is held back is not done.
 func Routes(ctx context.Context, levers []plan.Lever, meter *metered.Meter) (map[string]runner.Route, error) {
-	c := newConnector(meter)
+	c := newConnector(levers, meter)
 	out := map[string]runner.Route{}
 	for _, l := range levers {
 		d, err := c.driver(ctx, l)
@@ -63,22 +69,15 @@ func (c *connector) driver(ctx context.Context, l plan.Lever) (router.Driver, er
 	if !known {
 		return nil, fmt.Errorf("there is no driver %q; there are: %v", l.Ref.Driver, slices.Sorted(maps.Keys(drivers)))
 	}
-	cfg, err := awsconfig.Load(ctx, awsconfig.Settings{Profile: l.AWS.Profile, Region: region(l), RoleARN: l.AWS.RoleARN, EndpointURL: l.AWS.EndpointURL})
+	cfg, err := awsconfig.Load(ctx, awsconfig.Settings{
+		Profile: l.AWS.Profile, Region: l.AWS.Region, RoleARN: l.AWS.RoleARN, EndpointURL: l.AWS.EndpointURL,
+		Global: l.Ref.Driver == "route53", Partition: c.partition, // (AWS General Reference, Route 53 endpoints)
+	})
 	if err != nil {
 		return nil, err
 	}
 	c.made[key] = c.pacer(l).Wrap(c.meter.Wrap(l.Ref.Driver, build(c, cfg, l.AWS)))
 	return c.made[key], nil
-}
-
-// region is where the lever is reached. Route 53 is one service for the whole
-// world; its SDK wants some region all the same (AWS General Reference, Route 53
-// endpoints).
-func region(l plan.Lever) string {
-	if l.AWS.Region == "" && l.Ref.Driver == "route53" {
-		return "us-east-1"
-	}
-	return l.AWS.Region
 }
 
 // limiter is shared by all routes of one account. Which account settings lead to

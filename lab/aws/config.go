@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"watari.dev/lab/aws/eks"
+	"watari.dev/lab/aws/sts"
 	"watari.dev/lab/aws/wire"
 )
 
@@ -32,6 +33,9 @@ type Config struct {
 	Unthrottled bool                 `json:"unthrottled"` // no bucket at all
 
 	Clusters []eks.Cluster `json:"clusters"`
+
+	Roles     []sts.Role     `json:"roles,omitempty"`     // that may be assumed; none: every role of the account
+	Providers []sts.Provider `json:"providers,omitempty"` // of web identities
 
 	// Token opens what makes things go wrong below /_lab/; empty keeps it closed.
 	Token string `json:"token,omitempty"`
@@ -70,7 +74,7 @@ func DefaultThrottle() map[string]wire.Rate {
 
 var (
 	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
-	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	regionPattern  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]$`)
 )
 
 // withDefaults fills in what is empty.
@@ -115,6 +119,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := newLinks(c.Networks); err != nil {
 		errs = append(errs, err)
+	}
+	for _, p := range c.Providers {
+		errs = append(errs, p.Check())
 	}
 	known := DefaultThrottle()
 	for group, rate := range c.Throttle {

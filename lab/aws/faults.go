@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"watari.dev/lab/aws/sts"
 	"watari.dev/lab/aws/wire"
 	"watari.dev/lab/fault"
 )
@@ -53,11 +54,14 @@ func expiredToken() *wire.Error {
 // Guide, "Troubleshoot access denied error messages"; DNXLabs/
 // terraform-aws-eks-lb-controller issue 41 for elbv2). AWS also names the resource,
 // which the lab's rules do not know.
-func (s *Server) accessDenied(service, action string) *wire.Error {
-	permission := permissionPrefix(service) + ":" + action
+func accessDenied(service string, call wire.Call) *wire.Error {
+	permission := permissionPrefix(service) + ":" + call.Action
+	if call.Caller.ARN == "" { // nobody has signed it
+		return sts.NotAuthorized(permission)
+	}
 	return &wire.Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: fmt.Sprintf(
-		"User: arn:aws:iam::%s:user/%s is not authorized to perform: %s because no identity-based policy allows the %s action",
-		s.conf.Account, userName, permission, permission)}
+		"User: %s is not authorized to perform: %s because no identity-based policy allows the %s action",
+		call.Caller.ARN, permission, permission)}
 }
 
 // permissionPrefix is how policies name a service (Service Authorization
@@ -76,18 +80,18 @@ func (s *Server) SetFault(f Fault) { s.fault.Store(&f) }
 func (s *Server) Rules() *fault.Rules { return s.rules }
 
 // injected asks the hook and then the rules.
-func (s *Server) injected(service, action string, body []byte) Injected {
+func (s *Server) injected(service string, call wire.Call) Injected {
 	if f := s.fault.Load(); f != nil && *f != nil {
-		if i := (*f)(service, action, body); i != nil {
+		if i := (*f)(service, call.Action, call.Body); i != nil {
 			return *i
 		}
 	}
-	bite, bites := s.rules.Bite(fault.ServiceOf(service), action)
+	bite, bites := s.rules.Bite(fault.ServiceOf(service), call.Action)
 	if !bites {
 		return Injected{}
 	}
-	s.log.Info("a fault bites", "fault", bite.ID, "kind", bite.Kind, "service", service, "action", action, "delay", bite.Delay)
-	i := s.decideInjected(bite, service, action)
+	s.log.Info("a fault bites", "fault", bite.ID, "kind", bite.Kind, "service", service, "action", call.Action, "delay", bite.Delay)
+	i := s.decideInjected(bite, service, call)
 	if bite.Kind == fault.Late {
 		i.done = func() { s.rules.Arrived(bite.ID) }
 	}
@@ -95,7 +99,7 @@ func (s *Server) injected(service, action string, body []byte) Injected {
 }
 
 // decideInjected says what a bite means for a call.
-func (s *Server) decideInjected(b fault.Bite, service, action string) Injected {
+func (s *Server) decideInjected(b fault.Bite, service string, call wire.Call) Injected {
 	switch b.Kind {
 	case fault.Throttle, fault.Partial:
 		return Injected{Err: wire.Throttled()}
@@ -114,7 +118,7 @@ func (s *Server) decideInjected(b fault.Bite, service, action string) Injected {
 	case fault.ExpiredToken:
 		return Injected{Err: expiredToken()}
 	case fault.AccessDenied:
-		return Injected{Err: s.accessDenied(service, action)}
+		return Injected{Err: accessDenied(service, call)}
 	}
 	panic("aws: no rule can have the kind " + string(b.Kind)) // Check refuses it
 }

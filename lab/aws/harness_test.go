@@ -137,8 +137,12 @@ func start(t *testing.T, change ...func(*Config)) *harness {
 }
 
 func (h *harness) connect(key, secret string) {
+	h.connectAs(credentials.NewStaticCredentialsProvider(key, secret, ""))
+}
+
+func (h *harness) connectAs(creds sdk.CredentialsProvider) {
 	conf := sdk.Config{
-		Region: "eu-central-1", BaseEndpoint: sdk.String(h.url), Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
+		Region: "eu-central-1", BaseEndpoint: sdk.String(h.url), Credentials: creds,
 		Retryer: func() sdk.Retryer { return sdk.NopRetryer{} },
 	}
 	h.elb, h.r53, h.sts, h.eks = elb.NewFromConfig(conf), route53.NewFromConfig(conf), sts.NewFromConfig(conf), eks.NewFromConfig(conf)

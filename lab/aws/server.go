@@ -49,6 +49,7 @@ type Server struct {
 	elb      *elbv2.Service
 	dns      *route53.Service
 	numbers  *cloudwatch.Service
+	sts      *sts.Service
 	names    publisher
 	buckets  *wire.Buckets
 	calls    calls
@@ -101,11 +102,15 @@ func (s *Server) newServices() ([]wire.Service, error) {
 	s.numbers = cloudwatch.New(cloudwatch.Options{
 		Account: s.conf.Account, Numbers: s.planes.Numbers, PublishDelay: s.conf.PublishDelay, Hosts: s.hosts, Now: s.now,
 	})
+	s.sts = &sts.Service{
+		Account: s.conf.Account, Region: s.conf.Region, User: userName, Seal: s.conf.SecretKey,
+		Roles: s.conf.Roles, Providers: s.conf.Providers, Now: func() time.Time { return s.now() },
+	}
 	return []wire.Service{
 		s.elb,
 		s.dns,
 		s.numbers,
-		&sts.Service{Account: s.conf.Account, User: userName},
+		s.sts,
 		&eks.Service{Account: s.conf.Account, Region: s.conf.Region, Clusters: s.conf.Clusters},
 	}, nil
 }
@@ -150,6 +155,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	call.Body = body
+	if action, open := s.sts.Open(r, body); open {
+		call.Action = action
+		s.carryOut(w, s.sts, call)
+		return
+	}
 	sig, failure := parseAuthorization(r.Header.Get("Authorization"))
 	service, known := s.services[sig.service]
 	if failure == nil && !known {
@@ -159,7 +169,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, call.RequestID, wire.XMLError("", failure, call.RequestID))
 		return
 	}
-	if failure = s.conf.verify(r, body, sig, s.now()); failure == nil {
+	if call.Caller, failure = s.authenticate(r, body, sig, s.now()); failure == nil {
 		call.Action, failure = service.Action(r, body)
 	}
 	if failure != nil {
@@ -171,7 +181,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // carryOut does a verified call, with whatever fault is injected into it.
 func (s *Server) carryOut(w http.ResponseWriter, service wire.Service, call wire.Call) {
-	fault := s.injected(service.Name(), call.Action, call.Body)
+	fault := s.injected(service.Name(), call)
 	if !pause(call.HTTP.Context(), fault.Delay) || fault.DropBefore {
 		drop()
 	}

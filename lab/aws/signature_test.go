@@ -156,7 +156,7 @@ func TestUnknownActions(t *testing.T) {
 	wantCode(t, err, "InvalidAction")
 	_, err = h.r53.ListHealthChecks(h.ctx, &route53.ListHealthChecksInput{})
 	wantCode(t, err, "InvalidAction")
-	_, err = h.sts.GetSessionToken(h.ctx, &sts.GetSessionTokenInput{})
+	_, err = h.sts.GetFederationToken(h.ctx, &sts.GetFederationTokenInput{Name: sdk.String("lab")})
 	wantCode(t, err, "InvalidAction")
 	_, err = h.eks.ListNodegroups(h.ctx, &eks.ListNodegroupsInput{ClusterName: sdk.String("c")})
 	wantCode(t, err, "InvalidAction")

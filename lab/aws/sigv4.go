@@ -69,16 +69,9 @@ func incomplete(format string, args ...any) *wire.Error {
 	return wire.Errorf("IncompleteSignature", format, args...)
 }
 
-// globalServices sign for us-east-1 wherever they are called from (AWS General
-// Reference, "Amazon Route 53 endpoints" and "AWS STS endpoints").
-var globalServices = []string{"route53", "sts"}
-
-// verify checks a request against the account's key, as "Create a signed AWS
-// API request" in the IAM User Guide describes it.
-func (c Config) verify(r *http.Request, body []byte, sig signature, now time.Time) *wire.Error {
-	if sig.accessKey != c.AccessKey || r.Header.Get("X-Amz-Security-Token") != "" {
-		return &wire.Error{Status: http.StatusForbidden, Code: "InvalidClientTokenId", Message: "The security token included in the request is invalid."}
-	}
+// verify checks a request against the secret of its access key, as "Create a signed
+// AWS API request" in the IAM User Guide describes it.
+func (c Config) verify(r *http.Request, body []byte, sig signature, secret string, now time.Time) *wire.Error {
 	stamp, err := time.Parse(dateLayout, r.Header.Get("X-Amz-Date"))
 	if err != nil {
 		return incomplete("Authorization header requires existence of an 'X-Amz-Date' header of the form YYYYMMDD'T'HHMMSS'Z'.")
@@ -89,7 +82,7 @@ func (c Config) verify(r *http.Request, body []byte, sig signature, now time.Tim
 	if err := checkSkew(stamp, now.UTC()); err != nil {
 		return err
 	}
-	if sig.region != c.Region && (sig.region != "us-east-1" || !slices.Contains(globalServices, sig.service)) {
+	if sig.region != c.Region && sig.region != globalRegion(sig.service, c.Region) {
 		return mismatch("Credential should be scoped to a valid region, not '%s'.", sig.region)
 	}
 	if !slices.Contains(sig.signedHeaders, "host") || !slices.Contains(sig.signedHeaders, "x-amz-date") {
@@ -100,7 +93,7 @@ func (c Config) verify(r *http.Request, body []byte, sig signature, now time.Tim
 		return mismatch("The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}
 	toSign := strings.Join([]string{algorithm, stamp.Format(dateLayout), sig.scope(), hexSHA256([]byte(canonicalRequest(r, sig.signedHeaders, payload)))}, "\n")
-	if !hmac.Equal([]byte(sign(c.SecretKey, sig, toSign)), []byte(sig.value)) {
+	if !hmac.Equal([]byte(sign(secret, sig, toSign)), []byte(sig.value)) {
 		return mismatch("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}
 	return nil

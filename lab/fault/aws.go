@@ -70,8 +70,8 @@ func (a AWS) checkWhat() (errs []error) {
 	if a.Service != "" && !slices.Contains(Services(), a.Service) {
 		return append(errs, fmt.Errorf("there is no service %q; there are: %s", a.Service, strings.Join(Services(), ", ")))
 	}
-	if a.Kind == AccessDenied && a.Service == neverDenied {
-		return append(errs, errors.New("sts GetCallerIdentity needs no permission, so that it is never denied"))
+	if spared(a.Kind, a.Action) {
+		return append(errs, fmt.Errorf("sts %s needs no permission, or no credentials: it cannot be answered %s", a.Action, a.Kind))
 	}
 	if !a.matchesAny() {
 		errs = append(errs, fmt.Errorf("%s; there are: reads, writes, patterns such as Describe*, %s", a.noAction(), strings.Join(Actions(a.Service), ", ")))
@@ -126,13 +126,24 @@ func (a AWS) checkDelay() error {
 	return nil
 }
 
-// neverDenied is the service whose one action here needs no permission, not even
-// against a policy that denies it (STS API Reference, GetCallerIdentity).
-const neverDenied = "sts"
+// spared reports whether an action of STS cannot be refused so: two need no permission,
+// one of them not even against a policy that denies it, and one is called without
+// credentials (STS API Reference, GetCallerIdentity, GetSessionToken,
+// AssumeRoleWithWebIdentity).
+func spared(k Kind, action string) bool {
+	switch k {
+	case AccessDenied:
+		return action == "GetCallerIdentity" || action == "GetSessionToken"
+	case ExpiredToken:
+		return action == "AssumeRoleWithWebIdentity"
+	default:
+		return false
+	}
+}
 
 // matches says whether the rule is about a call.
 func (a AWS) matches(service, action string) bool {
-	if a.Service != "" && a.Service != service || a.Kind == AccessDenied && service == neverDenied {
+	if a.Service != "" && a.Service != service || spared(a.Kind, action) {
 		return false
 	}
 	switch a.Action {

@@ -38,7 +38,9 @@ func TestCheck(t *testing.T) {
 		"backward delay":      {Fault{AWS: &AWS{Kind: Late, Times: 1, Delay: 2, UpTo: 1}}, "the second must be longer"},
 		"partial at once":     {Fault{AWS: &AWS{Kind: Partial, Times: 1}}, "say how many calls are done before"},
 		"component":           {Fault{Kill: &Kill{Component: "kubelet", Side: Source}}, `no component "kubelet"; there are: api-server, etcd,`},
-		"denied identity":     {Fault{AWS: &AWS{Kind: AccessDenied, Service: "sts", Times: 1}}, "needs no permission"},
+		"denied identity":     {Fault{AWS: &AWS{Kind: AccessDenied, Action: "GetCallerIdentity", Times: 1}}, "needs no permission"},
+		"denied role":         {Fault{AWS: &AWS{Kind: AccessDenied, Service: "sts", Times: 1}}, ""},
+		"expired nobody":      {Fault{AWS: &AWS{Kind: ExpiredToken, Action: "AssumeRoleWithWebIdentity", Times: 1}}, "no credentials"},
 		"side":                {Fault{Kill: &Kill{Component: Etcd, Side: "left"}}, `no side "left"; there are: source, target`},
 		"numbered scheduler":  {Fault{Kill: &Kill{Component: Scheduler, Side: Source, Node: 1}}, "only nodes are numbered"},
 		"down for ever":       {Fault{Kill: &Kill{Component: Etcd, Side: Source, For: time.Hour}}, "up to 15m0s"},
@@ -70,7 +72,7 @@ func TestString(t *testing.T) {
 }
 
 func TestServices(t *testing.T) {
-	if got := len(Actions("")); got != 3+2+26+10+1 {
+	if got := len(Actions("")); got != 3+2+26+10+4 {
 		t.Errorf("%d actions", got)
 	}
 	for signing, want := range map[string]string{"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "route53": "route53"} {

@@ -23,7 +23,7 @@ func services() map[string][]string {
 			"ChangeResourceRecordSets", "CreateHealthCheck", "CreateHostedZone", "DeleteHealthCheck", "DeleteHostedZone", "GetChange", "GetHostedZone",
 			"ListHostedZones", "ListHostedZonesByName", "ListResourceRecordSets",
 		},
-		"sts": {"GetCallerIdentity"},
+		"sts": {"AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity", "GetSessionToken"},
 	}
 }
 

@@ -19,7 +19,8 @@ const (
 	seeSettled  = "alb: see whether the weights settled"
 )
 
-// Features implements router.Driver. It reads the lever for its stickiness.
+// Features implements router.Driver. It reads the lever for its stickiness, and the
+// target groups for what they speak.
 func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Features, error) {
 	f, _, err := d.readForward(ctx, "alb: describe weights", route)
 	if err != nil {
@@ -29,7 +30,7 @@ func (d *Driver) Features(ctx context.Context, route router.Ref) (router.Feature
 	return router.Features{
 		CallTries: tries, CallWaits: waits,
 		MaxWeight: MaxWeight, Atomic: true, Propagation: d.margin, Cached: f.sticky,
-		ReadCalls: 1, WriteCalls: 2, SettleCalls: 1,
+		ReadCalls: 1, WriteCalls: 2, SettleCalls: 1, GRPC: d.speaksGRPC(ctx, route),
 		Limit: "modifications: a few calls per second for each account and region",
 	}, nil
 }

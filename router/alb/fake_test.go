@@ -22,6 +22,7 @@ type fakeELB struct {
 	rules    map[string][]types.Action
 	defaults map[string][]types.Action
 	tags     map[string]string // nil refuses to say
+	speaks   map[string]string // protocol versions of target groups; nil refuses to say
 	tagCalls int
 	faults   []routertest.Fault
 	calls    int
@@ -94,6 +95,23 @@ func (f *fakeELB) DescribeListeners(ctx context.Context, in *elb.DescribeListene
 		return nil, &types.ListenerNotFoundException{Message: aws.String("One or more listeners not found")}
 	}
 	return &elb.DescribeListenersOutput{Listeners: []types.Listener{{ListenerArn: &in.ListenerArns[0], DefaultActions: actions}}}, nil
+}
+
+func (f *fakeELB) DescribeTargetGroups(_ context.Context, in *elb.DescribeTargetGroupsInput, _ ...func(*elb.Options)) (*elb.DescribeTargetGroupsOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.speaks == nil {
+		return nil, errDenied
+	}
+	out := &elb.DescribeTargetGroupsOutput{}
+	for _, arn := range in.TargetGroupArns {
+		version, there := f.speaks[arn]
+		if !there {
+			return nil, &types.TargetGroupNotFoundException{Message: aws.String("One or more target groups not found")}
+		}
+		out.TargetGroups = append(out.TargetGroups, types.TargetGroup{TargetGroupArn: aws.String(arn), ProtocolVersion: aws.String(version)})
+	}
+	return out, nil
 }
 
 func (f *fakeELB) DescribeTags(ctx context.Context, in *elb.DescribeTagsInput, _ ...func(*elb.Options)) (*elb.DescribeTagsOutput, error) {

@@ -64,7 +64,7 @@ type api interface {
 
 // New returns a driver. It makes no call.
 func New(options Options) *Driver {
-	return newDriver(sdk.NewFromConfig(awscall.Config(options.Config)), options, awscall.Policy{})
+	return newDriver(sdk.NewFromConfig(awscall.Config(options.Config), signedForPartition), options, awscall.Policy{})
 }
 
 func newDriver(api api, options Options, retry awscall.Policy) *Driver {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,8 +51,11 @@ type Report struct {
 	Before  int64  // not counted because they are from before the start
 	Late    int64  // not counted because they came too late
 	Ignored int64  // not counted because AWS does not document their type
+	GRPC    int64  // counted as they were answered over HTTP, which does not say whether a call failed
 	Damaged int64  // not readable
 	Example string // the first damaged line and what is wrong with it, shortened
+
+	Foreign []Foreign // files that are no access log, by what they are; they were not counted and prove nothing
 }
 
 // Notes says in words what was left out; nothing if every line was counted.
@@ -62,12 +66,35 @@ func (r Report) Notes() (out []string) {
 	}{
 		{r.Retries, "retries, not counted"},
 		{r.Late, "lines that came too late, not counted"},
+		{r.GRPC, "calls of gRPC, whose failures are not seen"},
 		{r.Ignored, "lines of a type that AWS does not document, not counted"},
 		{r.Damaged, "damaged lines, not counted (the first: " + r.Example + ")"},
 	} {
 		if n.count > 0 {
 			out = append(out, fmt.Sprintf("%s: %d", n.what, n.count))
 		}
+	}
+	for _, f := range r.Foreign {
+		out = append(out, fmt.Sprintf("%s, not read: %d", f, f.Files))
+	}
+	return out
+}
+
+// remarks says what was left out as Notes does, without numbers: a text that stays the
+// same is said once.
+func (r Report) remarks() (out []string) {
+	if r.Damaged > 0 {
+		out = append(out, "lines that cannot be read are not counted (the first: "+r.Example+")")
+	}
+	if r.Late > 0 {
+		out = append(out, "lines that came too late are not counted")
+	}
+	var kinds []string
+	for _, f := range r.Foreign {
+		kinds = append(kinds, f.String())
+	}
+	if len(kinds) > 0 {
+		out = append(out, "files that are no access logs are not read: "+strings.Join(kinds, ", "))
 	}
 	return out
 }
@@ -122,7 +149,7 @@ func New(c Config) (*Source, error) {
 		attempts: newAttempts(cmp.Or(c.AttemptField, "Attempt")),
 		history: history{
 			settle: cmp.Or(c.Settle, settle), keep: cmp.Or(c.History, 10*time.Minute), late: cmp.Or(c.Late, time.Hour),
-			groups: map[string]*group{},
+			groups: map[string]*group{}, balancers: map[string]*balancer{},
 		},
 	}, nil
 }
@@ -238,7 +265,9 @@ func joined(errs []error) error {
 func (s *Source) Report() Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.history.report
+	r := s.history.report
+	r.Foreign = slices.Clone(r.Foreign)
+	return r
 }
 
 // Counts implements signal.Source. It answers at once, from memory.
@@ -258,7 +287,11 @@ func (s *Source) Counts(_ context.Context, q signal.Query, from, to time.Time) (
 	defer s.mu.Unlock()
 	s.history.answer(to, s.now())
 	w := windowOf(from, to)
-	return signal.Counts{Source: s.side(source, w), Target: s.side(target, w)}, nil
+	counts := signal.Counts{Source: s.side(source, w), Target: s.side(target, w)}
+	if counts.Source.State == traffic.Known { // what is said of the whole log is said at one side
+		counts.Source.Note = joinedNotes(append([]string{counts.Source.Note}, s.history.report.remarks()...)...)
+	}
+	return counts, nil
 }
 
 func (s *Source) side(want wanted, w window) traffic.Reading[traffic.Counts] {

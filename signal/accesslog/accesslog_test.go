@@ -398,7 +398,7 @@ func TestTheMemoryOfAnswersIsBounded(t *testing.T) {
 		d.see()
 	}
 	h := &d.history
-	for what, n := range map[string]int{"seconds": len(h.groups[oldGroup].cells), "seconds with lines": len(h.alive), "looks": len(h.looks)} {
+	for what, n := range map[string]int{"seconds": len(h.groups[oldGroup].cells), "seconds with lines": len(h.balancers["app/shop/50dc6c495c0c9188"].alive), "looks": len(h.looks)} {
 		if n < 60 || n > 70 {
 			t.Errorf("it remembers %d %s of one minute", n, what)
 		}

@@ -33,13 +33,8 @@ const (
 	day = 24 * time.Hour
 )
 
-var (
-	// endTime is the end of the period in a name such as
-	// 123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log.gz.
-	endTime = regexp.MustCompile(`_(\d{8}T\d{4}Z)_`)
-	// dated is a directory of a date, as S3's keys have them.
-	dated = regexp.MustCompile(`(?:^|/)(\d{4}/\d{2}/\d{2})$`)
-)
+// dated is a directory of a date, as S3's keys have them.
+var dated = regexp.MustCompile(`(?:^|/)(\d{4}/\d{2}/\d{2})$`)
 
 // directory is a log of many files.
 type directory struct {
@@ -47,11 +42,12 @@ type directory struct {
 	most     int   // files
 	unpacked int64 // bytes of one packed file
 	buffer   []byte
-	files    map[string]*member // by path without .gz: unpacking a file does not make it another one
+	files    map[string]*member // by entry.key
 }
 
 // member is what was read of one file.
 type member struct {
+	foreign  bool  // it is no access log, and was noted as such
 	offset   int64 // up to which it was read
 	whole    bool  // it was packed, and nothing is left to read
 	lines    splitter
@@ -63,9 +59,19 @@ type member struct {
 // entry is one file that is there.
 type entry struct {
 	path     string
-	end      time.Time // of its period; zero if the name does not say
+	name     fileName
 	size     int64
 	modified time.Time
+}
+
+// key is the same for what has the same lines: unpacking a file does not make it another
+// one, and AWS gives no name twice, wherever it was copied to.
+func (e entry) key() string {
+	path := strings.TrimSuffix(e.path, ".gz")
+	if e.name.balancer != "" {
+		return filepath.Base(path)
+	}
+	return path
 }
 
 func newDirectory(root string) *directory {
@@ -89,7 +95,7 @@ func (d *directory) look(ctx context.Context, s *Source) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		key := strings.TrimSuffix(e.path, ".gz")
+		key := e.key()
 		there[key] = true
 		if d.files[key] == nil {
 			d.files[key] = &member{}
@@ -121,8 +127,10 @@ func (d *directory) list(start time.Time) (out []entry, err error) {
 			return nil
 		case err != nil:
 			return err
-		case item.IsDir() && path != root && isPast(path, start):
+		case item.IsDir() && path != root && (isPast(path, start) || isHidden(item)):
 			return fs.SkipDir
+		case isHidden(item): // whoever fetches files writes them so before they get their names
+			return nil
 		case !item.Type().IsRegular() || !strings.HasSuffix(path, ".log") && !strings.HasSuffix(path, ".log.gz"):
 			return nil
 		}
@@ -136,9 +144,11 @@ func (d *directory) list(start time.Time) (out []entry, err error) {
 		out = append(out, e)
 		return nil
 	})
-	slices.SortStableFunc(out, func(a, b entry) int { return a.end.Compare(b.end) })
+	slices.SortStableFunc(out, func(a, b entry) int { return a.name.end.Compare(b.name.end) })
 	return out, err
 }
+
+func isHidden(item fs.DirEntry) bool { return strings.HasPrefix(item.Name(), ".") }
 
 // isPast reports whether the directory is of a date before start.
 func isPast(path string, start time.Time) bool {
@@ -158,23 +168,22 @@ func entryOf(path string, item fs.DirEntry) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	e := entry{path: path, size: info.Size(), modified: info.ModTime()}
-	if m := endTime.FindStringSubmatch(filepath.Base(path)); m != nil {
-		e.end, _ = time.Parse("20060102T1504Z", m[1])
-	}
-	return e, nil
+	return entry{path: path, name: nameOf(filepath.Base(path)), size: info.Size(), modified: info.ModTime()}, nil
 }
 
 // after reports whether the file may hold lines from after start: neither its name
 // nor, with a minute for clocks that differ, its last change says that it cannot.
 func (e entry) after(start time.Time) bool {
-	return !e.modified.Before(start.Add(-time.Minute)) && (e.end.IsZero() || !e.end.Add(period).Before(start))
+	return !e.modified.Before(start.Add(-time.Minute)) && (e.name.end.IsZero() || !e.name.end.Add(period).Before(start))
 }
 
 // read reads what is new in one file. One that could not be read is tried again.
 func (d *directory) read(ctx context.Context, s *Source, m *member, e entry) error {
 	packed := strings.HasSuffix(e.path, ".gz")
 	switch {
+	case e.name.foreign != "":
+		s.beside(m, e.name.foreign, e)
+		return nil
 	case m.whole || packed && m.offset > 0: // or it was read before it was packed
 		return nil
 	case m.err == nil && m.size == e.size && m.modified.Equal(e.modified):
@@ -202,31 +211,84 @@ func (d *directory) readPlain(ctx context.Context, s *Source, m *member, e entry
 		s.read(m.lines.end)
 		m.offset = 0
 	}
+	if m.offset == 0 {
+		if ready, err := d.begins(s, m, e, opened); !ready || err != nil {
+			return err
+		}
+	}
 	if _, err := opened.Seek(m.offset, io.SeekStart); err != nil {
 		return withoutPath(err)
 	}
 	n, err := d.feed(ctx, s, m, opened)
 	m.offset += n
 	if err == nil && n > 0 {
-		s.cover(e)
+		err = s.cover(e)
 	}
 	return withoutPath(err)
+}
+
+// begins looks at the beginning of a file and reports whether it is to be read. While it
+// has no whole line nobody can say, and of one in another format more may tell otherwise.
+func (d *directory) begins(s *Source, m *member, e entry, opened io.Reader) (bool, error) {
+	look := newSample()
+	n, err := io.ReadFull(opened, d.buffer)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, withoutPath(err)
+	}
+	look.see(d.buffer[:n])
+	if look.isOther() {
+		return false, s.other(m, e)
+	}
+	return look.readable > 0 || n == len(d.buffer), nil
+}
+
+// other notes a file that has no entry, or returns that as an error if its name says
+// that it must have some.
+func (s *Source) other(m *member, e entry) error {
+	if e.name.balancer != "" {
+		return errNoEntries
+	}
+	s.beside(m, otherFormat, e)
+	return nil
+}
+
+// errNoEntries is an access log by its name, and nothing that can be read.
+var errNoEntries = errors.New("none of its lines is an entry of an access log")
+
+// beside notes once that a file is no access log.
+func (s *Source) beside(m *member, what string, e entry) {
+	if m.foreign {
+		return
+	}
+	m.foreign = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.history.report.beside(what, e.path)
 }
 
 // readPacked reads a file twice: nothing of it counts unless all of it can be read,
 // because one that is still being written would be counted again.
 func (d *directory) readPacked(ctx context.Context, s *Source, m *member, e entry) error {
-	if err := d.unpack(e.path, func(r io.Reader) error { return d.discard(ctx, r) }); err != nil {
+	look := newSample()
+	err := d.unpack(e.path, func(r io.Reader) error { return d.discard(ctx, r, look) })
+	if err == nil {
+		look.end()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case look.isOther(): // whatever else is wrong with it
+		return s.other(m, e)
+	case err != nil:
 		return err
 	}
 	m.whole = true
-	err := d.unpack(e.path, func(r io.Reader) error {
+	err = d.unpack(e.path, func(r io.Reader) error {
 		_, err := d.feed(ctx, s, m, r)
 		return err
 	})
 	s.read(m.lines.end)
-	s.cover(e)
-	return err
+	return errors.Join(err, s.cover(e))
 }
 
 func (d *directory) unpack(path string, use func(io.Reader) error) error {
@@ -245,11 +307,15 @@ func (d *directory) unpack(path string, use func(io.Reader) error) error {
 	return nil
 }
 
-// discard reads all that r holds.
-func (d *directory) discard(ctx context.Context, r io.Reader) error {
+// discard reads all that r holds, and shows it to look. What has another format it does
+// not read to its end.
+func (d *directory) discard(ctx context.Context, r io.Reader, look *sample) error {
 	for {
-		_, err := r.Read(d.buffer)
+		n, err := r.Read(d.buffer)
+		look.see(d.buffer[:n])
 		switch {
+		case look.left <= 0 && look.isOther():
+			return nil
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
@@ -278,14 +344,15 @@ func (d *directory) feed(ctx context.Context, s *Source, m *member, r io.Reader)
 	}
 }
 
-// cover notes that the file's period is covered, if its name says which.
-func (s *Source) cover(e entry) {
-	if e.end.IsZero() {
-		return
+// cover notes that the file's period is covered, if its name says which, and of which
+// load balancer.
+func (s *Source) cover(e entry) error {
+	if e.name.end.IsZero() {
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.history.cover(e.end, s.history.moment(s.now()))
+	return s.history.cover(e.name.balancer, e.name.end, s.history.moment(s.now()))
 }
 
 // withoutPath takes the path out of an error that will be said with it.

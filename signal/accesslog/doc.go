@@ -28,16 +28,27 @@
 //     seconds; the reading's At says so. A line that is read later than that belongs to
 //     the moment of its reading, and one that is older than Late is only said in Report.
 //   - Lines up to the start are not counted. So a window may begin Settle after the start.
-//   - A side is zero if the log has shown it before and is alive: it has a line of the
-//     window, of whatever side, or a file for its period. Otherwise the side is Unknown.
-//   - A file that is missing or cannot be read is Failed. So is a stream that has ended.
+//   - A side is zero if the log has shown it before and its load balancer's log is alive:
+//     it has a line of the window, of whatever side, or an access log file for its period.
+//     Otherwise the side is Unknown. What another load balancer logs proves nothing.
+//   - A file that is missing or cannot be read is Failed. So is a stream that has ended,
+//     and a file that is an access log by its name and has no entry.
+//   - Other files of a directory prove nothing, are not counted as damaged and are named
+//     once, by kind: connection logs, health check logs, logs of other load balancers and
+//     services by their names, whatever has another format by its first 256 KiB. A name
+//     that begins with a period, and a second file with a name that AWS gives once, are
+//     passed over: they are copies, or still being written.
+//   - A call of gRPC counts as what it was over HTTP: 200, also when it has failed, because
+//     entries do not have grpc-status. The reading's Note says so. HTTP/2 is no gRPC.
 //   - Retries are told apart by the header X-Amzn-Trace-Id, which the balancer logs and
 //     whose own fields it preserves ("Request tracing for your Application Load Balancer"):
 //     Attempt=2 is a retry. Without such a field, one is whatever has the Root and the
 //     request line of a request that came before it within the last five minutes; the
 //     request line, because services pass a Root on with calls of their own. If the earlier
 //     one is read later, it counts as well, since it may have failed. Balancers give each
-//     request without a Root a new one: such retries cannot be told apart.
+//     request without a Root a new one: such retries cannot be told apart. Nor can those
+//     that say it in headers which entries do not have: x-envoy-attempt-count, and
+//     grpc-previous-rpc-attempts of gRPC (proposal A6). Write the number into the trace.
 //   - A damaged line is counted in Report and ends nothing. A half-written last line waits
 //     for its rest.
 //   - A file that was truncated and has grown beyond its old size between two looks looks

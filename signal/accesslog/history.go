@@ -13,6 +13,9 @@ import (
 // ("Quotas for your Application Load Balancers").
 const maxGroups = 200
 
+// maxBalancers bounds the memory of a log that many write.
+const maxBalancers = 200
+
 // cell is what one target group answered in the second that ends at: Unix seconds,
 // as windows see it.
 type cell struct {
@@ -29,8 +32,17 @@ type codeCount struct {
 
 // group is one target group.
 type group struct {
-	first int64 // the second from which on the log is known to have it
-	cells []cell
+	first     int64 // the second from which on the log is known to have it
+	cells     []cell
+	balancers []*balancer // whose entries have it
+	grpc      bool        // it has answered calls of gRPC
+}
+
+// balancer is what shows that the log of one load balancer is written. What another one
+// logs proves nothing.
+type balancer struct {
+	alive   []int64 // seconds with any line, ascending
+	periods []span  // for which there is a file
 }
 
 // look is one reading of the log that ended.
@@ -51,9 +63,9 @@ type history struct {
 	horizon int64     // seconds up to here are forgotten
 	looks   []look
 	groups  map[string]*group
-	alive   []int64 // seconds with any line, ascending
-	periods []span
-	report  Report
+	// balancers by their name in entries
+	balancers map[string]*balancer
+	report    Report
 }
 
 // moment returns the instant of what is read now: after every window that was
@@ -93,25 +105,54 @@ func (h *history) add(l line, moment time.Time, again bool) error {
 		h.report.Late++
 		return nil
 	}
+	b, err := h.balancer(l.elb)
+	if err != nil {
+		return err
+	}
 	g, err := h.group(l.group, moment)
 	if err != nil {
 		return err
 	}
+	g.behind(b)
 	if at <= h.start.UnixNano() {
 		h.report.Before++
 		return nil
 	}
 	second := h.second(at, moment)
-	h.live(second)
+	b.live(second)
 	switch {
 	case !l.known:
 		h.report.Ignored++
 	case again:
 		h.report.Retries++
 	case g != nil:
+		if l.grpc {
+			g.grpc = true
+			h.report.GRPC++
+		}
 		g.cell(second).count(l)
 	}
 	return nil
+}
+
+// balancer returns the load balancer of a name.
+func (h *history) balancer(name []byte) (*balancer, error) {
+	b := h.balancers[string(name)]
+	if b == nil {
+		if len(h.balancers) >= maxBalancers {
+			return nil, fmt.Errorf("the log has more than %d load balancers: give each one a log of its own", maxBalancers)
+		}
+		b = &balancer{}
+		h.balancers[string(name)] = b
+	}
+	return b, nil
+}
+
+// behind notes that b forwards to g.
+func (g *group) behind(b *balancer) {
+	if g != nil && !slices.Contains(g.balancers, b) {
+		g.balancers = append(g.balancers, b)
+	}
 }
 
 // group returns the target group of an entry that was read at moment, nil for none.
@@ -131,15 +172,21 @@ func (h *history) group(arn []byte, moment time.Time) (*group, error) {
 }
 
 // live notes that there is a line of the second.
-func (h *history) live(second int64) {
-	if i, found := slices.BinarySearch(h.alive, second); !found {
-		h.alive = slices.Insert(h.alive, i, second)
+func (b *balancer) live(second int64) {
+	if i, found := slices.BinarySearch(b.alive, second); !found {
+		b.alive = slices.Insert(b.alive, i, second)
 	}
 }
 
-// cover notes that a file for the period that ended at end was read whole at moment.
-func (h *history) cover(end, moment time.Time) {
-	h.periods = append(h.periods, span{h.second(end.Add(-period).UnixNano()+1, moment), h.second(end.UnixNano(), moment)})
+// cover notes that a file of a load balancer for the period that ended at end was read
+// whole at moment.
+func (h *history) cover(name string, end, moment time.Time) error {
+	b, err := h.balancer([]byte(name))
+	if err != nil {
+		return err
+	}
+	b.periods = append(b.periods, span{h.second(end.Add(-period).UnixNano()+1, moment), h.second(end.UnixNano(), moment)})
+	return nil
 }
 
 // cell returns the cell of a second. Seconds come nearly in order.
@@ -196,8 +243,10 @@ func (h *history) forget(moment time.Time) {
 		old++
 	}
 	h.looks = slices.Delete(h.looks, 0, old)
-	h.alive = slices.Delete(h.alive, 0, max(0, after(h.alive, horizon, self)-1)) // the last one tells since when there is none
-	h.periods = slices.DeleteFunc(h.periods, func(p span) bool { return p.last <= horizon })
+	for _, b := range h.balancers {
+		b.alive = slices.Delete(b.alive, 0, max(0, after(b.alive, horizon, self)-1)) // the last one tells since when there is none
+		b.periods = slices.DeleteFunc(b.periods, func(p span) bool { return p.last <= horizon })
+	}
 	for _, g := range h.groups {
 		g.cells = slices.Delete(g.cells, 0, after(g.cells, horizon, cellSecond))
 	}

@@ -14,8 +14,10 @@ import (
 // line is what is needed of one entry. Its texts point into the line that was parsed.
 type line struct {
 	known   bool          // the type is one of those that AWS documents; others are to be ignored
+	grpc    bool          // it is a call of gRPC, whose outcome the entry does not have
 	at      int64         // Unix nanoseconds: when the balancer answered
 	created int64         // when it received the request; at if the entry does not say
+	elb     []byte        // the load balancer, such as app/shop/50dc6c495c0c9188
 	group   []byte        // ARN; empty for none
 	status  int           // that the client got; 0 for none
 	took    time.Duration // until the target began to answer; negative if it did not
@@ -27,14 +29,17 @@ type line struct {
 const (
 	fieldType    = 0
 	fieldTime    = 1
+	fieldELB     = 2
 	fieldTook    = 6
 	fieldStatus  = 8
 	fieldRequest = 12
+	fieldAgent   = 13
 	fieldGroup   = 16
 	fieldTrace   = 17
 	fieldCreated = 21
 
 	maxARN = 2048 // of a target group; AWS's own are far shorter
+	maxELB = 256  // of a load balancer's name
 
 	fieldsNeeded = fieldTrace + 1
 	fieldsRead   = fieldCreated + 1
@@ -66,7 +71,11 @@ func parseFields(text []byte, escapes bool) (line, error) {
 	case n < fieldsNeeded:
 		return line{}, fmt.Errorf("it has %d fields, an entry has %d or more", n, fieldsNeeded)
 	}
-	l := line{known: isKnown(fields[fieldType]), request: fields[fieldRequest], trace: fields[fieldTrace]}
+	l := line{known: isKnown(fields[fieldType]), elb: fields[fieldELB], request: fields[fieldRequest], trace: fields[fieldTrace]}
+	l.grpc = isGRPC(fields[fieldType], fields[fieldAgent])
+	if len(l.elb) > maxELB {
+		return line{}, errors.New("field 3, elb, is not the name of a load balancer")
+	}
 	var ok bool
 	if l.at, ok = parseTime(fields[fieldTime]); !ok {
 		return line{}, errors.New("field 2 is not a time")
@@ -145,6 +154,13 @@ func isKnown(kind []byte) bool {
 		return true
 	}
 	return false
+}
+
+// isGRPC reports whether an entry is of gRPC: by its type, or because an HTTP/2 client
+// calls itself so ("gRPC over HTTP2", User-Agent), which is what is left of it where the
+// target group's protocol version is HTTP2.
+func isGRPC(kind, agent []byte) bool {
+	return string(kind) == "grpcs" || string(kind) == "h2" && bytes.Contains(agent, []byte("grpc-"))
 }
 
 // parseTime reads ISO 8601 and returns Unix nanoseconds.

@@ -3,7 +3,9 @@ package accesslog
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"watari.dev/traffic"
@@ -33,20 +35,56 @@ func (h *history) reading(name string, want wanted, w window) traffic.Reading[tr
 	case w.first < h.horizon:
 		return unknown("nothing is remembered of %s at %s, where the window begins", name, clock(w.from))
 	}
-	until, alive := h.evidence(w)
+	until, alive := h.evidence(want, w)
 	switch {
 	case alive:
 	case !success.at.After(w.from.Add(-h.settle)):
 		return unknown("%s was not read between %s and %s", name, clock(w.from), clock(w.to))
 	default:
-		return unknown("no new line in %s since %s", name, h.lastLine(w))
+		return unknown("%s", strings.Join(append([]string{"no new line in " + name + " since " + h.lastLine(want, w)}, h.report.remarks()...), "; "))
 	}
 	sum, before := h.sum(want, w)
 	if sum.Requests == 0 && !before {
 		return unknown("%s has shown no line of %s yet", name, want.text)
 	}
-	return traffic.KnownAt(sum, until.Add(-h.settle))
+	known := traffic.KnownAt(sum, until.Add(-h.settle))
+	known.Note = h.note(want)
+	return known
 }
+
+// balancersOf returns those that forward to a side, and all of them before any of its
+// lines has shown which these are.
+func (h *history) balancersOf(want wanted) (out []*balancer) {
+	for arn, g := range h.groups {
+		if want.selects(arn) {
+			out = append(out, g.balancers...)
+		}
+	}
+	if len(out) == 0 {
+		out = slices.Collect(maps.Values(h.balancers))
+	}
+	return out
+}
+
+// note says what the log cannot show of a side.
+func (h *history) note(want wanted) string {
+	for arn, g := range h.groups {
+		if g.grpc && want.selects(arn) {
+			return blindToGRPC
+		}
+	}
+	return ""
+}
+
+// joinedNotes makes one text of those that there are.
+func joinedNotes(notes ...string) string {
+	return strings.Join(slices.DeleteFunc(notes, func(n string) bool { return n == "" }), "; ")
+}
+
+// blindToGRPC is what an access log cannot show: a call that has failed is answered with
+// status 200, and says so in grpc-status, which is sent after the body ("gRPC over
+// HTTP2", Responses). Entries have neither.
+const blindToGRPC = "its requests are gRPC, whose failures have HTTP status 200 and are not seen in an access log: count them by prometheus or scrape, such as grpc_server_handled_total by grpc_code"
 
 func failed(success, failure look, w window) error {
 	if success.at.IsZero() {
@@ -73,28 +111,36 @@ func (h *history) lastLooks(at time.Time) (success, failure look) {
 	return success, failure
 }
 
-// evidence returns up to when the log is known to have been written, and false if
-// there is nothing of the window.
-func (h *history) evidence(w window) (until time.Time, alive bool) {
+// evidence returns up to when the log of a side's load balancer is known to have been
+// written, and false if there is nothing of the window.
+func (h *history) evidence(want wanted, w window) (until time.Time, alive bool) {
 	last := w.first
-	if i := after(h.alive, w.last, self); i > 0 {
-		last = max(last, h.alive[i-1])
-	}
-	for _, p := range h.periods {
-		if p.first <= w.last {
-			last = max(last, min(p.last, w.last))
+	for _, b := range h.balancersOf(want) {
+		if i := after(b.alive, w.last, self); i > 0 {
+			last = max(last, b.alive[i-1])
+		}
+		for _, p := range b.periods {
+			if p.first <= w.last {
+				last = max(last, min(p.last, w.last))
+			}
 		}
 	}
 	return time.Unix(last, 0), last > w.first
 }
 
-// lastLine says when the last line up to the window's end was written.
-func (h *history) lastLine(w window) string {
-	i := after(h.alive, w.last, self)
-	if i == 0 {
+// lastLine says when the last line of a side's load balancer up to the window's end was
+// written.
+func (h *history) lastLine(want wanted, w window) string {
+	var last int64
+	for _, b := range h.balancersOf(want) {
+		if i := after(b.alive, w.last, self); i > 0 {
+			last = max(last, b.alive[i-1])
+		}
+	}
+	if last == 0 {
 		return clock(h.start) + ", when its reading began"
 	}
-	at := time.Unix(h.alive[i-1], 0)
+	at := time.Unix(last, 0)
 	return fmt.Sprintf("%s (%s before)", clock(at.Add(-h.settle)), w.to.Sub(at).Round(time.Second))
 }
 

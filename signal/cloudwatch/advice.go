@@ -32,6 +32,10 @@ var advices = []struct {
 
 // adviceFor returns what to do about an error; empty if there is nothing to say.
 func adviceFor(err error) string {
+	var absent interface{ Advice() string } // credentials that could not be found
+	if errors.As(err, &absent) {
+		return absent.Advice()
+	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return ""

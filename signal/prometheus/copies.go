@@ -90,7 +90,7 @@ func without(label model.LabelName, streams []*model.SampleStream) (groups [][]*
 // they show the same. Servers that certainly are copies may be a little apart; what
 // one server stores of an application at one time are two counters if they differ.
 func merge(group []*model.SampleStream, external bool) (out *model.SampleStream, same bool) {
-	out = &model.SampleStream{Metric: group[0].Metric}
+	out = &model.SampleStream{Metric: group[0].Metric, Histograms: mergedHistograms(group)}
 	var all []model.SamplePair
 	alone := 0
 	for _, s := range group {

@@ -32,6 +32,17 @@
 //     metric itself does not exist, the side is Unknown, because the name is probably wrong.
 //   - Counters of one instance that began again at the same scrape are one reset; of
 //     counters without an instance each is one.
+//   - Native histograms are counted at fixed edges: powers of 2^(1/4) between 122 µs and
+//     256 s, or those of the coarsest schema among the processes, which are some of them;
+//     with custom buckets (schema -53) at the edges that were seen. Edges inside a bucket
+//     of any process are left out. A bucket that is not there is empty, not new. Where
+//     requests, errors or an event select one, its count counts.
+//   - Of a histogram that a selector takes in both forms, classic and native, one counts.
+//   - Buckets have the unit that their metric's name says: seconds, or milliseconds.
+//   - A latency that is no histogram is empty, and the reading's Note says why: the labels
+//     tell (quantile, no le), or the types that targets declare (/api/v1/metadata) and the
+//     names of other series, which are asked for once a minute and fail nothing. Requests,
+//     errors and events that are gauges, quantiles or several buckets make the side Unknown.
 //   - Skew is the header Date of the quickest answer minus our clock in the middle of its
 //     request. Date has whole seconds (RFC 9110, section 6.6.1) and may be of any moment
 //     of the request: below 2 s and half the request's duration, Skew is 0. What a cache

@@ -15,6 +15,7 @@ import (
 
 	"watari.dev/internal/bounded"
 	"watari.dev/signal"
+	"watari.dev/signal/internal/kinds"
 	"watari.dev/signal/internal/selector"
 	"watari.dev/traffic"
 )
@@ -52,6 +53,9 @@ type Source struct {
 	api                       v1.API
 	client                    *http.Client
 	lookback, settle, timeout time.Duration
+
+	types asides[kinds.Type]      // of metrics, by name
+	names asides[map[string]bool] // of series, by a metric's name
 }
 
 var _ signal.Source = (*Source)(nil)
@@ -159,7 +163,7 @@ func (s *Source) reading(ctx context.Context, want selector.Side, w window) (tra
 	if err != nil {
 		return traffic.Reading[traffic.Counts]{}, err
 	}
-	return decideReading(want, got, w), nil
+	return s.decide(ctx, want, got, w), nil
 }
 
 func (s *Source) explained(ctx context.Context, err error) error {

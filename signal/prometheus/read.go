@@ -120,9 +120,10 @@ func (s *Source) samples(ctx context.Context, sel *selector.Selector, from, to t
 		return nil, fmt.Errorf("a range was asked for, and the answer is of type %s", value.Type())
 	}
 	for _, stream := range matrix {
-		stream.Values = upTo(stream.Values, to)
+		stream.Values, stream.Histograms = upTo(stream.Values, to), histogramsUpTo(stream.Histograms, to)
+		countsOf(stream)
 	}
-	return slices.DeleteFunc(matrix, func(stream *model.SampleStream) bool { return len(stream.Values) == 0 }), nil
+	return slices.DeleteFunc(withoutTwins(matrix), func(stream *model.SampleStream) bool { return len(stream.Values) == 0 }), nil
 }
 
 // rangeOf returns sel with a range that holds every sample after from up to to, and

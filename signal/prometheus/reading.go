@@ -216,11 +216,17 @@ func counter(stream *model.SampleStream, lives map[instance]*life) signal.Counte
 	return c
 }
 
-// histograms groups buckets by their labels without le.
+// histograms groups buckets by their labels without le. Native histograms have theirs
+// in one series.
 func histograms(streams []*model.SampleStream, lives map[instance]*life) [][]signal.Bucket {
 	at := map[model.Fingerprint]int{}
 	var out [][]signal.Bucket
+	var native []*model.SampleStream
 	for _, s := range streams {
+		if isNative(s) {
+			native = append(native, s)
+			continue
+		}
 		edge, ok := edgeOf(s.Metric)
 		if !ok {
 			continue
@@ -233,7 +239,7 @@ func histograms(streams []*model.SampleStream, lives map[instance]*life) [][]sig
 		}
 		out[at[of]] = append(out[at[of]], signal.Bucket{Edge: edge, Counter: counter(s, lives)})
 	}
-	return out
+	return append(out, nativeHistograms(native, lives)...)
 }
 
 func edgeOf(m model.Metric) (time.Duration, bool) {
@@ -241,7 +247,7 @@ func edgeOf(m model.Metric) (time.Duration, bool) {
 	if err != nil {
 		return 0, false
 	}
-	return signal.EdgeOf(seconds)
+	return signal.EdgeIn(string(m[model.MetricNameLabel]), seconds)
 }
 
 func clock(t time.Time) string { return t.Format(time.TimeOnly) }

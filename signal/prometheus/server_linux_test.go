@@ -47,6 +47,9 @@ func findPrometheus(t *testing.T) string {
 type target struct {
 	url string
 
+	native bool   // it shows native histograms, which text cannot
+	extra  string // it shows after its counters
+
 	mu       sync.Mutex
 	exporter signaltest.Exporter
 	tick     int
@@ -55,7 +58,11 @@ type target struct {
 func (g *target) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_, _ = fmt.Fprintf(w, "# TYPE tick gauge\ntick %d\n%s", g.tick, g.exporter.Text())
+	if g.native {
+		g.writeNative(w)
+		return
+	}
+	_, _ = fmt.Fprintf(w, "# TYPE tick gauge\ntick %d\n%s%s", g.tick, g.exporter.Text(), g.extra)
 }
 
 func (g *target) change(f func()) {
@@ -65,7 +72,7 @@ func (g *target) change(f func()) {
 }
 
 // startPrometheus runs a server that scrapes targets, and returns its URL.
-func startPrometheus(t *testing.T, binary string, targets []*target) string {
+func startPrometheus(t *testing.T, binary string, targets []*target, flags ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	var addresses []string
@@ -80,8 +87,8 @@ func startPrometheus(t *testing.T, binary string, targets []*target) string {
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address=127.0.0.1:0", "--log.level=info")
+	cmd := exec.Command(binary, append(flags, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address=127.0.0.1:0", "--log.level=info")...)
 	logs := &serverLog{found: make(chan string, 1)}
 	cmd.Stderr = logs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -161,6 +168,7 @@ func (b *breakable) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestRealPrometheus(t *testing.T) {
+	t.Parallel()
 	binary := findPrometheus(t)
 	targets := make([]*target, 24) // more than the contract has tests
 	for i := range targets {
@@ -205,6 +213,10 @@ func TestRealPrometheus(t *testing.T) {
 		g, s, transport := take(t)
 		testUnchanged(t, g.world(s, transport, ask), transport)
 	})
+	t.Run("what is no histogram or counter is told", func(t *testing.T) {
+		g, s, transport := take(t)
+		testMistyped(t, g.world(s, transport, ask), g)
+	})
 	t.Run("errors and events need a metric of their name", func(t *testing.T) {
 		g, s, transport := take(t)
 		testErrorsMetric(t, g.world(s, transport, ask))
@@ -220,7 +232,7 @@ func (g *target) world(s *Source, transport *breakable, ask v1.API) signaltest.W
 	for _, e := range expressions {
 		*e = strings.Replace(*e, "}", fmt.Sprintf(",instance=%q}", g.url), 1)
 	}
-	broken := false
+	broken, last := false, time.Time{}
 	return signaltest.World{
 		Source: s, Query: q,
 		Malformed: signal.Query{Requests: traffic.BySide[string]{Target: "sum(requests_total)"}},
@@ -231,9 +243,15 @@ func (g *target) world(s *Source, transport *breakable, ask v1.API) signaltest.W
 		Heal:      func() { broken = false; transport.set("") },
 		Look: func(t *testing.T) time.Time {
 			if broken {
-				return time.Now()
+				last = time.Now()
+				return last
 			}
-			return g.look(t, ask)
+			at := g.look(t, ask)
+			for !at.After(last) { // a scrape is of when it began, which may be before the change that it shows
+				at = g.look(t, ask)
+			}
+			last = at
+			return at
 		},
 	}
 }
@@ -286,9 +304,12 @@ func testInstanceDown(t *testing.T, w signaltest.World, g *target) {
 }
 
 func testUnchanged(t *testing.T, w signaltest.World, transport *breakable) {
-	w.Serve(traffic.Source, traffic.Counts{Requests: 5})
+	answered := func(n int64) traffic.Counts {
+		return traffic.Counts{Requests: n, Latency: traffic.Histogram{Edges: signaltest.Edges(), Buckets: []int64{n, 0, 0, 0}}}
+	}
+	w.Serve(traffic.Source, answered(5))
 	first := w.Look(t)
-	w.Serve(traffic.Source, traffic.Counts{Requests: 7})
+	w.Serve(traffic.Source, answered(7))
 	second := w.Look(t)
 	w.Query = w.Query.Only(traffic.Source)
 	names := strings.Replace(w.Query.Requests.Source, "requests_total{", `{__name__=~"requests_total|errors_total",`, 1)
@@ -309,6 +330,46 @@ func testUnchanged(t *testing.T, w signaltest.World, transport *breakable) {
 		got, err := w.Source.Counts(t.Context(), w.Query, first, c.to)
 		if asked := transport.takeAsked(); err != nil || got.Source.State != c.state || !strings.Contains(got.Source.Err, c.why) || asked != c.asked {
 			t.Errorf("%s: asked %d times, %+v, %v; want %d, %s %s", what, asked, got.Source, err, c.asked, c.state, c.why)
+		}
+	}
+}
+
+// testMistyped needs what the server knows of types.
+func testMistyped(t *testing.T, w signaltest.World, g *target) {
+	g.change(func() {
+		g.extra = "# TYPE took_seconds summary\ntook_seconds{quantile=\"0.5\"} 0.1\ntook_seconds_sum 3\ntook_seconds_count 9\n# TYPE age_seconds gauge\nage_seconds 4\n"
+	})
+	w.Serve(traffic.Source, traffic.Counts{Requests: 5})
+	first := w.Look(t)
+	w.Serve(traffic.Source, traffic.Counts{Requests: 7})
+	second := w.Look(t)
+	w.Query = w.Query.Only(traffic.Source)
+	w.Query.Events = nil
+	of := func(name string) string { return fmt.Sprintf("%s{instance=%q}", name, g.url) }
+	for name, want := range map[string]string{
+		"took_seconds":        "latency of the source is not known: took_seconds is a summary; use the _bucket series of a histogram",
+		"took_seconds_bucket": "took_seconds is a summary; use the _bucket series of a histogram",
+		"took_seconds_sum":    "took_seconds is a summary; use the _bucket series of a histogram",
+		"age_seconds":         "age_seconds is a gauge; use the _bucket series of a histogram",
+		"age_seconds_bucket":  "age_seconds is a gauge; use the _bucket series of a histogram",
+		"never_bucket":        "there is no metric of the name in never_bucket",
+	} {
+		w.Query.Latency.Source = of(name)
+		got, err := w.Source.Counts(t.Context(), w.Query, first, second)
+		if err != nil || got.Source.State != traffic.Known || got.Source.Value.Requests != 7 || !got.Source.Value.Latency.Empty() || !strings.Contains(got.Source.Note, want) {
+			t.Errorf("latency %s: %+v, %v; want %s", name, got.Source, err, want)
+		}
+	}
+	w.Query.Latency.Source = ""
+	for name, want := range map[string]string{
+		"age_seconds":      "errors: age_seconds is a gauge, not a counter; use a counter",
+		"took_seconds":     "errors: took_seconds is a summary, whose quantiles are no counters; use took_seconds_count",
+		"took_seconds_sum": "errors: took_seconds_sum adds up what was observed, not how often; use took_seconds_count",
+	} {
+		w.Query.Errors.Source = of(name)
+		got, err := w.Source.Counts(t.Context(), w.Query, first, second)
+		if err != nil || got.Source.State != traffic.Unknown || !strings.Contains(got.Source.Err, want) {
+			t.Errorf("errors %s: %+v, %v; want %s", name, got.Source, err, want)
 		}
 	}
 }

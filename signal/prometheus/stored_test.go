@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,8 +21,10 @@ import (
 // defines it. It is a transport: nothing leaves the process.
 type stored struct {
 	series   []*model.SampleStream
-	leftOpen bool   // ranges do not hold their beginning, as since Prometheus 3
-	broken   string // questions about the metric of this name fail
+	leftOpen bool                      // ranges do not hold their beginning, as since Prometheus 3
+	broken   string                    // questions about the metric of this name fail
+	types    map[string][]string       // what the targets declare metrics to be
+	metadata func(*http.Request) error // what becomes of questions about that; nil is an answer
 
 	mu    sync.Mutex
 	asked []string // what, of which metric, over which range
@@ -47,6 +50,9 @@ func (p *stored) takeAsked() []string {
 
 func (p *stored) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer := httptest.NewRecorder()
+	if name, ok := strings.CutPrefix(r.URL.RequestURI(), "/api/v1/metadata?"); ok {
+		return p.declare(answer, r, name)
+	}
 	seconds, err := strconv.ParseFloat(r.FormValue("time"), 64)
 	if err != nil {
 		return nil, err
@@ -58,6 +64,23 @@ func (p *stored) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	data := map[string]any{"resultType": value.Type().String(), "result": value}
 	err = json.NewEncoder(answer).Encode(map[string]any{"status": "success", "data": data})
+	return answer.Result(), err
+}
+
+func (p *stored) declare(answer *httptest.ResponseRecorder, r *http.Request, asked string) (*http.Response, error) {
+	p.mu.Lock()
+	p.asked = append(p.asked, "type "+strings.TrimPrefix(asked, "limit=&metric="))
+	p.mu.Unlock()
+	if p.metadata != nil {
+		if err := p.metadata(r); err != nil {
+			return nil, err
+		}
+	}
+	all := map[string][]map[string]string{}
+	for _, is := range p.types[r.FormValue("metric")] {
+		all[r.FormValue("metric")] = append(all[r.FormValue("metric")], map[string]string{"type": is, "help": "", "unit": ""})
+	}
+	err := json.NewEncoder(answer).Encode(map[string]any{"status": "success", "data": all})
 	return answer.Result(), err
 }
 
@@ -103,14 +126,23 @@ func (p *stored) rangeOf(matchers []*labels.Matcher, from, to time.Time) model.M
 		if slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(string(s.Metric[model.LabelName(m.Name)])) }) {
 			continue
 		}
-		var values []model.SamplePair
+		held := func(stamp model.Time) bool {
+			at := stamp.Time()
+			return at.After(from) && !at.After(to) || at.Equal(from) && !p.leftOpen
+		}
+		cut := &model.SampleStream{Metric: s.Metric}
 		for _, v := range s.Values {
-			if at := v.Timestamp.Time(); at.After(from) && !at.After(to) || at.Equal(from) && !p.leftOpen {
-				values = append(values, v)
+			if held(v.Timestamp) {
+				cut.Values = append(cut.Values, v)
 			}
 		}
-		if len(values) > 0 {
-			out = append(out, &model.SampleStream{Metric: s.Metric, Values: values})
+		for _, v := range s.Histograms {
+			if held(v.Timestamp) {
+				cut.Histograms = append(cut.Histograms, v)
+			}
+		}
+		if len(cut.Values)+len(cut.Histograms) > 0 {
+			out = append(out, cut)
 		}
 	}
 	return out

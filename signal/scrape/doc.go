@@ -22,9 +22,13 @@
 //     libraries create a labelled counter with its first error. If the metric itself
 //     is nowhere, the side is Unknown, because the name is probably wrong. (Prometheus,
 //     "Instrumentation: avoid missing metrics", asks for counters initialised to 0.)
-//   - Latencies without matching series are an empty histogram.
+//   - Latencies that are no histogram, by their labels or TYPE line, are empty, and the
+//     reading's Note says why. A native histogram is one of these: text shows no bucket
+//     of it but le="+Inf" (Prometheus, "Native histograms: exposition formats"), and
+//     protobuf is not asked for. A Prometheus server reads it; use the signal prometheus.
 //   - Counters that began again on one scrape of an endpoint are one reset for each
 //     process. All is timed by our own clock: Skew is 0.
-//   - Gauges and summaries are not counters and match nothing. Timestamps that an
-//     endpoint writes are ignored: a value belongs to the scrape that showed it.
+//   - Gauges and summaries are not counters and match nothing; where one is asked for, the
+//     side is Unknown and says so. Timestamps that an endpoint writes are ignored: a value
+//     belongs to the scrape that showed it.
 package scrape

@@ -19,6 +19,7 @@ import (
 
 	"watari.dev/internal/bounded"
 	"watari.dev/signal"
+	"watari.dev/signal/internal/kinds"
 )
 
 // accept prefers OpenMetrics as Prometheus does, so that counters have the names
@@ -41,8 +42,9 @@ type endpoint struct {
 
 	body  bytes.Buffer // of one look at a time
 	lines []shown
-	fresh int64          // of them, series not seen before
-	rest  map[rest]int64 // what the series show together that nobody asks for, of metrics that are
+	fresh int64                 // of them, series not seen before
+	rest  map[rest]int64        // what the series show together that nobody asks for, of metrics that are
+	types map[string]kinds.Type // of the metrics that are asked for
 
 	mu      sync.Mutex
 	history history // written by look only
@@ -63,6 +65,7 @@ func (e *endpoint) look(ctx context.Context) {
 		return
 	}
 	e.history.add(started, e.lines, e.rest)
+	e.history.types = e.types
 }
 
 // read fetches the endpoint and parses its answer into e.lines.
@@ -122,8 +125,8 @@ func (e *endpoint) parse(contentType string) error {
 	if p == nil {
 		return fmt.Errorf("its answer is neither Prometheus text nor OpenMetrics: %w", err)
 	}
-	e.lines, e.fresh, e.rest = e.lines[:0], 0, map[rest]int64{}
-	kinds := kindOf{}
+	e.lines, e.fresh, e.rest, e.types = e.lines[:0], 0, map[rest]int64{}, map[string]kinds.Type{}
+	kind := kindOf{}
 	for {
 		switch entry, err := p.Next(); {
 		case errors.Is(err, io.EOF):
@@ -131,18 +134,20 @@ func (e *endpoint) parse(contentType string) error {
 		case err != nil:
 			return fmt.Errorf("its answer is not readable: %w", err)
 		case entry == textparse.EntryType:
-			kinds.set(p.Type())
+			name, is := p.Type()
+			kind.set(name, is)
+			e.declare(name, is)
 		case entry == textparse.EntrySeries:
-			if err := e.parseSeries(p, &kinds); err != nil {
+			if err := e.parseSeries(p, &kind); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (e *endpoint) parseSeries(p textparse.Parser, kinds *kindOf) error {
+func (e *endpoint) parseSeries(p textparse.Parser, kind *kindOf) error {
 	text, _, v := p.Series()
-	if !e.wanted.mayBe(text) || !kinds.counts(text) {
+	if !e.wanted.mayBe(text) || !kind.counts(text) {
 		return nil
 	}
 	value, ok := signal.CounterValue(v)

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"watari.dev/signal"
+	"watari.dev/signal/internal/kinds"
 	"watari.dev/signal/internal/selector"
 	"watari.dev/traffic"
 )
@@ -55,10 +56,11 @@ type history struct {
 	moments   []time.Time        // of the last of them
 	byKey     map[string]*series // by the text of the exposition
 	byName    map[string][]*series
-	rest      map[rest]*series // sums of series that nobody asks for
-	disturbed time.Time        // when counters last fell, ended or appeared
-	asked     time.Time        // the end of the latest window that was answered
-	forgotten time.Time        // when forget last worked
+	rest      map[rest]*series      // sums of series that nobody asks for
+	disturbed time.Time             // when counters last fell, ended or appeared
+	types     map[string]kinds.Type // of the metrics that are asked for, as the last look declared them
+	asked     time.Time             // the end of the latest window that was answered
+	forgotten time.Time             // when forget last worked
 }
 
 // shown is one line of a scrape.
@@ -312,7 +314,7 @@ func newSeries(l labels.Labels) *series {
 	if err != nil || math.IsNaN(seconds) {
 		return s
 	}
-	if edge, ok := signal.EdgeOf(seconds); ok {
+	if edge, ok := signal.EdgeIn(s.name(), seconds); ok {
 		s.edge = edge
 		s.histogram = labels.NewBuilder(l).Del(labels.BucketLabel).Labels().String()
 	}

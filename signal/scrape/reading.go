@@ -28,6 +28,10 @@ type view struct {
 	upDown  bool   // its counters go up and down
 	nothing string // a series that shows no number at the window's end
 	counts  traffic.Counts
+
+	told       told
+	served     bool // some of its requests' counters is above zero
+	hasLatency bool // series of the metric of the side's latency, with any labels
 }
 
 // view reads the history of e.
@@ -42,9 +46,11 @@ func (e *endpoint) view(want selector.Side, from, to time.Time) view {
 	if !looked {
 		return v
 	}
+	v.told, v.hasLatency = h.told(want), h.hasMetric(want.Latency)
 	h.selected(want.Requests, func(s *series) {
 		if s.samples[0].look <= end.number {
 			v.matched = true
+			v.served = v.served || slices.ContainsFunc(s.samples, func(one sample) bool { return one.value > 0 })
 			v.atBase = v.atBase || based && s.shownBy(base)
 			v.atEnd = v.atEnd || s.shownBy(end)
 		}
@@ -155,6 +161,9 @@ func decideReading(want selector.Side, views []view, from, to time.Time) traffic
 	if why := gaps(needed, from, to); why != "" {
 		return unknown(why)
 	}
+	if why := mistyped(want, views); why != "" {
+		return unknown(fmt.Sprintf("%s (on %s)", why, urls(views)))
+	}
 	var sum traffic.Counts
 	until := to // a clock that was set back may say that a look began after it ended
 	var atBoth, atEnd bool
@@ -190,7 +199,9 @@ func decideReading(want selector.Side, views []view, from, to time.Time) traffic
 	case missing != nil:
 		return unknown(fmt.Sprintf("nothing on %s has the name in %s: correct it, or let the application start this counter at 0", urls(needed), missing.Text))
 	}
-	return traffic.KnownAt(sum, until)
+	reading := traffic.KnownAt(sum, until)
+	reading.Note = latencyNote(want, needed)
+	return reading
 }
 
 // missingPart returns the first part whose metric none of the needed endpoints has.

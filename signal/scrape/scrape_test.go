@@ -129,8 +129,12 @@ func (p *pages) RoundTrip(r *http.Request) (*http.Response, error) {
 	if why, bad := strings.CutPrefix(text, "!"); bad {
 		return nil, errors.New(why)
 	}
+	kind := "text/plain"
+	if strings.HasSuffix(text, "# EOF\n") {
+		kind = "application/openmetrics-text"
+	}
 	return &http.Response{
-		Status: "200 OK", StatusCode: 200, Header: http.Header{"Content-Type": {"text/plain"}},
+		Status: "200 OK", StatusCode: 200, Header: http.Header{"Content-Type": {kind}},
 		Body: io.NopCloser(strings.NewReader(text)), Request: r,
 	}, nil
 }
@@ -338,7 +342,7 @@ func TestValuesThatNoCounterHas(t *testing.T) {
 	q := query()
 	q.Requests = traffic.BySide[string]{Source: "g", Target: "sum_count"}
 	got = counts(t, s, q, first, last)
-	want(t, "a gauge", got.Source, traffic.Unknown, 0, "no counter")
+	want(t, "a gauge", got.Source, traffic.Unknown, 0, "requests: g is a gauge, not a counter")
 	want(t, "a summary's count", got.Target, traffic.Known, 2, "")
 	q.Requests.Target = `{__name__=~"sum.*"}`
 	want(t, "quantiles are left out", counts(t, s, q, first, last).Target, traffic.Known, 2, "")

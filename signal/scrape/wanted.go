@@ -18,11 +18,12 @@ type wanted struct {
 	selectors []*selector.Selector
 	texts     map[string]bool                 // of the selectors
 	byName    map[string][]*selector.Selector // of the metrics of these names
+	declared  map[string]bool                 // names under which the types of these may be declared
 	nameless  bool                            // one of them selects from metrics of any name
 }
 
 func wantedOf(queries []signal.Query) (*wanted, error) {
-	w := &wanted{texts: map[string]bool{}, byName: map[string][]*selector.Selector{}}
+	w := &wanted{texts: map[string]bool{}, byName: map[string][]*selector.Selector{}, declared: map[string]bool{}}
 	for _, q := range queries {
 		for _, side := range []traffic.Side{traffic.Source, traffic.Target} {
 			s, err := selector.Of(q, side)
@@ -47,6 +48,9 @@ func (w *wanted) add(sel *selector.Selector) {
 		w.nameless = true
 	} else {
 		w.byName[sel.Name] = append(w.byName[sel.Name], sel)
+		for _, name := range bases(sel.Name) {
+			w.declared[name] = true
+		}
 	}
 }
 

@@ -41,6 +41,15 @@ func (e *Exporter) Restart(side traffic.Side) {
 	}
 }
 
+// Counts returns what side's counters show, and false if it has none.
+func (e *Exporter) Counts(side traffic.Side) (traffic.Counts, bool) {
+	c := e.sides[side]
+	if c == nil {
+		return traffic.Counts{}, false
+	}
+	return *c, true
+}
+
 // Text returns the counters in the Prometheus text format: requests_total and
 // errors_total, paid_total and declined_total for the first two events, and
 // seconds_bucket, each with a label side.

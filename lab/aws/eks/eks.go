@@ -101,7 +101,7 @@ func (s *Service) describeCluster(name string) (wire.Reply, *wire.Error) {
 	c := s.Clusters[i]
 	return wire.JSONReply(http.StatusOK, map[string]any{"cluster": map[string]any{
 		"name":                 c.Name,
-		"arn":                  "arn:aws:eks:" + s.Region + ":" + s.Account + ":cluster/" + c.Name,
+		"arn":                  "arn:" + wire.PartitionOf(s.Region).Name + ":eks:" + s.Region + ":" + s.Account + ":cluster/" + c.Name,
 		"createdAt":            float64(c.Created.UnixMilli()) / 1000,
 		"version":              c.Version,
 		"endpoint":             c.Endpoint,

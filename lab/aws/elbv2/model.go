@@ -171,7 +171,7 @@ func (m *model) number() int {
 }
 
 func (s *Service) arn(resource string) string {
-	return fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:%s", s.opts.Region, s.opts.Account, resource)
+	return fmt.Sprintf("arn:%s:elasticloadbalancing:%s:%s:%s", wire.PartitionOf(s.opts.Region).Name, s.opts.Region, s.opts.Account, resource)
 }
 
 func (s *Service) hexID(number int) string { return wire.HexID(s.opts.Seed, serviceName, number) }

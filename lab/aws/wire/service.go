@@ -29,6 +29,15 @@ type Call struct {
 	Action    string
 	HTTP      *http.Request // without its body
 	Body      []byte
+	Caller    Caller
+}
+
+// Caller is who signed a call; empty for a call that needs no signature.
+type Caller struct {
+	ARN       string
+	UserID    string
+	Temporary bool // the credentials are those of a session
+	Role      bool // the session is of a role
 }
 
 // Reply is an answer before the headers that all services share.

@@ -13,13 +13,13 @@ import (
 // ReadError describes the failure of a call that modifies nothing.
 func ReadError(op, on string, err error) *router.Error {
 	_, kind := Classify(err)
-	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: router.EffectNothing, Advice: advice(kind)}
+	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: router.EffectNothing, Advice: adviceFor(err, kind)}
 }
 
 // WriteError describes the failure of a call that modifies.
 func WriteError(op, on string, err error) *router.Error {
 	effect, kind := Classify(err)
-	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: effect, Advice: advice(kind)}
+	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: effect, Advice: adviceFor(err, kind)}
 }
 
 func advice(kind error) string {
@@ -44,7 +44,9 @@ func calm(err error) error {
 	}
 	inner := op.Err.Error()
 	var api smithy.APIError
-	if errors.As(err, &api) {
+	if text, nobody := noCredentials(err); nobody {
+		inner = text
+	} else if errors.As(err, &api) {
 		inner = strings.TrimSuffix(fmt.Sprintf("%s: %s", api.ErrorCode(), oneLine(api.ErrorMessage())), ": ")
 	}
 	return &calmError{text: strings.Replace(err.Error(), op.Error(), op.OperationName+": "+inner, 1), err: err}

@@ -27,6 +27,7 @@ type Selector struct {
 
 // Side are the selectors of one side; nil where nothing is asked for.
 type Side struct {
+	Side                      traffic.Side // for messages
 	Requests, Errors, Latency *Selector
 	Events                    []*Selector // one per event of the query, in its order
 }
@@ -37,6 +38,7 @@ func (s Side) Parts() []*Selector { return append([]*Selector{s.Errors}, s.Event
 
 // Of reads what q asks of a side.
 func Of(q signal.Query, side traffic.Side) (s Side, err error) {
+	s.Side = side
 	type expression struct {
 		what, text string
 		into       **Selector

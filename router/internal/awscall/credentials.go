@@ -1,0 +1,24 @@
+package awscall
+
+import "errors"
+
+// adviceFor says what to do: about credentials that could not be found whoever
+// searched for them knows it best.
+func adviceFor(err, kind error) string {
+	var nobody *credentialsError
+	var knows interface{ Advice() string }
+	if errors.As(err, &nobody) && errors.As(nobody.err, &knows) && knows.Advice() != "" {
+		return knows.Advice()
+	}
+	return advice(kind)
+}
+
+// noCredentials returns why there were no credentials, if that is why a call failed.
+// What AWS answered then was about them, and not about the call.
+func noCredentials(err error) (why string, nobody bool) {
+	var absent *credentialsError
+	if errors.As(err, &absent) {
+		return absent.Error(), true
+	}
+	return "", false
+}
