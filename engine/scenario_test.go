@@ -19,7 +19,7 @@ import (
 //
 //	spec [deadline=5m] [manual] [reassert] [on-unknown=rollback] [unknown=KIND:rollback] [p99=100ms] [no-signals]
 //	     [window=10s] [interval=1s] [errors=1%] [unknown-after=30s]
-//	     [analysis] [form=unit] [unit=1s] [latency] [services=web,api] [adaptive] [promote] [budget=20] [min=20]
+//	     [analysis] [form=unit] [unit=1s] [latency] [slower=5s] [services=web,api] [adaptive] [promote] [budget=20] [min=20]
 //	route NAME [settle-within=30s]
 //	step SHARE HOLD [approval]
 //	----
@@ -30,6 +30,7 @@ import (
 //	                              stale=5s (reads are that much behind), settles=2s
 //	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed counted [service=web]
 //	signal ok|unreachable|no-target|no-source|none|skewed|restarting|crashing|noted [service=web]
+//	latency source|target none|other|ok    no latencies are counted, or in other buckets
 //	intrude NAME SHARE [OWNER [perhaps|probably|surely]]   SHARE may be 10%..50%, different in its names
 //	race NAME SHARE [OWNER...]    the same, between the look and the next write
 //	command VERB [step=N] [without=NAME] [seen|unbound]   pause, resume, approve, rollback, retry; about what is there now, or was at "see"
@@ -78,6 +79,13 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 		w.skewed, w.restarting, w.crashing, w.noted = how == "skewed", how == "restarting", how == "crashing", how == "noted"
 		if w.signalService = ""; len(d.CmdArgs) > 1 {
 			w.signalService = d.CmdArgs[1].Vals[0]
+		}
+	case "latency":
+		how := timing(strings.TrimSuffix(d.CmdArgs[1].Key, "ok"))
+		if d.CmdArgs[0].Key == "source" {
+			w.timing.Source = how
+		} else {
+			w.timing.Target = how
 		}
 	case "intrude", "race":
 		low, high, differ := strings.Cut(d.CmdArgs[1].Key, "..")
@@ -256,7 +264,7 @@ func readSpec(t *testing.T, d *datadriven.TestData) Spec {
 			spec.Rollback.UnknownAfter = span(t, a.Vals[0])
 		case "min":
 			spec.Gate.MinRequests, _ = strconv.ParseInt(a.Vals[0], 10, 64)
-		case "analysis", "form", "unit", "latency", "services", "adaptive", "promote", "budget":
+		case "analysis", "form", "unit", "latency", "slower", "services", "adaptive", "promote", "budget":
 			analysisOf(t, &spec, a)
 		default:
 			t.Fatalf("%s: a spec has no %q", d.Pos, a.Key)
@@ -300,6 +308,8 @@ func analysisOf(t *testing.T, spec *Spec, a datadriven.CmdArg) {
 		cfg.Unit = span(t, a.Vals[0])
 	case "latency":
 		cfg.Services[0].Metrics = append(cfg.Services[0].Metrics, verdict.Metric{Name: "p99", Kind: verdict.Latency, Quantile: .99})
+	case "slower":
+		cfg.Services[0].Metrics = append(cfg.Services[0].Metrics, verdict.Metric{Name: "slowerThan", Kind: verdict.Slower, Edge: span(t, a.Vals[0])})
 	case "services":
 		cfg.Services = nil
 		for _, name := range a.Vals {

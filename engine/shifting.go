@@ -80,6 +80,10 @@ func (t *turn) mayRise() bool {
 		t.reason("not rising: %s", t.usersMissing())
 		return false
 	}
+	if v, lacks := t.untimed(t.status.Verdict.Analysis); lacks && v.Why.blind() {
+		t.reason("not rising: %s", v.Text)
+		return false
+	}
 	if v := t.status.Verdict; t.spec.Gate.Analysis != nil && t.served() && v.State == NotKnown && v.Why != NoTraffic && v.Why != TooFew {
 		t.reason("not rising: %s", v.Text)
 		return false

@@ -32,6 +32,7 @@ type world struct {
 	rate                          int64
 	failing                       traffic.BySide[float64] // error ratio of each side
 	latency                       time.Duration           // of the target
+	timing                        traffic.BySide[timing]
 
 	counted  time.Time
 	carry    map[string]*traffic.BySide[carried]
@@ -288,6 +289,7 @@ func (w *world) countService(name string, total float64) Interval {
 	}
 	in.Source = w.answered(total*(1-share), w.failing.Source, 20*time.Millisecond, &w.carry[name].Source)
 	in.Target = w.answered(total*share, failing, w.latency, &w.carry[name].Target)
+	in.Source, in.Target = w.timing.Source.of(in.Source, 20*time.Millisecond), w.timing.Target.of(in.Target, w.latency)
 	if w.swallowed {
 		in.Target = traffic.KnownAt(traffic.Counts{}, w.now)
 	}

@@ -218,7 +218,7 @@ func (p *Plan) gate(r *draw) {
 			if r.chance(0.3) {
 				metrics = append(metrics, verdict.Metric{Name: "p99", Kind: verdict.Latency, Quantile: .99})
 			}
-			cfg.Services = append(cfg.Services, verdict.Service{Name: name, Metrics: metrics})
+			cfg.Services = append(cfg.Services, verdict.Service{Name: name, Latency: gate.MaxP99 > 0, Metrics: metrics})
 		}
 		if r.chance(0.5) && cfg.Form == verdict.Hybrid { // the other forms see nothing somewhere
 			gate.MaxErrorRatio = 1
@@ -296,6 +296,9 @@ func (r *draw) faults(p Plan) []Fault {
 			f.Service = r.IntN(1 + len(names(p.Signals)))
 			if r.chance(0.2) { // longer than any plan waits
 				f.Lasts = r.between(40*time.Second, 100*time.Second)
+			}
+			if f.Kind == Untimed || f.Kind == OtherBuckets { // what is missing for a moment is no lack
+				f.Lasts = max(f.Lasts, r.between(20*time.Second, 100*time.Second))
 			}
 		}
 		out = append(out, f)

@@ -27,6 +27,8 @@ type promises struct {
 	held    time.Duration // how much of it was watched
 	reached time.Duration // when it began
 
+	told []lacked // of each service, of its target's latencies
+
 	saver   *process      // who has saved last
 	savedAt time.Duration // and when
 }
@@ -39,6 +41,7 @@ func (c *checker) promised(p *process, before engine.Status, seen engine.Observa
 	c.misnamed(before, after)
 	if after.Step > before.Step || before.Phase != engine.Complete && after.Phase == engine.Complete {
 		c.left(p, before, after)
+		c.leftTimed(p, before)
 	}
 	if after.Verdict.State == engine.Degraded && before.Verdict.State != engine.Degraded {
 		c.accused(after)
@@ -261,7 +264,7 @@ func (c *checker) borne(f Fault) bool {
 			return false
 		}
 	}
-	return policy.OnUnknown != engine.UnknownRollsBack && slices.Contains([]Kind{Blind, Gap, SlowData}, f.Kind)
+	return policy.OnUnknown != engine.UnknownRollsBack && slices.Contains([]Kind{Blind, Gap, SlowData, Untimed, OtherBuckets}, f.Kind)
 }
 
 // lostOrder states that every order was obeyed in the end, or refused.
