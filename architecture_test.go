@@ -84,7 +84,7 @@ func allowed(path string) []string {
 	case slices.Contains(parents, top) && isBelow:
 		// A driver knows its parent and what its family shares, never a sibling.
 		driver, _, _ := strings.Cut(below, "/")
-		return []string{"traffic", "internal/bounded", top, top + "/internal/...", top + "/" + driver + "/..."}
+		return []string{"traffic", "internal/awsclock", "internal/bounded", top, top + "/internal/...", top + "/" + driver + "/..."}
 	case path == "runner":
 		return []string{"traffic", "engine", "router", "signal", "store"}
 	case path == "plan":
@@ -93,7 +93,7 @@ func allowed(path string) []string {
 		return []string{"engine", "internal/printable", "plan", "router", "runner", "store", "traffic", "verdict"}
 	case top == "api":
 		return []string{"api/...", "internal/bounded"}
-	case path == "internal/bounded" || path == "internal/printable":
+	case path == "internal/awsclock" || path == "internal/bounded" || path == "internal/printable":
 		return []string{}
 	case top == "lab":
 		return []string{"lab/..."}

@@ -50,7 +50,7 @@ func serviceOf(s verdict.Service) Service {
 				out.Events = append(out.Events, "")
 			}
 			out.Events[m.Event] = m.Name
-		case verdict.Latency:
+		case verdict.Latency, verdict.Slower:
 			out.Full = true
 		}
 	}

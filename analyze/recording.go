@@ -116,7 +116,7 @@ func metricsOf(s Service, asked []verdict.Metric) []verdict.Metric {
 		switch event := slices.Index(s.Events, m.Name); {
 		case m.Kind == verdict.Errors:
 			out[0] = m
-		case m.Kind == verdict.Latency && s.Full:
+		case (m.Kind == verdict.Latency || m.Kind == verdict.Slower) && s.Full:
 			out = append(out, m)
 		case m.Kind == verdict.Events && event >= 0:
 			m.Event = event

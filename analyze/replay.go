@@ -326,6 +326,8 @@ func (w *walk) beside() (out []Beside) {
 				continue
 			case m.Kind == verdict.Latency && state.Edge > 0:
 				text = "slower than " + state.Edge.String()
+			case m.Kind == verdict.Slower:
+				text = "slower than " + m.Edge.String()
 			case m.Kind == verdict.Latency:
 				text = m.Name + " is not known yet"
 			}

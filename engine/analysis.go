@@ -149,6 +149,11 @@ func (t *turn) test() *verdict.State {
 // verdict. What is worse comes first, then what cannot be known, then what should
 // be waited for.
 func (t *turn) conclude(limits Verdict, a *verdict.Verdict) Verdict {
+	if limits.Why == NoTargetLatency && t.spec.Rollback.on(limits.Why) == UnknownIgnored {
+		gate := t.spec.Gate
+		gate.MaxP99 = 0
+		limits = judge(gate, t.status.Evidence, t.now)
+	}
 	if limits.State == Degraded || a == nil {
 		return t.unlessSilent(limits)
 	}
@@ -181,6 +186,9 @@ func (t *turn) compared(limits Verdict, a *verdict.Verdict) Verdict {
 		return Verdict{State: NotKnown, Why: Shared, Text: text}
 	}
 	if v, few := t.tooFew(); few {
+		return v
+	}
+	if v, lacks := t.untimed(a); lacks {
 		return v
 	}
 	if since := t.uncompared(a); since > 0 {

@@ -122,7 +122,9 @@ type Sample struct {
 	SourceErrors int64     `json:"sourceErrors,omitempty"`
 	Requests     int64     `json:"requests"`
 	Errors       int64     `json:"errors"`
-	Slow         float64   `json:"slow,omitempty"` // requests above MaxP99, interpolated inside a bucket
+	Measured     int64     `json:"measured,omitempty"`  // of Requests, those with a latency
+	Slow         float64   `json:"slow,omitempty"`      // of these, those that are surely above MaxP99
+	MaybeSlow    int64     `json:"maybeSlow,omitempty"` // and those in the bucket that MaxP99 lies in
 }
 
 // absorb adds what was counted; hold is the one that is under way, or the last. An
@@ -174,10 +176,9 @@ func believed(c traffic.Counts) traffic.Counts {
 }
 
 func sampleOf(to time.Time, source, target traffic.Counts, maxP99 time.Duration) Sample {
-	return Sample{
-		To: to, Source: source.Requests, SourceErrors: source.Errors,
-		Requests: target.Requests, Errors: target.Errors, Slow: slower(target.Latency, maxP99),
-	}
+	s := Sample{To: to, Source: source.Requests, SourceErrors: source.Errors, Requests: target.Requests, Errors: target.Errors}
+	s.time(target, maxP99)
+	return s
 }
 
 // Moments adds up the intervals of all services that end together. What one of
@@ -216,7 +217,9 @@ func (e *Evidence) add(gate Gate, s Sample) {
 		last.SourceErrors += s.SourceErrors
 		last.Requests += s.Requests
 		last.Errors += s.Errors
+		last.Measured += s.Measured
 		last.Slow += s.Slow
+		last.MaybeSlow += s.MaybeSlow
 		return
 	}
 	e.Intervals = append(e.Intervals, s)

@@ -44,13 +44,16 @@ const (
 	Shared       Why = "both sides fail"
 	Unclear      Why = "not clear yet"
 	Uncompared   Why = "not compared"
+
+	NoSourceLatency Why = "latency of the source" // it is asked for and missing, or its buckets cannot be compared
+	NoTargetLatency Why = "latency of the target"
 )
 
 // blind reports whether w means that nobody can see the target, or that what is
 // seen cannot be believed, as opposed to there being little to see.
 func (w Why) blind() bool {
 	switch w {
-	case NoData, NoSourceData, NoTargetData, Unreachable, Silent, Restarts, ClockSkew, Missplit, Uncompared:
+	case NoData, NoSourceData, NoTargetData, Unreachable, Silent, Restarts, ClockSkew, Missplit, Uncompared, NoSourceLatency, NoTargetLatency:
 		return true
 	default:
 		return false
@@ -102,22 +105,25 @@ func (g Gate) graceOf(name string) time.Duration {
 // without waiting for the rest of it, but never for fewer than earlyErrors.
 func judge(gate Gate, e Evidence, now time.Time) Verdict {
 	var n, errors int64
-	var slow float64
 	for _, s := range e.Intervals {
-		n, errors, slow = n+s.Requests, errors+s.Errors, slow+s.Slow
+		n, errors = n+s.Requests, errors+s.Errors
 	}
+	slow := e.slow()
 	base := float64(max(n, gate.MinRequests))
 	enough := n >= gate.MinRequests || errors >= earlyErrors
 	switch {
 	case n > 0 && enough && float64(errors) > gate.MaxErrorRatio*base:
 		return Verdict{State: Degraded, Text: fmt.Sprintf("target fails %s of requests (%d of %d in %s), allowed is %s",
 			verdict.Percent(float64(errors)/float64(n)), errors, n, gate.Window, verdict.Percent(gate.MaxErrorRatio))}
-	case gate.MaxP99 > 0 && slow > slowPart*base && (n >= gate.MinRequests || slow >= earlyErrors):
+	case gate.MaxP99 > 0 && slow.above(gate.MinRequests):
 		return Verdict{State: Degraded, Text: fmt.Sprintf("target answers %s of requests slower than %s (p99 limit) in %s",
-			verdict.Percent(slow/float64(n)), gate.MaxP99, gate.Window)}
+			verdict.Percent(slow.surely/slow.base(1)), gate.MaxP99, gate.Window)}
 	case n >= gate.MinRequests:
 		if why, text := e.unseen(gate, now); why != "" {
 			return Verdict{State: NotKnown, Why: why, Text: text}
+		}
+		if text := slow.unclear(gate, n); text != "" {
+			return Verdict{State: NotKnown, Why: NoTargetLatency, Text: text}
 		}
 		return Verdict{State: Healthy, Text: fmt.Sprintf("target fails %s of %d requests", verdict.Percent(float64(errors)/float64(n)), n)}
 	default:
@@ -250,27 +256,6 @@ func (e *Evidence) silent(gate Gate, share traffic.Share) (string, bool) {
 		return "", false
 	}
 	return fmt.Sprintf("target should have got about %d requests in %s and the signal saw none", expected, gate.Window), true
-}
-
-// slower counts the requests of h above limit, as if those of a bucket were
-// spread evenly in it; those above the highest edge count as slow.
-func slower(h traffic.Histogram, limit time.Duration) float64 {
-	if limit <= 0 {
-		return 0
-	}
-	var slow float64
-	low := time.Duration(0)
-	for i, n := range h.Buckets {
-		if i == len(h.Edges) {
-			slow += float64(n)
-			break
-		}
-		high := h.Edges[i]
-		part := float64(high-limit) / float64(high-low)
-		slow += float64(n) * math.Min(1, math.Max(0, part))
-		low = high
-	}
-	return slow
 }
 
 // Harmed estimates how many requests failed on the target that would not have

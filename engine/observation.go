@@ -17,6 +17,7 @@ type Observation struct {
 type RouteSeen struct {
 	Found   traffic.Reading[Found]      `json:"found"`
 	Fatal   bool                        `json:"fatal,omitempty"`  // reading failed in a way that repetition does not cure
+	Local   bool                        `json:"local,omitempty"`  // reading failed for a reason of this machine's own: its clock, its credentials
 	Broken  []Part                      `json:"broken,omitempty"` // parts that cannot be moved, beside those of Found; of a reading that failed, all of them
 	Shares  map[string]traffic.Share    `json:"-"`                // of each part of Found, where they differ
 	Settled traffic.Reading[Settlement] `json:"settled"`          // of the status's Written
@@ -39,7 +40,7 @@ const (
 	Lost     Outcome = ""         // nobody knows; read to find out
 	Accepted Outcome = "accepted" // done
 	Refused  Outcome = "refused"  // not done; may be tried again
-	Held     Outcome = "held"     // not sent, by our own hand, or nobody was signed in: no try, and says nothing of the route
+	Held     Outcome = "held"     // not sent or not accepted for a reason that is no route's (our own hand, nobody signed in, a wrong clock): no try
 	Denied   Outcome = "denied"   // not done, and trying again does not help
 	Partly   Outcome = "partly"   // taken back but for the parts in Left, which somebody must mend
 )

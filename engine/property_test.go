@@ -294,7 +294,7 @@ func newWatch(t *rapid.T, spec Spec) *watch {
 // heal ends every fault; an operator says yes to everything that is asked.
 func (w *watch) heal() {
 	for _, l := range w.levers {
-		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.expired, l.neverSettles, l.race = 0, 0, 0, false, false, false, false, nil
+		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.expired, l.clockOff, l.clockOffUnread, l.neverSettles, l.race = 0, 0, 0, false, false, false, false, false, false, nil
 	}
 	w.signal, w.silent, w.swallowed, w.rate, w.failing.Target, w.crashAfterSave, w.crashAfterWrite = true, false, false, 500, 0, false, false
 	w.crashing = false

@@ -13,6 +13,9 @@ func (t *turn) absorbRoute(r *RouteStatus) {
 	seen := t.seen.Routes[r.Name]
 	lost := t.absorbResult(r, seen.Result)
 	found, known := t.read(r.Name)
+	if seen.Found.State != traffic.Unknown {
+		r.Local = seen.Local
+	}
 	if seen.Found.State == traffic.Failed {
 		r.Unread = true
 		if !r.Whole || len(seen.Broken) == 0 { // else it is named with what is left

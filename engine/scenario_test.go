@@ -19,17 +19,18 @@ import (
 //
 //	spec [deadline=5m] [manual] [reassert] [on-unknown=rollback] [unknown=KIND:rollback] [p99=100ms] [no-signals]
 //	     [window=10s] [interval=1s] [errors=1%] [unknown-after=30s]
-//	     [analysis] [form=unit] [unit=1s] [latency] [services=web,api] [adaptive] [promote] [budget=20] [min=20]
+//	     [analysis] [form=unit] [unit=1s] [latency] [slower=5s] [services=web,api] [adaptive] [promote] [budget=20] [min=20]
 //	route NAME [settle-within=30s]
 //	step SHARE HOLD [approval]
 //	----
 //	run DURATION                  let time pass
-//	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, expired, unreadable, never-settles, late=SHARE, cap=SHARE, ok,
+//	lever NAME FAULT[=N]          throttle, lose-reply, lose-write, denied, expired, clock-off[=writes], unreadable, never-settles, late=SHARE, cap=SHARE, ok,
 //	                              late-write=8s (the next write arrives so much later), partial (the next write changes some names),
 //	                              gone, name-deleted, name-refused (all of it; or the name api.example.com of two),
 //	                              stale=5s (reads are that much behind), settles=2s
 //	users rate=N target-fails=5% source-fails=1% latency=20ms swallowed counted [service=web]
 //	signal ok|unreachable|no-target|no-source|none|skewed|restarting|crashing|noted [service=web]
+//	latency source|target none|other|ok    no latencies are counted, or in other buckets
 //	intrude NAME SHARE [OWNER [perhaps|probably|surely]]   SHARE may be 10%..50%, different in its names
 //	race NAME SHARE [OWNER...]    the same, between the look and the next write
 //	command VERB [step=N] [without=NAME] [seen|unbound]   pause, resume, approve, rollback, retry; about what is there now, or was at "see"
@@ -78,6 +79,13 @@ func (w *world) obey(t *testing.T, d *datadriven.TestData) {
 		w.skewed, w.restarting, w.crashing, w.noted = how == "skewed", how == "restarting", how == "crashing", how == "noted"
 		if w.signalService = ""; len(d.CmdArgs) > 1 {
 			w.signalService = d.CmdArgs[1].Vals[0]
+		}
+	case "latency":
+		how := timing(strings.TrimSuffix(d.CmdArgs[1].Key, "ok"))
+		if d.CmdArgs[0].Key == "source" {
+			w.timing.Source = how
+		} else {
+			w.timing.Target = how
 		}
 	case "intrude", "race":
 		low, high, differ := strings.Cut(d.CmdArgs[1].Key, "..")
@@ -162,6 +170,8 @@ func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
 		l.denied = true
 	case "expired":
 		l.expired = true
+	case "clock-off":
+		l.clockOff, l.clockOffUnread = true, len(a.Vals) == 0 // else it is noticed by the writes only
 	case "unreadable":
 		l.unread = true
 	case "never-settles":
@@ -187,7 +197,7 @@ func (w *world) misbehave(t *testing.T, l *lever, a datadriven.CmdArg) {
 	case "ok":
 		l.spoil(w.now, "")
 		l.lateWrite, l.partial, l.stale = 0, 0, 0
-		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles, l.expired = 0, 0, 0, false, false, false, false
+		l.throttle, l.loseReply, l.loseWrite, l.denied, l.unread, l.neverSettles, l.expired, l.clockOff, l.clockOffUnread = 0, 0, 0, false, false, false, false, false, false
 	default:
 		t.Fatalf("no such fault %q", a.Key)
 	}
@@ -254,7 +264,7 @@ func readSpec(t *testing.T, d *datadriven.TestData) Spec {
 			spec.Rollback.UnknownAfter = span(t, a.Vals[0])
 		case "min":
 			spec.Gate.MinRequests, _ = strconv.ParseInt(a.Vals[0], 10, 64)
-		case "analysis", "form", "unit", "latency", "services", "adaptive", "promote", "budget":
+		case "analysis", "form", "unit", "latency", "slower", "services", "adaptive", "promote", "budget":
 			analysisOf(t, &spec, a)
 		default:
 			t.Fatalf("%s: a spec has no %q", d.Pos, a.Key)
@@ -298,6 +308,8 @@ func analysisOf(t *testing.T, spec *Spec, a datadriven.CmdArg) {
 		cfg.Unit = span(t, a.Vals[0])
 	case "latency":
 		cfg.Services[0].Metrics = append(cfg.Services[0].Metrics, verdict.Metric{Name: "p99", Kind: verdict.Latency, Quantile: .99})
+	case "slower":
+		cfg.Services[0].Metrics = append(cfg.Services[0].Metrics, verdict.Metric{Name: "slowerThan", Kind: verdict.Slower, Edge: span(t, a.Vals[0])})
 	case "services":
 		cfg.Services = nil
 		for _, name := range a.Vals {

@@ -61,7 +61,7 @@ func (t *turn) cannotRise(r *RouteStatus) string {
 	}
 	within := t.specOf(r.Name).SettleWithin
 	waited := t.now.Sub(r.Written.At)
-	if r.Unread && r.Trouble == "" {
+	if r.Unread && r.Trouble == "" || r.Local {
 		return "" // this process has had no answer yet: it may have settled while nobody watched
 	}
 	if within > 0 && (waited > within && !r.Written.Due.After(t.now) || waited > 3*within) {
@@ -78,6 +78,10 @@ func (t *turn) mayRise() bool {
 	}
 	if e := t.status.Evidence; t.spec.Gate.Signals && (!e.fresh(t.spec.Gate, t.served(), t.now) || !e.usersSeen()) {
 		t.reason("not rising: %s", t.usersMissing())
+		return false
+	}
+	if v, lacks := t.untimed(t.status.Verdict.Analysis); lacks && v.Why.blind() {
+		t.reason("not rising: %s", v.Text)
 		return false
 	}
 	if v := t.status.Verdict; t.spec.Gate.Analysis != nil && t.served() && v.State == NotKnown && v.Why != NoTraffic && v.Why != TooFew {
@@ -134,6 +138,8 @@ func (t *turn) waitingFor(goal traffic.Share) string {
 		switch {
 		case r.Want != nil && r.Trouble != "":
 			return "route " + r.Name + ": " + r.Trouble + ", trying again"
+		case r.Local && r.Trouble != "":
+			return "route " + r.Name + ": " + r.Trouble
 		case r.Want != nil:
 			return "writing " + goal.String()
 		case r.Written != nil && !r.Written.Settled && r.Written.Pending != "":

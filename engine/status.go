@@ -87,6 +87,7 @@ type RouteStatus struct {
 	LateUntil time.Time `json:"lateUntil,omitzero"` // until when a write whose reply was lost may still arrive
 	Trouble   string    `json:"trouble,omitempty"`  // the last error, until something works
 	Unread    bool      `json:"unread,omitempty"`   // it could not be read when it was looked at last
+	Local     bool      `json:"local,omitempty"`    // and that was for a reason of this machine's own, which says nothing of the route
 	Restored  *Restored `json:"restored,omitempty"` // what an operator has made of it since its end
 
 	Broken  []Part `json:"broken,omitempty"`  // parts that cannot be moved, as it was read last

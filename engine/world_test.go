@@ -32,6 +32,7 @@ type world struct {
 	rate                          int64
 	failing                       traffic.BySide[float64] // error ratio of each side
 	latency                       time.Duration           // of the target
+	timing                        traffic.BySide[timing]
 
 	counted  time.Time
 	carry    map[string]*traffic.BySide[carried]
@@ -63,6 +64,8 @@ type lever struct {
 	loseWrite      int    // lose that many writes before they do anything
 	denied, unread bool
 	expired        bool // credentials: nothing is written
+	clockOff       bool // nothing is written
+	clockOffUnread bool // nothing is read for the same reason
 	neverSettles   bool
 	bad            string        // what is wrong with one of its names, api.example.com: refused or deleted; or gone, of all of it
 	badShare       traffic.Share // what that name has
@@ -204,6 +207,9 @@ func (w *world) observe() Observation {
 		if l.bad == "gone" {
 			rs.Found = traffic.FailedAt[Found](errors.New("there is no such rule"), w.now)
 			rs.Broken, rs.Fatal = l.left(), true
+		} else if l.clockOffUnread {
+			rs.Found = traffic.FailedAt[Found](errors.New("the clock is off"), w.now)
+			rs.Local = true
 		} else if l.unread {
 			rs.Found = traffic.FailedAt[Found](errors.New("connection refused"), w.now)
 		} else {
@@ -283,6 +289,7 @@ func (w *world) countService(name string, total float64) Interval {
 	}
 	in.Source = w.answered(total*(1-share), w.failing.Source, 20*time.Millisecond, &w.carry[name].Source)
 	in.Target = w.answered(total*share, failing, w.latency, &w.carry[name].Target)
+	in.Source, in.Target = w.timing.Source.of(in.Source, 20*time.Millisecond), w.timing.Target.of(in.Target, w.latency)
 	if w.swallowed {
 		in.Target = traffic.KnownAt(traffic.Counts{}, w.now)
 	}
@@ -339,6 +346,9 @@ func (w *world) apply(in Write) *Result {
 		race()
 	}
 	switch {
+	case l.clockOff:
+		res.Outcome, res.Err, res.RetryAt = Held, "the clock is off", w.now.Add(5*time.Second)
+		return res
 	case l.expired:
 		res.Outcome, res.Err, res.RetryAt = Held, "credentials have expired", w.now.Add(5*time.Second)
 		return res

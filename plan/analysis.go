@@ -43,6 +43,7 @@ func analysis(m *v1alpha1.Migration, signals []Signal) *verdict.Config {
 		have, other := &cfg.Services[at], service(m, i, s)
 		have.Every = max(have.Every, other.Every)
 		have.Route = cmp.Or(have.Route, other.Route)
+		have.Latency = have.Latency || other.Latency
 		for _, metric := range other.Metrics {
 			if !slices.ContainsFunc(have.Metrics, func(h verdict.Metric) bool { return h.Name == metric.Name }) {
 				have.Metrics = append(have.Metrics, metric)
@@ -70,6 +71,7 @@ func service(m *v1alpha1.Migration, i int, s Signal) verdict.Service {
 		for _, metric := range latencies(a.Latency) {
 			add(metric)
 		}
+		out.Latency = len(out.Metrics) > 1 || m.Spec.Gate.Thresholds.MaxP99 != nil
 	}
 	for j, e := range s.Query.Events {
 		add(verdict.Metric{Name: e.Name, Kind: verdict.Events, Event: j})
@@ -97,7 +99,32 @@ func latencies(l v1alpha1.LatencyAnalysis) (out []verdict.Metric) {
 	for _, edge := range l.Edges {
 		out = append(out, verdict.Metric{Name: edge, Kind: verdict.Latency, Edge: duration(edge)})
 	}
+	if l.SlowerThan != nil {
+		out = append(out, verdict.Metric{Name: slowerThan, Kind: verdict.Slower, Edge: l.SlowerThan.Duration})
+	}
 	return out
+}
+
+// slowerThan is the name of the metric, as the file writes it.
+const slowerThan = "slowerThan"
+
+// askedEdges lists the latencies at which the migration compares or limits requests,
+// ascending: who can be asked for buckets is asked for those, besides others.
+func askedEdges(m *v1alpha1.Migration, others []string) (edges []time.Duration) {
+	l := m.Spec.Gate.Analysis.Latency
+	for _, text := range slices.Concat(others, l.Edges, []string{string(l.P50), string(l.P99)}) {
+		if d := duration(text); d > 0 {
+			edges = append(edges, d)
+		}
+	}
+	if l.SlowerThan != nil {
+		edges = append(edges, l.SlowerThan.Duration)
+	}
+	if p99 := m.Spec.Gate.Thresholds.MaxP99; p99 != nil {
+		edges = append(edges, p99.Duration)
+	}
+	slices.Sort(edges)
+	return slices.Compact(edges)
 }
 
 // duration reads a latency, which validation has read before.
@@ -196,5 +223,8 @@ func unknowns(o v1alpha1.OnUnknown) map[engine.Why]engine.OnUnknown {
 		engine.Silent:       engine.OnUnknown(o.SilentTarget),
 		engine.ClockSkew:    engine.OnUnknown(o.ClockSkew),
 		engine.Missplit:     engine.OnUnknown(o.SampleRatio),
+
+		engine.NoSourceLatency: engine.OnUnknown(o.NoLatency),
+		engine.NoTargetLatency: engine.OnUnknown(o.NoLatency),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"watari.dev/engine"
 	"watari.dev/router"
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // Bind fills in the bounds of the routes from what their drivers say.
@@ -106,6 +107,10 @@ type GateForecast struct {
 	Trouble  map[string]string // what is wrong with a signal, by its name
 	Blind    []BlindForecast   // signals that do not see failures of gRPC
 	Alpha    float64           // chance of taking back a target that is not worse, 0..1; 0 without a comparison
+
+	SlowerThan time.Duration // requests that take longer are looked for; 0 for none
+	Ratio      float64       // how many times as often as on the source they may come
+	Difference float64       // and in how much more of the requests, 0..1
 }
 
 // ServiceForecast is one service with what is compared of it.
@@ -114,6 +119,7 @@ type ServiceForecast struct {
 	Metrics []string
 	Signals []string      // that count it, in the order of preference
 	Late    time.Duration // how long after it was made a count is known
+	Untimed time.Duration // the limit for the p99 that says nothing of it, because no signal of it counts latency
 }
 
 // late is how much longer a step is held because its counts come late.
@@ -137,7 +143,15 @@ func (p Plan) gate() (g GateForecast) {
 	g.Alpha = a.Alpha
 	for _, s := range a.Services {
 		f := ServiceForecast{Name: s.Name, Late: s.Lag}
+		if !s.Latency {
+			f.Untimed = p.Spec.Gate.MaxP99
+		}
 		for _, m := range s.Metrics {
+			if m.Kind == verdict.Slower {
+				g.SlowerThan, g.Ratio, g.Difference = m.Edge, a.Ratio, max(0, a.Difference)
+				f.Metrics = append(f.Metrics, "slower than "+m.Edge.String())
+				continue
+			}
 			f.Metrics = append(f.Metrics, m.Name)
 		}
 		for _, signal := range p.Signals {

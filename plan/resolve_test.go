@@ -53,7 +53,7 @@ func TestEverythingIsResolved(t *testing.T) {
 	special.RoleARN, special.EndpointURL = "arn:aws:iam::123456789012:role/watari", "https://elb.internal:8443/aws"
 	slow := []verdict.Metric{
 		{Name: "errors", Kind: verdict.Errors, Weight: 3}, {Name: "p99", Kind: verdict.Latency, Weight: 1, Edge: 300 * time.Millisecond},
-		{Name: "1s", Kind: verdict.Latency, Weight: 1, Edge: time.Second},
+		{Name: "1s", Kind: verdict.Latency, Weight: 1, Edge: time.Second}, {Name: "slowerThan", Kind: verdict.Slower, Weight: 4, Edge: 5 * time.Second},
 	}
 	webGroups := bySide(elb+"targetgroup/web-1-33/73e2d6bc24d8a067", elb+"targetgroup/web-1-36/73e2d6bc24d8a067")
 	want := Plan{
@@ -72,12 +72,12 @@ func TestEverythingIsResolved(t *testing.T) {
 					Limit: verdict.LimitOf(0.999), Horizon: 26 * time.Hour, Dispersion: 1.8, SampleAlpha: verdict.DefaultSampleAlpha,
 					SampleTolerance: verdict.DefaultSampleTolerance, HarmBudget: 50, Adaptive: true, Promote: true,
 					Services: []verdict.Service{
-						{Name: "checkout", Route: "public", Weight: 12, Every: 30 * time.Second, Lag: 30 * time.Second, Split: 0.2, Metrics: []verdict.Metric{
+						{Name: "checkout", Route: "public", Weight: 12, Every: 30 * time.Second, Lag: 30 * time.Second, Split: 0.2, Latency: true, Metrics: []verdict.Metric{
 							{Name: "errors", Kind: verdict.Errors, Weight: 3}, {Name: "p99", Kind: verdict.Latency, Weight: 1, Edge: 300 * time.Millisecond},
-							{Name: "1s", Kind: verdict.Latency, Weight: 1, Edge: time.Second}, {Name: "declined", Kind: verdict.Events, Weight: 2},
+							{Name: "1s", Kind: verdict.Latency, Weight: 1, Edge: time.Second}, {Name: "slowerThan", Kind: verdict.Slower, Weight: 4, Edge: 5 * time.Second}, {Name: "declined", Kind: verdict.Events, Weight: 2},
 						}},
-						{Name: "signals[1]", Weight: 1, Every: 2 * time.Second, Split: 0.2, Metrics: slow},
-						{Name: "web", Route: "fallback", Weight: 2, Every: 5 * time.Minute, Lag: 4 * time.Minute, Split: 0.2, Metrics: slow},
+						{Name: "signals[1]", Weight: 1, Every: 2 * time.Second, Split: 0.2, Latency: true, Metrics: slow},
+						{Name: "web", Route: "fallback", Weight: 2, Every: 5 * time.Minute, Lag: 4 * time.Minute, Split: 0.2, Latency: true, Metrics: slow},
 						{Name: "signals[4]", Weight: 1, Every: 30 * time.Second, Lag: 2 * time.Minute, Split: 0.2, Metrics: slow[:1]},
 					},
 				},
@@ -85,6 +85,7 @@ func TestEverythingIsResolved(t *testing.T) {
 			Rollback: engine.Rollback{OnUnknown: engine.UnknownHolds, UnknownAfter: 2 * time.Minute, Kinds: map[engine.Why]engine.OnUnknown{
 				engine.NoTraffic: engine.UnknownHolds, engine.NoTargetData: engine.UnknownRollsBack, engine.NoSourceData: engine.UnknownHolds, engine.NoData: engine.UnknownHolds,
 				engine.Unreachable: engine.UnknownRollsBack, engine.Silent: engine.UnknownHolds, engine.ClockSkew: engine.UnknownRollsBack, engine.Missplit: engine.UnknownIgnored,
+				engine.NoSourceLatency: engine.UnknownIgnored, engine.NoTargetLatency: engine.UnknownIgnored,
 			}},
 			OnDrift:  engine.DriftReasserts,
 			Deadline: 2 * time.Hour,
@@ -137,7 +138,7 @@ func TestEverythingIsResolved(t *testing.T) {
 			{
 				Service: "web", Every: time.Minute,
 				CloudWatch: &CloudWatch{AWS: shared, Listener: elb + "listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2", Delay: 3 * time.Minute},
-				Query:      signal.Query{Name: "signals[2] cloudWatch", Requests: webGroups, Errors: bySide("5xx", "5xx"), Latency: bySide("300ms,1s", "300ms,1s")},
+				Query:      signal.Query{Name: "signals[2] cloudWatch", Requests: webGroups, Errors: bySide("5xx", "5xx"), Latency: bySide("300ms,1s,5s", "300ms,1s,5s")},
 			},
 			{
 				Service: "web", Every: 5 * time.Minute,
@@ -181,6 +182,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	kinds := map[engine.Why]engine.OnUnknown{
 		engine.NoTraffic: engine.UnknownHolds, engine.NoTargetData: engine.UnknownRollsBack, engine.NoSourceData: engine.UnknownHolds, engine.NoData: engine.UnknownHolds,
 		engine.Unreachable: engine.UnknownHolds, engine.Silent: engine.UnknownRollsBack, engine.ClockSkew: engine.UnknownHolds, engine.Missplit: engine.UnknownHolds,
+		engine.NoSourceLatency: engine.UnknownHolds, engine.NoTargetLatency: engine.UnknownHolds,
 	}
 	if diff := cmp.Diff(engine.Rollback{OnUnknown: engine.UnknownHolds, UnknownAfter: time.Minute, Kinds: kinds}, p.Spec.Rollback); diff != "" || p.Spec.Deadline != 0 {
 		t.Errorf("deadline %s, rollback want -, have +\n%s", p.Spec.Deadline, diff)

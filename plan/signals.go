@@ -32,7 +32,7 @@ func counted(i int, m *v1alpha1.Migration) Signal {
 		out.Every = time.Minute
 		out.Query = balancerQuery(name("cloudWatch"), s, m)
 		out.Query.Errors = bothSame("5xx")
-		out.Query.Latency = bothSame(strings.Join(s.CloudWatch.Latencies, ","))
+		out.Query.Latency = bothSame(latenciesOf(s.CloudWatch, m))
 		out.CloudWatch = &CloudWatch{AWS: aws(s.CloudWatch.AWS), Listener: listenerOf(s.Route, m), Delay: s.CloudWatch.Delay.Duration}
 	case s.AccessLog != nil:
 		out.Query = balancerQuery(name("accessLog"), s, m)
@@ -50,6 +50,19 @@ func counted(i int, m *v1alpha1.Migration) Signal {
 		out.Datadog = &Datadog{Site: d.Site, URL: d.URL, Every: d.Every.Duration, Delay: d.Delay.Duration, APIKeyFile: d.APIKeyFile, AppKeyFile: d.AppKeyFile}
 	}
 	return out
+}
+
+// latenciesOf returns the edges that CloudWatch is asked for: those that are written,
+// and those that the gate needs.
+func latenciesOf(c *v1alpha1.CloudWatchSignal, m *v1alpha1.Migration) string {
+	if len(c.Latencies) == 0 {
+		return ""
+	}
+	var edges []string
+	for _, edge := range askedEdges(m, c.Latencies) {
+		edges = append(edges, edge.String())
+	}
+	return strings.Join(edges, ",")
 }
 
 // logPeriod is how often a load balancer publishes a log file (Elastic Load

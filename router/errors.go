@@ -20,6 +20,11 @@ var (
 	ErrUnavailable = errors.New("no usable answer") // the network, a time-out, the service's own fault
 	ErrExpired     = errors.New("the right to write has ended")
 
+	// ErrClockOff is a call that was refused because this machine's clock and that of
+	// the data plane are too far apart. Nothing was changed, and it has nothing to do
+	// with the route: it is no try.
+	ErrClockOff = errors.New("the clock is off")
+
 	// ErrHeldBack is an ErrThrottled by our own hand: the data plane was not asked,
 	// so it is no try. HeldBack says until when.
 	ErrHeldBack error = heldBack{}

@@ -79,7 +79,7 @@ func (r *run) write(ctx context.Context, w engine.Write, decided time.Time) Effe
 	if err != nil {
 		effect.Result.Outcome, effect.Result.Err = outcome(err), err.Error()
 		effect.Result.RetryAt, _ = router.HeldBack(err)
-		if errors.Is(err, router.ErrSignedOut) {
+		if local(err) {
 			effect.Result.RetryAt = r.Clock.Now().Add(signInPause)
 		}
 		partly(&effect.Result, receipt, err)
@@ -92,8 +92,14 @@ func (r *run) write(ctx context.Context, w engine.Write, decided time.Time) Effe
 }
 
 // signInPause is how long to wait before a write is asked for again that nobody was
-// signed in for.
+// signed in for, or that this machine's clock was too wrong for.
 const signInPause = 5 * time.Second
+
+// local reports whether an operation failed for a reason of this machine's own, which
+// says nothing of the route: nobody is signed in, or its clock is off.
+func local(err error) bool {
+	return errors.Is(err, router.ErrSignedOut) || errors.Is(err, router.ErrClockOff)
+}
 
 // outcome says what a failed write means to the engine. What may have happened
 // counts as lost, whatever the error.
@@ -101,7 +107,7 @@ func outcome(err error) engine.Outcome {
 	if router.EffectOf(err) != router.EffectNothing {
 		return engine.Lost
 	}
-	if errors.Is(err, router.ErrHeldBack) || errors.Is(err, router.ErrExpired) || errors.Is(err, router.ErrSignedOut) {
+	if errors.Is(err, router.ErrHeldBack) || errors.Is(err, router.ErrExpired) || local(err) {
 		return engine.Held
 	}
 	for _, kind := range []error{router.ErrDenied, router.ErrNotFound, router.ErrNotOwned, router.ErrInexact} {

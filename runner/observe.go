@@ -139,6 +139,7 @@ func (r *run) look(ctx context.Context, route Route, written *engine.Written) en
 	if err != nil {
 		return engine.RouteSeen{
 			Found:  traffic.FailedAt[engine.Found](err, at),
+			Local:  local(err),
 			Broken: broken(err),
 			Fatal:  errors.Is(err, router.ErrDenied) || errors.Is(err, router.ErrNotFound) || errors.Is(err, router.ErrNotOwned),
 		}
@@ -156,7 +157,7 @@ func (r *run) look(ctx context.Context, route Route, written *engine.Written) en
 		return seen
 	}
 	if err != nil {
-		seen.Settled = traffic.FailedAt[engine.Settlement](err, at)
+		seen.Settled, seen.Local = traffic.FailedAt[engine.Settlement](err, at), local(err)
 		return seen
 	}
 	seen.Settled = traffic.KnownAt(engine.Settlement{Done: settlement.Done, At: settlement.At, Pending: settlement.Pending}, at)
@@ -337,11 +338,11 @@ func (s *service) ask(ctx context.Context, sig Signal, to time.Time) (engine.Int
 	tasks := s.clock.Group()
 	tasks.Go(func() {
 		counts, err := sig.Source.Counts(ctx, sig.Query.Only(traffic.Source), s.counted.Source, to)
-		in.Source, errs[0] = counts.Source, err
+		in.Source, errs[0] = ofOurTime(counts.Source), err
 	})
 	tasks.Go(func() {
 		counts, err := sig.Source.Counts(ctx, sig.Query.Only(traffic.Target), s.counted.Target, to)
-		in.Target, errs[1] = counts.Target, err
+		in.Target, errs[1] = ofOurTime(counts.Target), err
 	})
 	tasks.WaitAll()
 	return in, errors.Join(errs[:]...)

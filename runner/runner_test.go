@@ -675,6 +675,7 @@ func TestWhatMayHaveHappenedCountsAsLost(t *testing.T) {
 		{&router.Error{Kind: router.ErrInexact, Effect: router.EffectNothing}, engine.Denied},
 		{&router.Error{Kind: router.ErrNotFound, Effect: router.EffectNothing}, engine.Denied},
 		{&router.Error{Kind: router.ErrSignedOut, Effect: router.EffectNothing}, engine.Held},
+		{&router.Error{Kind: router.ErrClockOff, Effect: router.EffectNothing}, engine.Held},
 		{&router.Error{Kind: router.ErrHeldBack, Effect: router.EffectNothing}, engine.Held},
 		{&router.Error{Kind: router.ErrExpired, Effect: router.EffectNothing}, engine.Held},
 		{&router.Error{Kind: router.ErrDenied, Effect: router.EffectPartial}, engine.Lost},

@@ -43,6 +43,7 @@ type checker struct {
 type knowledge struct {
 	routes  []reading
 	sides   []traffic.BySide[time.Duration] // when each side of each service was known last
+	lacks   []lacking                       // what was missing of the target's latencies, of each service
 	stepped time.Duration                   // when it decided last
 	before  time.Duration                   // and before that
 	decided engine.Status
@@ -300,6 +301,9 @@ func (c *checker) read(p *process, l *lever, s state) {
 func (c *checker) counted(p *process, service int, target bool, r traffic.Reading[traffic.Counts]) {
 	if r.State != traffic.Known {
 		return
+	}
+	if target {
+		c.untimed(p, service, r.Value)
 	}
 	for len(p.knows.sides) <= service {
 		p.knows.sides = append(p.knows.sides, traffic.BySide[time.Duration]{})

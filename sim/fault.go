@@ -22,6 +22,7 @@ const (
 	Throttled
 	Denied
 	SignedOut
+	ClockOff
 	ReadError
 	StaleRead
 	SlowCalls
@@ -54,6 +55,8 @@ const (
 	Resets
 	Skew
 	SlowData
+	Untimed
+	OtherBuckets
 
 	// What happens to the environments and their users.
 	TargetWorse
@@ -94,6 +97,7 @@ var kindNames = [kinds]string{
 	Throttled:     "throttling storm",
 	Denied:        "access denied",
 	SignedOut:     "credentials expired",
+	ClockOff:      "clock off",
 	ReadError:     "read error",
 	StaleRead:     "stale read",
 	SlowCalls:     "slow calls",
@@ -120,6 +124,8 @@ var kindNames = [kinds]string{
 	Resets:        "counters begin again",
 	Skew:          "clocks of the metrics apart",
 	SlowData:      "slow metrics",
+	Untimed:       "latencies missing",
+	OtherBuckets:  "latencies in other buckets",
 	TargetWorse:   "target fails",
 	TargetSlow:    "target slow",
 	TargetGone:    "target's cluster gone",
@@ -186,7 +192,7 @@ func CanMeet(k Kind, p engine.Phase) bool {
 	switch k {
 	case ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError:
 		return writes
-	case Blind, Gap, Swallow, Resets, Skew, SlowData: // nobody asks while taking back
+	case Blind, Gap, Swallow, Resets, Skew, SlowData, Untimed, OtherBuckets: // nobody asks while taking back
 		return !p.Ended() && !p.TakingBack()
 	case OrderRollback, RollbackHere, OrderTwice, OrderPause, OrderResume, OrderApprove, OrderRetry, ApprovalTwice, OrderLate, Raise, Lower, Reapply, Touch, ForeignFile:
 		return true
@@ -231,7 +237,7 @@ func (f Fault) String() string {
 
 // hitsMetrics are the kinds that hit what is counted, of all services or of one.
 func hitsMetrics(k Kind) bool {
-	return slices.Contains([]Kind{Blind, Gap, Swallow, Resets, Skew, SlowData}, k)
+	return slices.Contains([]Kind{Blind, Gap, Swallow, Resets, Skew, SlowData, Untimed, OtherBuckets}, k)
 }
 
 // hitsCalls are the kinds that hit a number of calls.

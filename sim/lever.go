@@ -198,6 +198,9 @@ func (d *driver) once(ctx context.Context, op string) error {
 	case d.conditions[SignedOut].on(d.now):
 		d.bite(SignedOut)
 		return d.fail(op, router.ErrSignedOut, errors.New("the security token included in the request is expired"), router.EffectNothing)
+	case d.conditions[ClockOff].on(d.now):
+		d.bite(ClockOff)
+		return d.fail(op, router.ErrClockOff, errors.New("signature expired"), router.EffectNothing)
 	case d.conditions[Throttled].on(d.now) && d.noise() < 0.9:
 		d.bite(Throttled)
 		return d.fail(op, router.ErrThrottled, errors.New("rate exceeded"), router.EffectNothing)
@@ -289,7 +292,7 @@ func (d *driver) Write(ctx context.Context, c router.Change) (router.Receipt, er
 	l := d.lever
 	const op = "set weights"
 	err := d.call(ctx, op)
-	if !errors.Is(err, router.ErrSignedOut) { // which is no try
+	if !errors.Is(err, router.ErrSignedOut) && !errors.Is(err, router.ErrClockOff) { // which are no tries
 		d.check.tried(d.process, c)
 	}
 	if err != nil {

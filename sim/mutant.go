@@ -32,7 +32,7 @@ type Mutant struct {
 // Mutants lists them in a fixed order. Each breaks something that the others do
 // not.
 func Mutants() []Mutant {
-	return slices.Concat(mutantsOfReading(), mutantsOfMemory(), mutantsOfDeciding(), mutantsOfTakingBack(), mutantsOfLevers(), mutantsOfStores(), mutantsOfDisks(), mutantsOfTrust(), mutantsOfOrders(), mutantsOfReaders(), mutantsOfParts())
+	return slices.Concat(mutantsOfReading(), mutantsOfMemory(), mutantsOfDeciding(), mutantsOfTakingBack(), mutantsOfLevers(), mutantsOfStores(), mutantsOfDisks(), mutantsOfTrust(), mutantsOfOrders(), mutantsOfReaders(), mutantsOfParts(), mutantsOfTiming())
 }
 
 // MutantNamed returns the mutant of a name; an error that lists them if there is

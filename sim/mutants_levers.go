@@ -83,6 +83,11 @@ func mutantsOfLevers() []Mutant {
 			},
 		},
 		{
+			Name: "a clock error uses up the tries", Broken: "A call that was refused because this machine's clock is off counts as denied: nothing more is tried.",
+			Breaks: []string{"killed anywhere, the same end"},
+			Driver: func(_ *process, d router.Driver) router.Driver { return clockless{d} },
+		},
+		{
 			Name: "metrics repeat themselves", Broken: "A source of counts that cannot be reached says again what it said last.",
 			Breaks: []string{"held and watched", "no rise on the unknown"},
 			Config: func(_ *process, cfg *runner.Config) {
@@ -108,6 +113,18 @@ type written struct {
 func (d *written) Write(ctx context.Context, c router.Change) (router.Receipt, error) {
 	d.change(&c)
 	return d.Driver.Write(ctx, c)
+}
+
+// clockless takes a refusal that is about the clock for one that is about rights.
+type clockless struct{ router.Driver }
+
+func (d clockless) Write(ctx context.Context, c router.Change) (router.Receipt, error) {
+	receipt, err := d.Driver.Write(ctx, c)
+	var e *router.Error
+	if errors.As(err, &e) && errors.Is(e.Kind, router.ErrClockOff) {
+		e.Kind = router.ErrDenied
+	}
+	return receipt, err
 }
 
 // unbound writes whenever it comes to it.

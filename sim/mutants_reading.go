@@ -33,6 +33,11 @@ func mutantsOfReading() []Mutant {
 			Step:   routesAs(lastInsteadOf(traffic.Unknown)),
 		},
 		{
+			Name: "unread is unsettled", Broken: "A route that this machine's clock or credentials keep from being read counts as one that does not settle.",
+			Breaks: []string{"killed anywhere, the same end"},
+			Step:   routesAs(func(_ engine.Status, r *engine.RouteSeen, _ string, _ time.Time) { r.Local = false }),
+		},
+		{
 			Name: "age of a read ignored", Broken: "A reading counts as one of this turn, however long ago it was made.",
 			Breaks: []string{"no rise on the unknown", "an end is read back"},
 			Step: routesAs(func(_ engine.Status, r *engine.RouteSeen, _ string, now time.Time) {

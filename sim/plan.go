@@ -218,7 +218,7 @@ func (p *Plan) gate(r *draw) {
 			if r.chance(0.3) {
 				metrics = append(metrics, verdict.Metric{Name: "p99", Kind: verdict.Latency, Quantile: .99})
 			}
-			cfg.Services = append(cfg.Services, verdict.Service{Name: name, Metrics: metrics})
+			cfg.Services = append(cfg.Services, verdict.Service{Name: name, Latency: gate.MaxP99 > 0, Metrics: metrics})
 		}
 		if r.chance(0.5) && cfg.Form == verdict.Hybrid { // the other forms see nothing somewhere
 			gate.MaxErrorRatio = 1
@@ -297,6 +297,9 @@ func (r *draw) faults(p Plan) []Fault {
 			if r.chance(0.2) { // longer than any plan waits
 				f.Lasts = r.between(40*time.Second, 100*time.Second)
 			}
+			if f.Kind == Untimed || f.Kind == OtherBuckets { // what is missing for a moment is no lack
+				f.Lasts = max(f.Lasts, r.between(20*time.Second, 100*time.Second))
+			}
 		}
 		out = append(out, f)
 		if f.Kind == ForeignFile && r.chance(0.5) { // and an operator wants it back beside it
@@ -343,6 +346,8 @@ func (r *draw) detail(f *Fault) {
 		f.Value, f.Lasts = pick(r, 0, 1, 300, 5000, 9999, 10000), pick(r, 10*time.Second, 40*time.Second)
 	case Skew:
 		f.Value, f.Lasts = pick(r, -40, 40), r.between(3*time.Second, 40*time.Second)
+	case ClockOff: // longer than a route may take to settle
+		f.Lasts = r.between(time.Second, 100*time.Second)
 	case OrderTwice:
 		f.Value = r.IntN(1 << 16)
 	case ForeignFile:

@@ -27,6 +27,8 @@ type promises struct {
 	held    time.Duration // how much of it was watched
 	reached time.Duration // when it began
 
+	told []lacked // of each service, of its target's latencies
+
 	saver   *process      // who has saved last
 	savedAt time.Duration // and when
 }
@@ -39,6 +41,7 @@ func (c *checker) promised(p *process, before engine.Status, seen engine.Observa
 	c.misnamed(before, after)
 	if after.Step > before.Step || before.Phase != engine.Complete && after.Phase == engine.Complete {
 		c.left(p, before, after)
+		c.leftTimed(p, before)
 	}
 	if after.Verdict.State == engine.Degraded && before.Verdict.State != engine.Degraded {
 		c.accused(after)
@@ -243,9 +246,12 @@ func (c *checker) remembered(p *process, status json.RawMessage) {
 }
 
 // borne reports whether a fault is waited for, so that it changes nothing about where
-// the migration ends: a stranger's command, expired credentials once it has begun, and what can be seen
-// where the plan says to hold.
+// the migration ends: a stranger's command, a clock that is off, expired credentials once
+// it has begun, and what can be seen where the plan says to hold.
 func (c *checker) borne(f Fault) bool {
+	if f.Kind == ClockOff {
+		return true
+	}
 	if f.Kind == SignedOut {
 		return f.Phase != "" && f.Phase != engine.Pending
 	}
@@ -258,7 +264,7 @@ func (c *checker) borne(f Fault) bool {
 			return false
 		}
 	}
-	return policy.OnUnknown != engine.UnknownRollsBack && slices.Contains([]Kind{Blind, Gap, SlowData}, f.Kind)
+	return policy.OnUnknown != engine.UnknownRollsBack && slices.Contains([]Kind{Blind, Gap, SlowData, Untimed, OtherBuckets}, f.Kind)
 }
 
 // lostOrder states that every order was obeyed in the end, or refused.

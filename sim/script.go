@@ -158,7 +158,7 @@ func (s *script) processes() {
 
 // told are the kinds of faults that a script can play.
 var told = []Kind{
-	ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError, Throttled, Denied, SignedOut, ReadError, StaleRead, SlowSettling, Kill, Freeze, Interrupt, PowerCut,
+	ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError, Throttled, Denied, SignedOut, ClockOff, ReadError, StaleRead, SlowSettling, Kill, Freeze, Interrupt, PowerCut,
 	Blind, Gap, Swallow, Resets, Skew, TargetWorse, TargetSlow, TargetGone, SourceGone, BothFail, PodsDie, NoUsers, Burst, OrderPause, OrderResume,
 	OrderApprove, OrderRollback, OrderRetry, OrderTwice, ApprovalTwice, OrderLate, Raise, Lower, Reapply, Fight, Touch,
 }

@@ -102,7 +102,7 @@ func tenths(d time.Duration) time.Duration { return d.Round(100 * time.Milliseco
 // levers tells what lasted. What is still on is said anew when something ends,
 // because that ends all of it.
 func (s *script) levers() {
-	spells := s.spells(Throttled, Denied, SignedOut, ReadError, StaleRead)
+	spells := s.spells(Throttled, Denied, SignedOut, ClockOff, ReadError, StaleRead)
 	for i := range s.plan.Levers {
 		var said []string
 		for _, at := range edges(spells) {
@@ -146,6 +146,8 @@ func (s *script) leverWords(route string, spells []spell, at time.Duration) (out
 			say(true, "denied")
 		case SignedOut:
 			say(true, "expired")
+		case ClockOff:
+			say(true, "clock-off")
 		case ReadError:
 			say(true, "unreadable")
 		case StaleRead:

@@ -142,7 +142,7 @@ func (r Result) met(k Kind) bool {
 func says(script string, k Kind) bool {
 	words := map[Kind][]string{
 		ReplyLost: {"lose-reply"}, RequestLost: {"lose-write"}, LateWrite: {"late-write", "lose-write"}, PartialWrite: {"partial"},
-		ServerError: {"lose-write", "lose-reply"}, Throttled: {"throttle", "unreadable"}, Denied: {"denied"}, SignedOut: {"expired"}, ReadError: {"unreadable"},
+		ServerError: {"lose-write", "lose-reply"}, Throttled: {"throttle", "unreadable"}, Denied: {"denied"}, SignedOut: {"expired"}, ClockOff: {"clock-off"}, ReadError: {"unreadable"},
 		StaleRead: {"stale"}, SlowSettling: {"settles"}, Kill: {"kill"}, Freeze: {"away"}, Interrupt: {"kill"}, TornJournal: {"kill"}, PowerCut: {"kill"},
 		Blind: {"signal unreachable"}, Gap: {"signal no"}, Swallow: {"swallowed"}, Resets: {"restarting"}, Skew: {"skewed"},
 		TargetWorse: {"target-fails"}, TargetSlow: {"latency"}, TargetGone: {"target-fails"}, SourceGone: {"source-fails"}, BothFail: {"source-fails"},

@@ -88,6 +88,7 @@ func (c *counter) read(ctx context.Context, target bool, from, to time.Duration)
 		c.bite(Swallow)
 		counts = traffic.Counts{Latency: traffic.Histogram{Edges: latencyEdges, Buckets: make([]int64, 4)}}
 	}
+	counts.Latency = c.timed(counts.Latency, target)
 	if c.struckSide(Resets, target) {
 		c.bite(Resets)
 		counts.Resets = 1

@@ -80,10 +80,10 @@ func mustMeet(t *testing.T, c *Coverage) {
 		kinds  []Kind
 	}{
 		{"a write whose reply does not come", moving, []Kind{ReplyLost, RequestLost, LateWrite, PartialWrite, ServerError}},
-		{"a lever that cannot be used", running, []Kind{Throttled, Denied, SignedOut, ReadError, SlowCalls}},
+		{"a lever that cannot be used", running, []Kind{Throttled, Denied, SignedOut, ClockOff, ReadError, SlowCalls}},
 		{"a store that cannot be used", running, []Kind{SaveBefore, SaveAfter, DiskFull, TornJournal, PowerCut, SlowStore, Unreadable}},
 		{"a process that ends or sleeps", running, []Kind{Kill, Freeze, Overslept, Second, Interrupt, PowerCut, TornJournal}},
-		{"a signal that does not say what is", before, []Kind{Blind, Gap, Swallow, Resets, Skew, SlowData}},
+		{"a signal that does not say what is", before, []Kind{Blind, Gap, Swallow, Resets, Skew, SlowData, Untimed, OtherBuckets}},
 		{"an operator", always, []Kind{OrderPause, OrderResume, OrderApprove, OrderRollback, OrderRetry, OrderTwice, RollbackHere, ApprovalTwice, OrderLate}},
 		{"an intruder", always, []Kind{Raise, Lower, Reapply, Fight, Touch}},
 		{"a stranger", always, []Kind{ForeignFile}},

@@ -216,7 +216,7 @@ func (w *world) enter(p engine.Phase) {
 // and rights that end between a look and a write. An event would come after all that
 // the turn does without time passing.
 func meetsTurn(k Kind) bool {
-	return hitsCalls(k) || slices.Contains([]Kind{Kill, PowerCut, Freeze, Overslept, Denied, SignedOut}, k)
+	return hitsCalls(k) || slices.Contains([]Kind{Kill, PowerCut, Freeze, Overslept, Denied, SignedOut, ClockOff}, k)
 }
 
 // befall lets a fault begin.
@@ -244,7 +244,7 @@ func (w *world) befall(f Fault) {
 		w.bite(f.Kind)
 		w.users.change()
 		w.at(c.until, w.users.change)
-	case Throttled, Denied, SignedOut, ReadError, SlowCalls, SlowSettling, StaleRead, SlowStore:
+	case Throttled, Denied, SignedOut, ClockOff, ReadError, SlowCalls, SlowSettling, StaleRead, SlowStore:
 		w.at(c.until, w.disturbed)
 		w.calm = max(w.calm, c.until)
 	}

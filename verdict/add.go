@@ -66,7 +66,8 @@ func (t *Test) Add(s *State, seen *Interval) {
 	service.Since.Source, service.Since.Target = in.To, in.To
 	service.Resets = traffic.BySide[bool]{}
 	for i := range service.Metrics {
-		service.Metrics[i].Half = Pair{}
+		m := &service.Metrics[i]
+		m.Half, m.HalfDoubt, m.HalfOther = Pair{}, Doubt{}, Other{}
 	}
 }
 
@@ -88,6 +89,7 @@ func (t *Test) take(s *State, in *Interval, side traffic.Side, from time.Time, r
 		*since, *until, *reset = from, from, false
 		for i := range service.Metrics {
 			*service.Metrics[i].Half.of(side) = Tally{}
+			*service.Metrics[i].HalfDoubt.of(side), *service.Metrics[i].HalfOther.of(side) = 0, false
 		}
 	}
 	if r.State != traffic.Known {
@@ -101,10 +103,14 @@ func (t *Test) take(s *State, in *Interval, side traffic.Side, from time.Time, r
 			t.learn(s, in.Service, i, side, r.Value.Latency)
 			continue
 		}
-		tally := tallyOf(cfg, m.Edge, &r.Value)
+		if cfg.timed() {
+			m.time(side, r.Value.Latency, cfg.edge(m))
+			continue
+		}
 		half := m.Half.of(side)
-		*half = half.Plus(tally)
+		*half = half.Plus(tallyOf(cfg, &r.Value))
 	}
+	t.cover(service, in, side, from, &r.Value)
 	return true
 }
 
@@ -115,12 +121,9 @@ func (p *Pair) of(side traffic.Side) *Tally {
 	return &p.Target
 }
 
-// tallyOf counts what is bad by a metric. A histogram that does not have the
-// edge says nothing.
-func tallyOf(m *Metric, edge time.Duration, c *traffic.Counts) Tally {
+// tallyOf counts what is bad by a metric that is not about latency.
+func tallyOf(m *Metric, c *traffic.Counts) Tally {
 	switch m.Kind {
-	case Latency:
-		return above(c.Latency, edge)
 	case Events:
 		if m.Event < len(c.Events) {
 			return Tally{c.Requests, min(c.Events[m.Event], c.Requests)}
@@ -129,21 +132,6 @@ func tallyOf(m *Metric, edge time.Duration, c *traffic.Counts) Tally {
 	default:
 		return Tally{c.Requests, min(c.Errors, c.Requests)}
 	}
-}
-
-func above(h traffic.Histogram, edge time.Duration) (t Tally) {
-	found := false
-	for i, n := range h.Buckets {
-		t.N += n
-		if found {
-			t.Bad += n
-		}
-		found = found || i < len(h.Edges) && h.Edges[i] == edge
-	}
-	if !found {
-		return Tally{}
-	}
-	return t
 }
 
 // feed takes what both sides answered in the same span of time.
@@ -162,11 +150,16 @@ func (t *Test) feed(s *State, in *Interval, span time.Duration) {
 	var b bets
 	for i := range service.Metrics {
 		m := &service.Metrics[i]
-		m.Open, m.Step = m.Open.Plus(m.Half), m.Step.Plus(m.Half)
+		tells := m.bucketed()
+		m.Step, m.StepDoubt = m.Step.Plus(m.Half), m.StepDoubt.plus(m.HalfDoubt)
 		b.of(t.cfg.Ratio, m.Half, t.firstBet)
-		t.against(m, &cfg.Metrics[i], alone, span, &b, mass)
-		b.better(&m.Better, m.Half, t.cfg.slack(&cfg.Metrics[i]), s.Phi)
+		if tells {
+			m.Open, m.OpenDoubt = m.Open.Plus(m.Half), m.OpenDoubt.plus(m.HalfDoubt)
+			t.against(m, &cfg.Metrics[i], alone, span, &b, mass)
+		}
+		b.better(&m.Better, m.HalfDoubt.worst(m.Half), t.cfg.slack(&cfg.Metrics[i]), s.Phi)
 	}
+	t.comparable(s, in, alone, span)
 	service.Held += span
 	service.countSplit(service.Metrics[0].Half, span)
 	if service.Open += span; service.Open >= s.Unit {
@@ -204,7 +197,7 @@ func (t *Test) beginStep(s *State, in *Interval) {
 	st.Step, st.Held, st.Split, st.SplitFor = in.Step, 0, Pair{}, 0
 	for i := range st.Metrics {
 		m := &st.Metrics[i]
-		m.Step, m.Better = Pair{}, [len(fractions)]float64{}
+		m.Step, m.StepDoubt, m.Better = Pair{}, Doubt{}, [len(fractions)]float64{}
 	}
 }
 
@@ -254,10 +247,10 @@ func (t *Test) closeUnit(s *State, service int, at time.Time) {
 			m.Compare.restart(mass)
 			eps := t.cfg.difference(&cfg.Metrics[i])
 			for j, theta := range thetas {
-				m.Compare.win(j, bet(theta, t.cfg.Ratio, eps, m.Open).unit(m.Open))
+				m.Compare.win(j, bet(theta, t.cfg.Ratio, eps, m.Open).unit(m.Open, m.OpenDoubt.Source))
 			}
 		}
-		m.Open = Pair{}
+		m.Open, m.OpenDoubt = Pair{}, Doubt{}
 	}
 	st.Open = 0
 }

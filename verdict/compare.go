@@ -89,14 +89,16 @@ func (b *bets) product(j int, difference float64, p Pair) float64 {
 	return float64(p.Target.Bad)*b.logUp[j] + float64(p.Source.Bad)*b.logDown[j] - b.terms[j].cost*difference
 }
 
-// unit is ln e of the unit form.
-func (t terms) unit(p Pair) float64 {
+// unit is ln e of the unit form. Of the source's bad ones, doubtful are those that
+// may not be bad.
+func (t terms) unit(p Pair, doubtful int64) float64 {
 	n := float64(p.Source.Bad + p.Target.Bad)
+	surely := max(1, n-float64(doubtful))
 	if n == 0 {
 		return -t.cost
 	}
 	y := float64(p.Target.Bad) / n
-	return math.Log(y*(1+t.up)+(1-y)*(1-t.down)) - t.cost/n
+	return math.Log(y*(1+t.up)+(1-y)*(1-t.down)) - t.cost/surely
 }
 
 // What the steady form may win in a second and in an interval, in logarithms:
@@ -112,7 +114,7 @@ const (
 // steadyCap is what an interval of span may win.
 func steadyCap(k Kind, span time.Duration) float64 {
 	per := steadyErrors
-	if k == Latency {
+	if k == Latency || k == Slower {
 		per = steadySlow
 	}
 	return per * min(span.Seconds(), steadyAtMost)

@@ -22,7 +22,8 @@ type Kind string
 // The kinds of metrics.
 const (
 	Errors  Kind = "errors"
-	Latency Kind = "latency" // requests above an edge
+	Latency Kind = "latency" // requests above an edge that the source's latencies decide
+	Slower  Kind = "slower"  // requests above an edge that is given: rare, and counted like an event
 	Events  Kind = "events"  // a count of the query's own
 )
 
@@ -55,12 +56,13 @@ type Config struct {
 // Service is one stream of counts: what one source of data says of one service.
 type Service struct {
 	Name    string        `json:"name"`
-	Route   string        `json:"route,omitempty"` // whose share says how requests should be split; empty for all
-	Weight  float64       `json:"weight"`          // relative to the other services
-	Every   time.Duration `json:"every"`           // how often its data come
-	Lag     time.Duration `json:"lag,omitempty"`   // how long after what they count they come
-	Split   float64       `json:"split,omitempty"` // SampleTolerance of a lever that does not split by request
-	Metrics []Metric      `json:"metrics"`         // the first one is Errors
+	Route   string        `json:"route,omitempty"`   // whose share says how requests should be split; empty for all
+	Weight  float64       `json:"weight"`            // relative to the other services
+	Every   time.Duration `json:"every"`             // how often its data come
+	Lag     time.Duration `json:"lag,omitempty"`     // how long after what they count they come
+	Split   float64       `json:"split,omitempty"`   // SampleTolerance of a lever that does not split by request
+	Latency bool          `json:"latency,omitempty"` // somebody asks for latencies, even where no metric does
+	Metrics []Metric      `json:"metrics"`           // the first one is Errors
 }
 
 // Metric is one kind of bad requests that is compared.
@@ -69,7 +71,7 @@ type Metric struct {
 	Kind     Kind          `json:"kind"`
 	Weight   float64       `json:"weight"`             // relative to the other metrics of the service
 	Quantile float64       `json:"quantile,omitempty"` // Latency: the edge is the source's quantile before the start
-	Edge     time.Duration `json:"edge,omitempty"`     // Latency: or this, instead
+	Edge     time.Duration `json:"edge,omitempty"`     // Latency: or this, instead, moved to an edge that there is; Slower: exactly this
 	Event    int           `json:"event,omitempty"`    // Events: index into Counts.Events
 }
 

@@ -123,10 +123,36 @@
 // Before the start the edges of the source's histogram at or above its p50 and
 // p99 are fixed. A request above the edge is slow, and slow is compared like
 // failed, in the unit and the steady form, with an eps of a quarter of what the
-// quantile leaves above its edge. For the report there are bands for the
+// quantile leaves above its edge. A latency that is given to be rare (Slower) is its
+// own edge, and its eps is that of errors. For the report there are bands for the
 // whole distribution (S. R. Howard and A. Ramdas, Sequential estimation of
 // quantiles with applications to A/B testing and best-arm identification,
 // Bernoulli 2022).
+//
+// # Buckets that differ
+//
+// Where a histogram lacks the edge, the requests of the bucket that the edge lies in
+// are on either side of it: slow ones are not a number but a range. Let the truth be b
+// and g, and the ranges b- <= b <= b+ and g- <= g <= g+. Evidence against the target
+// takes g- and b+, evidence that it is good enough takes g+ and b-. In the product
+// form e grows with g and falls with b, because 1+fr >= 1 and 1-f < 1, so e of the
+// ranges is at most e of the truth. In the unit form the bracket 1 + f((1+r)Y - 1)
+// grows with Y = g/(b+g), and Y of g- and b+ is at most that of the truth; the last
+// factor takes g- + b- as its n, which is at most the true one. With n = 0 for g- and
+// b+ the bracket is 1, and then b is 0 and the true bracket at least 1. The promotion
+// form falls with g and grows with b. So each factor is at most the one that the
+// promise is proven for, whatever the true latencies within the ranges, and however
+// they depend on the buckets: E[e] <= 1 stays. TestRangesAreConservative tries it.
+//
+// Bets would be lost for good where the source's buckets hide all that it answers for a
+// while, as when a release is rolled out. So nothing is held against the target before a
+// whole span has shown that they tell enough; the buckets and the past decide that, and
+// not what is counted then.
+//
+// What that costs is power. Where the ranges hide more than slack, and neither "good
+// enough" nor "worse" could follow from them, the verdict says so (Lacking) in place of
+// being content: of spans of 15 seconds or three intervals of the source of data, and
+// ten requests of each side.
 //
 // # Good enough to go on
 //
@@ -137,11 +163,16 @@
 //
 // has E[e] <= 1 while pg >= psi0 pb + eps, by the same two inequalities; phi >= 1
 // is the measured dispersion. It begins anew with each step, because more traffic
-// may show what little did not. Every metric must reach 1/alpha_p by itself. For
+// may show what little did not, and where buckets have the edge again that they had
+// lost: alpha_p is the chance of each begin. Every metric must reach 1/alpha_p by itself. For
 // latency eps is half of what the quantile leaves above it, because an edge of a
 // histogram may lie above all that the source answers.
 //
 // # What is not known
+//
+// Requests without a latency are no evidence about it. If that is most of a side's in
+// such a span, and somebody asks for its latency, it is Lacking; without requests
+// nothing is.
 //
 // An interval that is not known of both sides multiplies by 1: it is no evidence.
 // The sides are compared only over the same span of time; what one side was not

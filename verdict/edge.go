@@ -16,19 +16,38 @@ func (t *Test) learn(s *State, service, metric int, side traffic.Side, h traffic
 		return
 	}
 	m := &s.Services[service].Metrics[metric]
-	sum := h
-	if m.Before != nil {
-		sum = m.Before.Plus(h)
-	}
-	m.Before = &sum
+	m.Before = learnt(m.Before, h)
 	if !s.Began.IsZero() {
 		t.fixEdge(s, service, metric)
 	}
 }
 
-// enoughFor is how many requests a quantile needs: ten beyond it, and a hundred.
+// learnt adds h to what is known. Where the source's buckets change, what was
+// learnt of the old ones is worth less than an edge that it still has: the new ones
+// begin anew.
+func learnt(before *traffic.Histogram, h traffic.Histogram) *traffic.Histogram {
+	if before == nil {
+		return &h
+	}
+	sum := before.Plus(h)
+	switch {
+	case len(sum.Edges) < len(h.Edges):
+		return &h
+	case len(sum.Edges) == 0 && len(before.Edges) > 0:
+		return before // nothing is learnt of where h's requests lie
+	}
+	return &sum
+}
+
+// fewest is how many requests an edge needs once the target has users. Any edge that
+// is fixed before what it is used for keeps the promise, and to compare at none is
+// worse than at one that lies a bucket off.
+const fewest = 100
+
+// enoughFor is how many requests a quantile should have: ten beyond it, and a
+// hundred.
 func enoughFor(quantile float64) int64 {
-	return max(100, int64(math.Ceil(10/(1-quantile))))
+	return max(fewest, int64(math.Ceil(10/(1-quantile))))
 }
 
 // fixEdge fixes the edge at or above the source's quantile, if enough is known;
@@ -40,7 +59,7 @@ func (t *Test) fixEdge(s *State, service, metric int) {
 	case cfg.Edge > 0:
 		at, _ := slices.BinarySearch(m.Before.Edges, cfg.Edge)
 		m.Edge, m.Before = m.Before.Edges[min(at, len(m.Before.Edges)-1)], nil
-	case m.Before.Count() >= enoughFor(cfg.Quantile):
+	case m.Before.Count() >= enoughFor(cfg.Quantile), !s.Began.IsZero() && m.Before.Count() >= fewest:
 		m.Edge, m.Before = edgeAbove(*m.Before, cfg.Quantile), nil
 	}
 }

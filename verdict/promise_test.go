@@ -58,7 +58,7 @@ func TestFactorsAreFair(t *testing.T) {
 							b.of(tolerated.ratio, p, 0)
 							return b.product(j, tolerated.difference, p)
 						}
-						unit := func(p Pair) float64 { return bet(theta, tolerated.ratio, tolerated.difference, p).unit(p) }
+						unit := func(p Pair) float64 { return bet(theta, tolerated.ratio, tolerated.difference, p).unit(p, 0) }
 						for name, m := range map[string]float64{"product": mean(nb, ng, pb, risk, product), "unit": mean(nb, ng, pb, odds/(1+odds), unit)} {
 							most[name] = max(most[name], m)
 							if m > 1+1e-9 {

@@ -47,6 +47,9 @@ type ServiceState struct {
 
 	Missed   Missed    `json:"missed,omitzero"`
 	Compared time.Time `json:"compared,omitzero"` // up to when both sides were compared
+
+	Latency traffic.BySide[Coverage] `json:"latency,omitzero"` // how many of the requests have one
+	Near    time.Duration            `json:"near,omitempty"`   // what Near of the metrics covers
 }
 
 // Missed counts the spans of time that were known of both sides and are no
@@ -84,6 +87,18 @@ type MetricState struct {
 	Step    Pair                    `json:"step"`              // since the step's share is in place
 	Run     Pair                    `json:"run"`               // since things began to look worse
 	RunLog  float64                 `json:"runLog,omitempty"`
+
+	// Of latencies: how much of Half, Open, Step and Near is not known.
+	HalfDoubt Doubt `json:"halfDoubt,omitzero"`
+	OpenDoubt Doubt `json:"openDoubt,omitzero"`
+	StepDoubt Doubt `json:"stepDoubt,omitzero"`
+	NearDoubt Doubt `json:"nearDoubt,omitzero"`
+	Near      Pair  `json:"near,omitzero"`      // of the last seconds, to see whether the buckets can be compared
+	Judged    bool  `json:"judged,omitempty"`   // they could once be for long enough
+	HalfOther Other `json:"halfOther,omitzero"` // whose buckets lack the edge, in Half
+	Other     Other `json:"other,omitzero"`     // and in what was compared last
+	Trusted   bool  `json:"trusted,omitempty"`  // the source's other buckets were found to tell enough
+	Vague     Vague `json:"vague,omitzero"`     // why they cannot
 }
 
 // MarshalJSON writes four numbers: requests and bad ones of the source, then of
@@ -136,6 +151,7 @@ type Test struct {
 	weights [][]float64 // each metric's part, by service
 	logUp   float64     // ln 1/alpha
 
+	timed    []bool        // of each service: somebody asks for its latencies
 	firstBet int           // index of the first theta whose terms each interval needs
 	quickest time.Duration // Every of the service that is counted most often
 }
@@ -149,6 +165,7 @@ func Prepare(cfg Config) *Test {
 	total := 0.0
 	for i, s := range cfg.Services {
 		total += s.Weight
+		t.timed = append(t.timed, s.Latency || slices.ContainsFunc(s.Metrics, Metric.timed))
 		if i == 0 || s.Every < t.quickest {
 			t.quickest = s.Every
 		}
@@ -227,6 +244,7 @@ func (t *Test) Start(s *State, at time.Time) {
 		for j := range s.Services[i].Metrics {
 			t.fixEdge(s, i, j)
 		}
+		s.Services[i].Latency.Target = Coverage{} // what it did without users is another thing
 	}
 }
 
@@ -238,7 +256,7 @@ func (t *Test) Anew(s *State, at time.Time) {
 		for j := range s.Services[i].Metrics {
 			m := &s.Services[i].Metrics[j]
 			t.open(m, t.cfg.Services[i].Metrics[j].Kind)
-			m.Run, m.RunLog, m.Open = Pair{}, 0, Pair{}
+			m.Run, m.RunLog, m.Open, m.OpenDoubt = Pair{}, 0, Pair{}, Doubt{}
 		}
 		spent := max(0, at.Sub(s.Began))
 		s.Services[i].Open, s.Services[i].Bet, s.Services[i].BetUnits = 0, spent, spent

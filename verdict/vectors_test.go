@@ -25,7 +25,7 @@ func TestVectorsErrorRatio(t *testing.T) {
 			}
 			for j, theta := range thetas {
 				if unit {
-					m.win(j, bet(theta, 1.5, 5e-4, p).unit(p))
+					m.win(j, bet(theta, 1.5, 5e-4, p).unit(p, 0))
 					continue
 				}
 				var b bets
@@ -63,7 +63,7 @@ func TestVectorLatency(t *testing.T) {
 	for i := range 8 {
 		p := pair(190, 10, 2, int64(1-i%2))
 		for j, theta := range thetas {
-			m.win(j, bet(theta, 1.5, 0, p).unit(p))
+			m.win(j, bet(theta, 1.5, 0, p).unit(p, 0))
 		}
 	}
 	near(t, "latency", math.Log(m.value()), 0.743172)

@@ -25,6 +25,9 @@ type Verdict struct {
 	Unit     string    `json:"unit"`              // span of one observation, in words
 	Phi      float64   `json:"phi"`               // dispersion
 	Compare  bool      `json:"compare"`           // there is a source with users to compare with
+
+	Lacking traffic.BySide[Lack] `json:"lacking,omitzero"` // why the latency of a side is not known, although it is asked for
+	Rare    []Rare               `json:"rare,omitempty"`   // what is looked for and comes rarely, of each service
 }
 
 // Finding is one metric of one service on both sides.
@@ -35,8 +38,9 @@ type Finding struct {
 	To      string   `json:"to,omitempty"` // Service, where there are several
 	Source  Estimate `json:"source"`
 	Target  Estimate `json:"target"`
-	LogE    float64  `json:"logE"` // of this metric alone
-	Peak    float64  `json:"peak"` // ln of all evidence together when this was found
+	LogE    float64  `json:"logE"`             // of this metric alone
+	Peak    float64  `json:"peak"`             // ln of all evidence together when this was found
+	Bounds  bool     `json:"bounds,omitempty"` // buckets do not say it exactly: at least so many of the target, at most so many of the source
 }
 
 // Estimate is a ratio with its confidence sequence, which holds the true one at
@@ -73,6 +77,7 @@ func (t *Test) Verdict(s *State) Verdict {
 	v := Verdict{
 		Degraded: s.Peak >= t.logUp, Suspicious: s.LogE >= t.logUp/2, LogE: s.LogE, Peak: s.Peak, Threshold: t.logUp,
 		Good: t.promotion(s), Split: t.split(s), Unit: s.Unit.String(), Phi: s.Phi,
+		Lacking: t.lacking(s), Rare: t.rare(s),
 	}
 	if s.Fired != nil {
 		v.Worst = *s.Fired
@@ -121,7 +126,7 @@ func (t *Test) finding(s *State, service, metric int) Finding {
 	}
 	return Finding{
 		Service: cfg.Name, To: to, Metric: of.Name, Text: badness(of, m.Edge), LogE: logOf(t.evidence(m, of.Kind)), Peak: s.Peak,
-		Source: t.estimate(p.Source), Target: t.estimate(p.Target),
+		Source: t.estimate(p.Source), Target: t.estimate(p.Target), Bounds: m.StepDoubt != Doubt{},
 	}
 }
 
@@ -138,6 +143,8 @@ func badness(m Metric, edge time.Duration) string {
 			return "is slow (" + m.Name + " is not known yet)"
 		}
 		return "is slower than " + edge.String()
+	case Slower:
+		return "is slower than " + m.Edge.String()
 	case Events:
 		return "has " + m.Name
 	default:
@@ -176,8 +183,9 @@ func (t *Test) waiting(s *State, service, metric int, e float64) Promotion {
 	case m.Step.Source.N == 0 || n == 0:
 		p.Why = "there is nothing to compare with yet"
 	case e <= 0:
-		p.Why = fmt.Sprintf("so far the target %s for %s of requests, the source for %s", badness(of, m.Edge), Percent(m.Step.Target.Ratio()), Percent(m.Step.Source.Ratio()))
-		if m.Step.Target.Ratio() <= m.Step.Source.Ratio() {
+		worst := m.StepDoubt.worst(m.Step)
+		p.Why = fmt.Sprintf("so far the target %s for %s of requests, the source for %s", badness(of, m.Edge), Percent(worst.Target.Ratio()), Percent(worst.Source.Ratio()))
+		if worst.Target.Ratio() <= worst.Source.Ratio() {
 			p.Why = "there were too few requests to say"
 		}
 	default:
@@ -236,11 +244,15 @@ func (f Finding) String() string {
 	if f.Text == "fails" {
 		verb = "target fails "
 	}
-	text := verb + fmt.Sprintf("%s of requests%s (%d of %d)", Percent(f.Target.Ratio()), f.To, f.Target.Bad, f.Target.N)
+	least, most := "", ""
+	if f.Bounds {
+		least, most = "at least ", "at most "
+	}
+	text := verb + fmt.Sprintf("%s%s of requests%s (%d of %d)", least, Percent(f.Target.Ratio()), f.To, f.Target.Bad, f.Target.N)
 	if f.Source.N == 0 {
 		return text + "; the source has no users to compare with"
 	}
-	return text + ", source " + Percent(f.Source.Ratio())
+	return text + ", source " + most + Percent(f.Source.Ratio())
 }
 
 // Chance says how rarely evidence as strong as e (ln E) comes up in a whole

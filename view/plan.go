@@ -13,6 +13,7 @@ import (
 	"watari.dev/internal/printable"
 	"watari.dev/plan"
 	"watari.dev/traffic"
+	"watari.dev/verdict"
 )
 
 // Plan writes what would happen. sides describes the environments, such as
@@ -113,6 +114,9 @@ func gate(w io.Writer, f plan.Forecast) {
 		}
 		printable.Fprintf(w, "  %-10s %s\n", head, text)
 		head = ""
+		if s.Untimed > 0 {
+			printable.Fprintf(w, "             careful: %s: no signal of it counts latency, so the limit of %s for the p99 says nothing of it\n", s.Name, Span(s.Untimed))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Gate.Trouble)) {
 		printable.Fprintf(w, "             careful: %s: %s\n", name, f.Gate.Trouble[name])
@@ -121,10 +125,26 @@ func gate(w io.Writer, f plan.Forecast) {
 		printable.Fprintf(w, "             careful: %s: the requests of route %s are gRPC, whose failures have HTTP status 200, so this signal does not see them\n", b.Signal, b.Route)
 		printable.Fprintf(w, "                      count them by prometheus or scrape, such as grpc_server_handled_total{grpc_code!=\"OK\"}\n")
 	}
+	if f.Gate.SlowerThan > 0 {
+		printable.Fprintf(w, "             %s\n", slowerThan(f.Gate))
+	}
 	if f.Gate.Alpha > 0 {
 		printable.Fprintf(w, "             takes back a target that is not worse in %s of migrations at most\n", Percent(f.Gate.Alpha))
 	}
 }
+
+// slowerThan says what can be seen of requests that are rare and very slow.
+func slowerThan(g plan.GateForecast) string {
+	passes := "nothing beyond that"
+	if g.Difference > 0 {
+		passes = verdict.OneIn(g.Difference) + " requests beyond that"
+	}
+	return fmt.Sprintf("slower than %s: %.3g times as often as the source, and %s, is let pass (tolerance); %s", g.SlowerThan, g.Ratio, passes, verdict.Power(powerAt))
+}
+
+// powerAt is the rate at which a plan states power, because nobody knows the real one
+// yet.
+const powerAt = 10
 
 // owner says who else writes the weights, how that is known, and what to do.
 func owner(w io.Writer, o traffic.Owner) {

@@ -165,6 +165,9 @@ func (w *Watch) gate() []string {
 	lines := []string{"  gate       " + mark(s.Verdict) + "   " + joined("   ", s.Verdict.Text, inBrackets(limits))}
 	if a := s.Verdict.Analysis; a != nil {
 		lines = append(lines, "  evidence   "+w.evidence(a))
+		for _, r := range a.Rare {
+			lines = append(lines, "  rare       "+rare(r))
+		}
 	}
 	for _, note := range s.Evidence.Notes() {
 		lines = append(lines, "  counts     "+note)
@@ -202,6 +205,21 @@ func (w *Watch) evidence(a *verdict.Verdict) string {
 	default:
 		return text + "   proven good enough: not yet"
 	}
+}
+
+// rare says what was seen of requests that are rare and very slow, and what can be
+// seen at the rate of the target.
+func rare(r verdict.Rare) string {
+	text := "slower than " + r.Edge.String()
+	if r.Service != "" {
+		text += " (" + r.Service + ")"
+	}
+	least := ""
+	if r.Bounds {
+		least = "at least "
+	}
+	text += fmt.Sprintf(": %s%s of %s of the target in this step", least, Count(r.Target.Bad), plural(int(r.Target.N), "request"))
+	return joined("; ", text, verdict.Power(r.Rate))
 }
 
 // nearness says how far the evidence is from taking back.

@@ -200,7 +200,16 @@ func side(r traffic.Reading[traffic.Counts], over time.Duration) string {
 		text += "  " + Percent(ratio) + " errors"
 	}
 	if p99, some := c.Latency.Quantile(0.99); some {
-		text += "  p99 " + Span(p99)
+		text += "  p99 " + beyond(c.Latency, 0.99) + Span(p99)
 	}
 	return text
+}
+
+// beyond is the word for a quantile of which only a lower bound is known: it lies above
+// the highest edge.
+func beyond(h traffic.Histogram, q float64) string {
+	if n := h.Count(); float64(n-h.Buckets[len(h.Buckets)-1]) < q*float64(n) {
+		return "over "
+	}
+	return ""
 }

@@ -37,7 +37,7 @@ const (
 )
 
 // Default fills in what the migration leaves open, so that every optional field
-// but MaxErrorRatio, MaxP99, Latency, SplitTolerance, Weights, Deadline and
+// but MaxErrorRatio, MaxP99, SlowerThan, Latency, SplitTolerance, Weights, Deadline and
 // Approval has a value, every route knows how
 // AWS is reached, and names are in the form in which DNS compares them. Doing it
 // twice changes nothing.

@@ -38,7 +38,7 @@ func TestDefaultsOfAMinimalMigration(t *testing.T) {
 	}
 	unknown := OnUnknown{
 		NoTraffic: "hold", NoTargetData: "rollback", NoSourceData: "hold", NoData: "hold", Unreachable: "hold", SilentTarget: "rollback",
-		ClockSkew: "hold", SampleRatio: "hold",
+		ClockSkew: "hold", SampleRatio: "hold", NoLatency: "hold",
 	}
 	if diff := cmp.Diff(Rollback{Mode: "automatic", OnUnknown: unknown, UnknownAfter: duration(time.Minute)}, m.Spec.Rollback); diff != "" {
 		t.Error(diff)

@@ -149,6 +149,14 @@ type LatencyAnalysis struct {
 	// +kubebuilder:validation:items:MaxLength=32
 	// +kubebuilder:validation:items:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
 	Edges []string `json:"edges,omitempty"`
+
+	// Slower than this is rare and bad, such as 5s: counted like a failure, at exactly
+	// this latency, with the difference of the tolerance.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+$`
+	SlowerThan *metav1.Duration `json:"slowerThan,omitempty"`
 }
 
 // LatencyEdge is "source", "off" or a latency.
@@ -173,7 +181,7 @@ type Weights struct {
 	// +optional
 	Services map[string]int32 `json:"services,omitempty"`
 
-	// By metric: errors, p50, p99, a latency of edges, or the name of an event.
+	// By metric: errors, p50, p99, a latency of edges, slowerThan, or the name of an event.
 	// +optional
 	Metrics map[string]int32 `json:"metrics,omitempty"`
 }

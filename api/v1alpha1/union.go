@@ -33,6 +33,7 @@ var words = map[reflect.Type][]string{
 	reflect.TypeFor[RollbackMode]():        {string(RollbackAutomatic), string(RollbackManual)},
 	reflect.TypeFor[Reaction]():            {string(ReactionHold), string(ReactionRollback)},
 	reflect.TypeFor[SampleRatioReaction](): {string(ReactionHold), string(ReactionRollback), string(SampleRatioIgnore)},
+	reflect.TypeFor[LatencyReaction]():     {string(ReactionHold), string(ReactionRollback), string(LatencyIgnore)},
 	reflect.TypeFor[AnalysisForm]():        {"hybrid", "unit", "product", "steady", "limit"},
 	reflect.TypeFor[Ramp]():                {string(RampFixed), string(RampAdaptive)},
 	reflect.TypeFor[EvidenceMode]():        {string(EvidenceRequired), string(EvidenceOptional)},

@@ -41,6 +41,12 @@ type OnUnknown struct {
 	// +optional
 	SampleRatio SampleRatioReaction `json:"sampleRatio,omitempty"`
 
+	// Latency is asked for, by the analysis or by maxP99, and that of a side is not
+	// known: none is counted, or its buckets cannot be compared. "ignore" goes on
+	// without it.
+	// +optional
+	NoLatency LatencyReaction `json:"noLatency,omitempty"`
+
 	All Reaction `json:"-"` // the plain word, where one was written
 }
 
@@ -54,19 +60,25 @@ type Reaction string
 // +kubebuilder:validation:Enum=hold;rollback;ignore
 type SampleRatioReaction string
 
+// LatencyReaction says what to do when the latency of a side is not known.
+//
+// +kubebuilder:validation:Enum=hold;rollback;ignore
+type LatencyReaction string
+
 // What may be done when nothing is known.
 const (
 	ReactionHold     Reaction = "hold"
 	ReactionRollback Reaction = "rollback"
 
 	SampleRatioIgnore SampleRatioReaction = "ignore"
+	LatencyIgnore     LatencyReaction     = "ignore"
 )
 
 // Everything returns o with r for every kind.
 func (o OnUnknown) Everything(r Reaction) OnUnknown {
 	return OnUnknown{
 		NoTraffic: ReactionHold, NoTargetData: r, NoSourceData: r, NoData: r, Unreachable: r, SilentTarget: r, ClockSkew: r,
-		SampleRatio: SampleRatioReaction(r), All: r,
+		SampleRatio: SampleRatioReaction(r), NoLatency: LatencyReaction(r), All: r,
 	}
 }
 
@@ -88,6 +100,9 @@ func (o OnUnknown) defaulted() OnUnknown {
 	fill(&o.ClockSkew, ReactionHold)
 	if o.SampleRatio == "" {
 		o.SampleRatio = SampleRatioReaction(ReactionHold)
+	}
+	if o.NoLatency == "" {
+		o.NoLatency = LatencyReaction(ReactionHold)
 	}
 	return o
 }

@@ -67,6 +67,7 @@ func checkAnalysis(ps *problems, path *field.Path, s *MigrationSpec) {
 	}
 	checkErrorAnalysis(ps, path.Child("errors"), s)
 	checkLatencyAnalysis(ps, path.Child("latency"), &a.Latency)
+	checkLatencyCounted(ps, path.Child("latency"), s)
 	checkWeights(ps, path.Child("weights"), s)
 }
 
@@ -108,6 +109,28 @@ func checkLatencyAnalysis(ps *problems, path *field.Path, l *LatencyAnalysis) {
 		}
 	}
 	checkLatencies(ps, path.Child("edges"), l.Edges, 5)
+	checkPositive(ps, path.Child("slowerThan"), l.SlowerThan)
+}
+
+// checkLatencyCounted reports latencies that are written and that nobody counts. That
+// of the source is what a default compares with, where there is one.
+func checkLatencyCounted(ps *problems, path *field.Path, s *MigrationSpec) {
+	if len(s.Signals) == 0 || hasLatency(s.Signals) {
+		return
+	}
+	const advice = "no signal counts latency: add latency to a signal (latencies to cloudWatch), or remove the field"
+	l := &s.Gate.Analysis.Latency
+	for i, edge := range []LatencyEdge{l.P50, l.P99} {
+		if _, err := parseDuration(string(edge)); err == nil {
+			ps.add(path.Child([]string{"p50", "p99"}[i]), advice)
+		}
+	}
+	if len(l.Edges) > 0 {
+		ps.add(path.Child("edges"), advice)
+	}
+	if l.SlowerThan != nil {
+		ps.add(path.Child("slowerThan"), advice)
+	}
 }
 
 // checkLatencies checks a list of latencies that are written as text.
@@ -167,6 +190,9 @@ func serviceNames(signals []Signal) (names []string) {
 
 func metricNames(s *MigrationSpec) []string {
 	names := append([]string{"errors", "p50", "p99"}, s.Gate.Analysis.Latency.Edges...)
+	if s.Gate.Analysis.Latency.SlowerThan != nil {
+		names = append(names, "slowerThan")
+	}
 	for _, signal := range s.Signals {
 		if c := signal.counters(); c != nil {
 			for _, e := range c.Events {
@@ -193,6 +219,7 @@ func checkRollback(ps *problems, path *field.Path, r *Rollback) {
 	}
 	if o.All == "" {
 		checkWord(ps, at.Child("sampleRatio"), o.SampleRatio)
+		checkWord(ps, at.Child("noLatency"), o.NoLatency)
 	}
 	for _, k := range kinds {
 		if o.All == "" && k.name != "sampleRatio" {

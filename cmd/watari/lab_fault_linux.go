@@ -66,6 +66,8 @@ func explainKind(k fault.Kind) string {
 		return "refused: the credentials have expired"
 	case fault.AccessDenied:
 		return "refused: no policy allows it"
+	case fault.Clock:
+		return "AWS's clock is off by --off: signatures that do not go by it are refused"
 	}
 	return ""
 }
@@ -83,6 +85,7 @@ Say how often (--times) or for how long (--for), at most ` + view.Span(fault.Max
   watari lab fault aws lost-reply --service route53 --action writes --times 1
   watari lab fault aws late --action ModifyRule --delay 5s --up-to 8s --times 1
   watari lab fault aws error --service elbv2 --action 'Describe*' --probability 0.3 --seed 7 --for 1m
+  watari lab fault aws clock --off 10m --for 5m
   watari lab fault aws partial --action ChangeResourceRecordSets --after 2 --for 20s`,
 		Args: oneOf("what is to go wrong", fault.Kinds()),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -100,6 +103,7 @@ Say how often (--times) or for how long (--for), at most ` + view.Span(fault.Max
 	f.Uint64Var(&a.Seed, "seed", 0, "decides which are bitten, and the delays")
 	f.DurationVar(&a.Delay, "delay", 0, "of delay and late: how much later")
 	f.DurationVar(&a.UpTo, "up-to", 0, "of delay and late: between --delay and this much later")
+	f.DurationVar(&a.Off, "off", 0, "of clock: how far AWS's clock is ahead; below 0 it is behind")
 	return cmd
 }
 

@@ -61,6 +61,7 @@ func (p parallel) Run() int {
 //	tag KEY VALUE                   tags the rule, as whoever made it would
 //	lose-rule                       deletes the rule of the second route
 //	credentials expired|valid       whoever calls AWS has them
+//	clock OFF                       how far AWS's clock is ahead, such as 10m; -10m is behind
 //	share PERCENT                   waits until users follow that share
 //	modified N                      how many calls have changed something
 //	events FILE KIND...             the file is a log of "run -o json" that has these kinds
@@ -71,7 +72,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"migration": cmdMigration, "exits": cmdExits, "start": cmdStart, "await": cmdAwait, "signal": cmdSignal, "ends": cmdEnds, "ends-in-some-order": cmdEndsInSomeOrder,
 			"users": cmdUsers, "target-fails": cmdTargetFails, "intrude": cmdIntrude, "tag": cmdTag, "throttle": cmdThrottle, "metrics-gone": cmdMetricsGone,
-			"lose-rule": cmdLoseRule, "credentials": cmdCredentials, "share": cmdShare, "modified": cmdModified, "events": cmdEvents,
+			"lose-rule": cmdLoseRule, "credentials": cmdCredentials, "clock": cmdClock, "share": cmdShare, "modified": cmdModified, "events": cmdEvents,
 		},
 	})
 }
@@ -92,6 +93,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("AWS_ACCESS_KEY_ID", accessKey)
 	env.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
 	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	env.Setenv("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "false") // a process is started with what is known here
 	env.Setenv("RULENAME", w.rule[strings.LastIndexByte(w.rule, ':')+1:])
 	return nil
 }
@@ -156,6 +158,13 @@ func cmdCredentials(ts *testscript.TestScript, neg bool, args []string) {
 	wantArgs(ts, neg, args, 1, "credentials expired|valid")
 	w := townOf(ts)
 	w.change(func() { w.expired = args[0] == "expired" })
+}
+
+func cmdClock(ts *testscript.TestScript, neg bool, args []string) {
+	wantArgs(ts, neg, args, 1, "clock OFF")
+	off, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	ts.Check(townOf(ts).setClock(off))
 }
 
 func cmdIntrude(ts *testscript.TestScript, neg bool, args []string) {

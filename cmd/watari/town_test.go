@@ -20,6 +20,7 @@ import (
 	balancer "watari.dev/lab/alb"
 	lab "watari.dev/lab/aws"
 	"watari.dev/lab/dnsserver"
+	"watari.dev/lab/fault"
 )
 
 const (
@@ -131,6 +132,15 @@ func (w *town) build(ctx context.Context) error {
 // lose deletes the second rule, which no user of the town follows.
 func (w *town) lose() error {
 	_, err := w.elb.DeleteRule(context.Background(), &elb.DeleteRuleInput{RuleArn: &w.second})
+	return err
+}
+
+// setClock sets AWS's clock off, for whoever signs by his own.
+func (w *town) setClock(off time.Duration) error {
+	if _, err := w.server.Rules().HealAll(context.Background()); err != nil || off == 0 {
+		return err
+	}
+	_, err := w.server.Rules().Inject(context.Background(), fault.Fault{AWS: &fault.AWS{Kind: fault.Clock, Off: off, For: fault.MaxFor}})
 	return err
 }
 

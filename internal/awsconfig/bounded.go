@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"watari.dev/internal/awsclock"
 	"watari.dev/internal/bounded"
 )
 
@@ -20,7 +21,7 @@ import (
 var answers = bounded.Answer{Bytes: 16 * bounded.MiB}
 
 // withBounds bounds the answers to every client that is made from the configuration,
-// those that find credentials as well. The client stays one of the SDK's own: it adds
+// those that find credentials as well, and watches the clock in each of them. The client stays one of the SDK's own: it adds
 // AWS_CA_BUNDLE to no other, and asks the metadata service with short timeouts only by
 // its own.
 func withBounds() []func(*config.LoadOptions) error {
@@ -28,7 +29,7 @@ func withBounds() []func(*config.LoadOptions) error {
 	return []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithLogger(logging.Nop{}), // the SDK's own writes what servers said to the terminal
-		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies, awsclock.Watch}),
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
 	}
 }

@@ -153,9 +153,9 @@ func (k *keeper) refuse(began time.Time) {
 }
 
 // refusals are the codes of credentials that AWS does not take, in both spellings of
-// its protocols (AWS "Common Error Types").
+// its protocols (AWS "Common Error Types"; for RequestExpired aws-sdk-go pull request 253).
 var refusals = []string{
-	"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException",
+	"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired", "InvalidClientTokenId", "UnrecognizedClientException",
 	"SignatureDoesNotMatch", "InvalidSignatureException",
 }
 

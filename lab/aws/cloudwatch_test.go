@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -32,8 +33,7 @@ const (
 )
 
 // watch is an emulator with a clock of its own, from the nearest quarter of an
-// hour on. The SDK follows it: it signs with the time that it reads in answers,
-// if that moves by less than a signature may be off.
+// hour on. The SDK follows it: it signs with the time that it reads in answers.
 type watch struct {
 	*testing.T
 	api     *metrics.Client
@@ -59,9 +59,19 @@ func newWatch(t *testing.T, change ...func(*Config)) *watch {
 	t.Cleanup(listening.Close)
 	w.api = metrics.NewFromConfig(sdk.Config{
 		Region: conf.Region, BaseEndpoint: sdk.String(listening.URL), Credentials: credentials.NewStaticCredentialsProvider(conf.AccessKey, conf.SecretKey, ""),
-		Retryer: func() sdk.Retryer { return sdk.NopRetryer{} },
+		Retryer: func() sdk.Retryer { return onlyTheClock{} },
 	})
 	return w
+}
+
+// onlyTheClock retries nothing but what was signed with another time than AWS's.
+type onlyTheClock struct{ sdk.NopRetryer }
+
+func (onlyTheClock) MaxAttempts() int                             { return 2 }
+func (onlyTheClock) RetryDelay(int, error) (time.Duration, error) { return 0, nil }
+func (onlyTheClock) IsErrorRetryable(err error) bool {
+	var e interface{ RetryableError() bool }
+	return errors.As(err, &e) && e.RetryableError()
 }
 
 func (w *watch) clock() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }

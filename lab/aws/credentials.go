@@ -7,7 +7,8 @@ import (
 	"watari.dev/lab/aws/wire"
 )
 
-// authenticate says who has signed a request, or why that is nobody, by the time of now.
+// authenticate says who has signed a request, or why that is nobody. By now signatures
+// are judged; sessions end by the clock that they were given out by.
 func (s *Server) authenticate(r *http.Request, body []byte, sig signature, now time.Time) (wire.Caller, *wire.Error) {
 	token := r.Header.Get("X-Amz-Security-Token")
 	if sig.accessKey == s.conf.AccessKey && token == "" {
@@ -20,7 +21,7 @@ func (s *Server) authenticate(r *http.Request, body []byte, sig signature, now t
 	if failure := s.conf.verify(r, body, sig, session.Secret, now); failure != nil {
 		return wire.Caller{}, failure
 	}
-	if !now.Before(session.Expires) {
+	if !s.now().Before(session.Expires) {
 		return wire.Caller{}, expiredToken()
 	}
 	return session.Caller, nil

@@ -169,8 +169,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, call.RequestID, wire.XMLError("", failure, call.RequestID))
 		return
 	}
-	if call.Caller, failure = s.authenticate(r, body, sig, s.now()); failure == nil {
-		call.Action, failure = service.Action(r, body)
+	action, unknown := service.Action(r, body)
+	if call.Caller, failure = s.authenticate(r, body, sig, s.clockFor(w, service.Name(), action)); failure == nil {
+		call.Action, failure = action, unknown
 	}
 	if failure != nil {
 		s.finish(w, service, call, wire.Reply{}, failure)
@@ -250,7 +251,7 @@ func (s *Server) answer(w http.ResponseWriter, requestID string, reply wire.Repl
 	header := w.Header()
 	header.Set("Content-Type", reply.ContentType)
 	header.Set("x-amzn-RequestId", requestID)
-	if s.planes.Now != nil {
+	if s.planes.Now != nil && header.Get("Date") == "" {
 		header.Set("Date", s.now().UTC().Format(http.TimeFormat))
 	}
 	for name, value := range reply.Header {

@@ -3,18 +3,22 @@ package aws
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	ekscluster "watari.dev/lab/aws/eks"
+	"watari.dev/lab/fault"
 )
 
 // callAll makes one reading call to each service.
@@ -45,12 +49,63 @@ func TestSignatures(t *testing.T) {
 }
 
 func TestClockSkew(t *testing.T) {
-	for _, skew := range []time.Duration{20 * time.Minute, -20 * time.Minute} {
-		h := start(t)
-		h.server.now = func() time.Time { return time.Now().Add(skew) }
+	for _, c := range []struct {
+		off  time.Duration
+		good []string // who does not mind
+		says string
+	}{
+		{4 * time.Minute, []string{"elb", "route53", "sts", "eks"}, ""},
+		{-4 * time.Minute, []string{"elb", "route53", "sts", "eks"}, ""},
+		{10 * time.Minute, []string{"sts"}, "Signature expired: "},
+		{-10 * time.Minute, []string{"sts"}, "Signature not yet current: "},
+		{20 * time.Minute, nil, "Signature expired: "},
+		{-20 * time.Minute, nil, "Signature not yet current: "},
+	} {
+		h := start(t, withToken)
+		h.inject(fault.AWS{Kind: fault.Clock, Off: c.off, For: time.Minute})
 		for service, err := range h.callAll() {
-			wantCode(t, err, map[bool]string{true: "InvalidSignatureException", false: "RequestExpired"}[service == "eks"])
+			if slices.Contains(c.good, service) {
+				if err != nil {
+					t.Errorf("%s, off by %s: %v", service, c.off, err)
+				}
+				continue
+			}
+			wantCode(t, err, map[bool]string{true: "InvalidSignatureException", false: "SignatureDoesNotMatch"}[service == "eks"])
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s, off by %s: %v", service, c.off, err)
+			}
 		}
+	}
+}
+
+// TestAClockThatIsOffIsCorrected: the SDK's own retryer signs by the Date of the
+// answer, and again when the clock is right again.
+func TestAClockThatIsOffIsCorrected(t *testing.T) {
+	h := start(t, withToken)
+	client := elb.New(elb.Options{
+		Region: "eu-central-1", BaseEndpoint: sdk.String(h.url), Credentials: credentials.NewStaticCredentialsProvider("AKIALABEXAMPLE", "secret", ""),
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+		}),
+	})
+	call := func() error {
+		_, err := client.DescribeLoadBalancers(h.ctx, &elb.DescribeLoadBalancersInput{})
+		return err
+	}
+	for _, off := range []time.Duration{10 * time.Minute, -3 * time.Hour} {
+		id := h.inject(fault.AWS{Kind: fault.Clock, Service: "elbv2", Off: off, For: time.Minute})
+		if err := call(); err != nil {
+			t.Errorf("off by %s: %v", off, err)
+		}
+		if _, err := h.server.Rules().Heal(h.ctx, id); err != nil {
+			t.Fatal(err)
+		}
+		if err := call(); err != nil {
+			t.Errorf("right again: %v", err)
+		}
+	}
+	if got := h.server.calls.read()["elasticloadbalancing"][""]["SignatureDoesNotMatch"]; got != 4 {
+		t.Errorf("%d calls refused, want one for each time that the clock was set", got)
 	}
 }
 

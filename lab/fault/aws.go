@@ -24,11 +24,12 @@ const (
 	Partial      Kind = "partial"       // the first After calls are done, those that follow are throttled: a write of several calls is done in part
 	ExpiredToken Kind = "expired-token" // refused because the credentials have expired
 	AccessDenied Kind = "access-denied" // refused because no policy allows it
+	Clock        Kind = "clock"         // AWS's clock is off by Off, as it looks to a caller whose own is wrong
 )
 
 // Kinds are all of them.
 func Kinds() []Kind {
-	return []Kind{Throttle, Error, ErrorAfter, LostReply, LostRequest, Delay, Late, Partial, ExpiredToken, AccessDenied}
+	return []Kind{Throttle, Error, ErrorAfter, LostReply, LostRequest, Delay, Late, Partial, ExpiredToken, AccessDenied, Clock}
 }
 
 // takesTime says that a kind needs a delay.
@@ -57,10 +58,11 @@ type AWS struct {
 
 	Delay time.Duration `json:"delay,omitempty"` // of Delay and Late, at most MaxDelay
 	UpTo  time.Duration `json:"upTo,omitempty"`  // above Delay: each bite's delay is drawn from Delay..UpTo; 0: always Delay
+	Off   time.Duration `json:"off,omitempty"`   // of Clock: how far ahead AWS's clock is, at most MaxOff; below 0: behind
 }
 
 func (a AWS) check() error {
-	return errors.Join(append(append(a.checkWhat(), a.checkHowOften()...), a.checkDelay())...)
+	return errors.Join(append(append(a.checkWhat(), a.checkHowOften()...), a.checkDelay(), a.checkOff())...)
 }
 
 func (a AWS) checkWhat() (errs []error) {
@@ -126,6 +128,16 @@ func (a AWS) checkDelay() error {
 	return nil
 }
 
+func (a AWS) checkOff() error {
+	switch {
+	case a.Kind != Clock && a.Off != 0:
+		return fmt.Errorf("%s sets no clock off; %s does", a.Kind, Clock)
+	case a.Kind == Clock && (a.Off == 0 || a.Off.Abs() > MaxOff):
+		return fmt.Errorf("a clock that is off by %s: give up to %s ahead (off), or behind (below 0)", a.Off, MaxOff)
+	}
+	return nil
+}
+
 // spared reports whether an action of STS cannot be refused so: two need no permission,
 // one of them not even against a policy that denies it, and one is called without
 // credentials (STS API Reference, GetCallerIdentity, GetSessionToken,
@@ -178,6 +190,9 @@ func (a AWS) String() string {
 		if a.UpTo > 0 {
 			words = append(words, "to "+a.UpTo.String())
 		}
+	}
+	if a.Kind == Clock {
+		words = append(words, "off by "+a.Off.String())
 	}
 	if a.After > 0 {
 		words = append(words, fmt.Sprintf("after %d calls", a.After))

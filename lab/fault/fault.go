@@ -13,6 +13,8 @@ const (
 	MaxFor = 15 * time.Minute
 	// MaxDelay bounds how long one call is delayed or its effect comes late.
 	MaxDelay = 2 * time.Minute
+	// MaxOff bounds how far a clock is off.
+	MaxOff = 24 * time.Hour
 )
 
 // Sides of a migration.

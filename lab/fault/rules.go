@@ -39,17 +39,29 @@ type Bite struct {
 	ID    string // of the fault
 	Kind  Kind
 	Delay time.Duration // of Delay and Late
+	Off   time.Duration // of Clock
 }
 
 // Bite says what goes wrong with a call, which it counts; false lets it pass. The
-// service is named as in Services.
+// service is named as in Services. A clock is none of it: see ClockOff.
 func (r *Rules) Bite(service, action string) (Bite, bool) {
+	return r.bite(service, action, func(k Kind) bool { return k != Clock })
+}
+
+// ClockOff says how far AWS's clock is ahead for a call, which it counts, whether its
+// signature is good or not.
+func (r *Rules) ClockOff(service, action string) time.Duration {
+	b, _ := r.bite(service, action, func(k Kind) bool { return k == Clock })
+	return b.Off
+}
+
+func (r *Rules) bite(service, action string, of func(Kind) bool) (Bite, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
 	r.expire(now)
 	for _, rule := range r.rules {
-		if !rule.Lasts() || !rule.Fault.AWS.matches(service, action) {
+		if !rule.Lasts() || !of(rule.Fault.AWS.Kind) || !rule.Fault.AWS.matches(service, action) {
 			continue
 		}
 		rule.seen++
@@ -78,7 +90,7 @@ func decideBite(a AWS, n int) (Bite, bool) {
 	if p := a.Probability; p > 0 && p < 1 && chance.Float64() >= p {
 		return Bite{}, false
 	}
-	b := Bite{Kind: a.Kind, Delay: a.Delay}
+	b := Bite{Kind: a.Kind, Delay: a.Delay, Off: a.Off}
 	if a.UpTo > a.Delay {
 		b.Delay += time.Duration(chance.Float64() * float64(a.UpTo-a.Delay))
 	}

@@ -177,7 +177,7 @@ func kindOf(err error) string {
 	}{
 		{router.ErrConflict, "conflict"}, {router.ErrThrottled, "throttled"}, {router.ErrDenied, "denied"},
 		{router.ErrNotFound, "not_found"}, {router.ErrNotOwned, "not_owned"}, {router.ErrInexact, "inexact"},
-		{router.ErrUnavailable, "unavailable"}, {router.ErrExpired, "expired"},
+		{router.ErrUnavailable, "unavailable"}, {router.ErrExpired, "expired"}, {router.ErrClockOff, "clock_off"},
 	} {
 		if errors.Is(err, k.kind) {
 			return k.name

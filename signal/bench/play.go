@@ -136,7 +136,7 @@ func outcome(spec engine.Spec, turns []runner.Turn) (Outcome, error) {
 	blind := false
 	for _, t := range turns {
 		status, _ = engine.Step(spec, status, t.Seen, t.At)
-		if status.Verdict.State == engine.Degraded {
+		if status.Verdict.State == engine.Degraded || status.Phase.TakingBack() {
 			return RolledBack, nil
 		}
 		blind = blind || !status.BlindAt.IsZero() && t.At.Sub(status.BlindAt) >= spec.Rollback.UnknownAfter

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 
+	"watari.dev/internal/awsclock"
 	"watari.dev/signal"
 	"watari.dev/traffic"
 )
@@ -26,7 +28,7 @@ type Config struct {
 	// AWS is the SDK's configuration, with the region of the load balancers. The
 	// role needs cloudwatch:GetMetricData.
 	AWS    aws.Config
-	Client API // asked instead of a client made from AWS, if given
+	Client API // asked instead of a client made from AWS, if given; its API options have awsclock.Watch
 
 	// Queries are asked for from the first call on, before anybody needs them, so
 	// that one call serves all. Others are learnt when they are asked.
@@ -86,7 +88,9 @@ func New(c Config) (*Source, error) {
 	}
 	s.lead = min(longestLead, s.delay/4)
 	if s.api == nil {
-		s.api = sdk.NewFromConfig(c.AWS)
+		watched := c.AWS.Copy()
+		watched.APIOptions = append(slices.Clone(watched.APIOptions), awsclock.Watch)
+		s.api = sdk.NewFromConfig(watched)
 	}
 	if s.now == nil {
 		s.now = time.Now

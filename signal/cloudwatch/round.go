@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"watari.dev/internal/awsclock"
 	"watari.dev/signal"
 )
 
@@ -53,6 +53,9 @@ func (s *Source) run(r *round) {
 	defer s.mu.Unlock()
 	retry := s.now().Add(s.retry)
 	if err == nil {
+		err = s.elsewhere(skew, r)
+	}
+	if err == nil {
 		s.enter(r, answers, skew, retry)
 	} else { // nothing is booked of a round that is not whole: its minutes are asked for again
 		for _, one := range r.series {
@@ -61,6 +64,19 @@ func (s *Source) run(r *round) {
 	}
 	s.round = nil
 	close(r.done)
+}
+
+// mostSkew is how far our clock may be off: what CloudWatch counted in its minutes
+// would be taken for that of others.
+const mostSkew = time.Minute
+
+// elsewhere says why answers cannot be used of a CloudWatch whose clock is too far
+// from ours. They are asked for again, so that nothing is lost once it is set.
+func (s *Source) elsewhere(skew time.Duration, r *round) error {
+	if skew.Abs() <= mostSkew {
+		return nil
+	}
+	return fmt.Errorf("CloudWatch in %s: its minutes are not those from %s: %s", s.region, r.minutes, awsclock.Describe(skew, awsclock.ByDate))
 }
 
 // enter books the answers.
@@ -178,9 +194,10 @@ func said(messages []types.MessageData) (text string) {
 // seconds and was written before it came.
 const leastSkew = 2 * time.Second
 
-// skewOf compares the Date of an answer with our clock; 0 where there is none.
+// skewOf compares the Date of an answer with our clock; 0 where there is none that
+// can be believed.
 func skewOf(out *sdk.GetMetricDataOutput, now time.Time) time.Duration {
-	at, ok := middleware.GetServerTime(out.ResultMetadata)
+	at, ok := awsclock.Served(out.ResultMetadata)
 	if skew := at.Sub(now).Round(time.Second); ok && skew.Abs() >= leastSkew {
 		return skew
 	}

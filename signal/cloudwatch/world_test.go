@@ -2,6 +2,7 @@ package cloudwatch
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,8 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/smithy-go/middleware"
 	"go.uber.org/goleak"
 
+	"watari.dev/internal/awsclock"
 	"watari.dev/lab/alb"
 	lab "watari.dev/lab/aws"
 	"watari.dev/lab/aws/cloudwatch"
@@ -81,10 +84,21 @@ func newTown(t *testing.T, change ...func(*lab.Config)) *town {
 	})
 	w.aws = aws.Config{
 		Region: conf.Region, BaseEndpoint: aws.String(listening.URL), Credentials: credentials.NewStaticCredentialsProvider(conf.AccessKey, conf.SecretKey, ""),
-		HTTPClient: client, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		HTTPClient: client, Retryer: func() aws.Retryer { return onlyTheClock{} },
+		APIOptions: []func(*middleware.Stack) error{awsclock.Watch},
 	}
 	w.api = sdk.NewFromConfig(w.aws)
 	return w
+}
+
+// onlyTheClock retries nothing but what was signed with another time than AWS's.
+type onlyTheClock struct{ aws.NopRetryer }
+
+func (onlyTheClock) MaxAttempts() int                             { return 2 }
+func (onlyTheClock) RetryDelay(int, error) (time.Duration, error) { return 0, nil }
+func (onlyTheClock) IsErrorRetryable(err error) bool {
+	var e interface{ RetryableError() bool }
+	return errors.As(err, &e) && e.RetryableError()
 }
 
 func (w *town) clock() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }
@@ -98,7 +112,6 @@ func (w *town) pass(d time.Duration) {
 		w.counted = m
 	}
 	w.mu.Unlock()
-	_, _ = w.api.ListMetrics(w.Context(), &sdk.ListMetricsInput{}) // the SDK learns what the time is
 }
 
 // over lets time pass until the present minute is over and due.

@@ -23,7 +23,6 @@ var jsonCodes = map[string]string{
 	"InternalFailure":            "ServerException",
 	"InvalidClientTokenId":       "UnrecognizedClientException",
 	"MissingAuthenticationToken": "MissingAuthenticationTokenException",
-	"RequestExpired":             "InvalidSignatureException",
 	"SignatureDoesNotMatch":      "InvalidSignatureException",
 	"Throttling":                 "ThrottlingException",
 }

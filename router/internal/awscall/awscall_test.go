@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"watari.dev/internal/awsclock"
 	"watari.dev/router"
 )
 
@@ -48,6 +49,31 @@ func TestClassify(t *testing.T) {
 		{&credentialsError{errors.New("none")}, router.ErrSignedOut, router.EffectNothing},
 		{api("ExpiredToken"), router.ErrSignedOut, router.EffectNothing},
 		{api("AccessDenied"), router.ErrDenied, router.EffectNothing},
+		{api("ExpiredTokenException"), router.ErrSignedOut, router.EffectNothing},
+		{api("TokenRefreshRequired"), router.ErrSignedOut, router.EffectNothing},
+		{api("RequestExpired"), router.ErrSignedOut, router.EffectNothing}, // of no answer that says more: see awsclock
+		{api("AuthFailure"), router.ErrDenied, router.EffectNothing},
+		{api("IncompleteSignature"), router.ErrDenied, router.EffectNothing},
+		{api("InvalidClientTokenId"), router.ErrDenied, router.EffectNothing},
+		{api("InvalidAccessKeyId"), router.ErrDenied, router.EffectNothing},
+		{api("UnrecognizedClientException"), router.ErrDenied, router.EffectNothing},
+		{api("SignatureDoesNotMatch"), router.ErrDenied, router.EffectNothing},
+		{api("InvalidSignatureException"), router.ErrDenied, router.EffectNothing},
+		{api("RequestTimeout"), router.ErrUnavailable, router.EffectUnknown},
+		{api("RequestTimeoutException"), router.ErrUnavailable, router.EffectUnknown},
+		{api("ServiceUnavailable"), router.ErrUnavailable, router.EffectUnknown},
+		{api("ServiceUnavailableException"), router.ErrUnavailable, router.EffectUnknown},
+		{api("Unavailable"), router.ErrUnavailable, router.EffectUnknown},
+		{api("InternalError"), router.ErrUnavailable, router.EffectUnknown},
+		{api("InternalServerError"), router.ErrUnavailable, router.EffectUnknown},
+		{&smithy.GenericAPIError{Code: "NobodyKnows", Fault: smithy.FaultServer}, router.ErrUnavailable, router.EffectUnknown},
+		{&smithy.GenericAPIError{Code: "NobodyKnows", Fault: smithy.FaultClient}, router.ErrNotOwned, router.EffectNothing},
+		{status(408), router.ErrUnavailable, router.EffectUnknown},
+		{api("SlowDown"), router.ErrThrottled, router.EffectNothing},
+		{api("BandwidthLimitExceeded"), router.ErrThrottled, router.EffectNothing},
+		{api("RequestThrottledException"), router.ErrThrottled, router.EffectNothing},
+		{&awsclock.Refusal{Err: api("SignatureDoesNotMatch")}, router.ErrClockOff, router.EffectNothing},
+		{&credentialsError{&awsclock.Refusal{Err: api("SignatureDoesNotMatch")}}, router.ErrClockOff, router.EffectNothing},
 		{&expiredError{last: api("Throttling")}, router.ErrExpired, router.EffectNothing},
 		{&notSentError{err: context.Canceled, last: api("Throttling")}, router.ErrUnavailable, router.EffectNothing},
 		{smithy.InvalidParamsError{}, router.ErrNotOwned, router.EffectNothing},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"watari.dev/internal/awsclock"
 	"watari.dev/router"
 )
 
@@ -44,7 +45,8 @@ func (p Policy) limits() (tries int, first time.Duration) {
 }
 
 // Read makes a call that modifies nothing: it is repeated after any failure
-// that may pass.
+// that may pass. Like Write it sends a call once more, at once, that was signed with
+// a wrong time.
 func Read[T any](ctx context.Context, p Policy, call func(context.Context) (T, error)) (T, error) {
 	return do(ctx, p, call, func(_ router.Effect, kind error) bool {
 		return errors.Is(kind, router.ErrThrottled) || errors.Is(kind, router.ErrUnavailable)
@@ -73,6 +75,7 @@ func do[T any](ctx context.Context, p Policy, call func(context.Context) (T, err
 	tries, wait := p.limits()
 	var none T
 	var last error
+	corrected := false
 	for try := 1; ; try++ {
 		if err := p.turn(ctx); err != nil {
 			return none, unsent(err, last)
@@ -83,6 +86,11 @@ func do[T any](ctx context.Context, p Policy, call func(context.Context) (T, err
 		}
 		if late := (*expiredError)(nil); errors.As(err, &late) {
 			return none, unsent(late, last)
+		}
+		if r, off := awsclock.Of(err); off && r.Correctable && !corrected {
+			corrected, last = true, err
+			try-- // the client signs with AWS's time from now on: see awsclock.Watch
+			continue
 		}
 		if effect, kind := Classify(err); try >= tries || ctx.Err() != nil || !again(effect, kind) {
 			return none, counted(err, try)
@@ -125,12 +133,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // Config returns config without the SDK's own retries, with credentials whose
-// failure Classify can tell from a lost connection, and with the fence of Write
-// where nothing is waited for any more.
+// failure Classify can tell from a lost connection, with a watch on the clock, and
+// with the fence of Write where nothing is waited for any more.
 func Config(config aws.Config) aws.Config {
 	config = config.Copy()
 	config.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	config.APIOptions = append(slices.Clone(config.APIOptions), addFence)
+	config.APIOptions = append(slices.Clone(config.APIOptions), awsclock.Watch, addFence)
 	if config.Credentials != nil {
 		config.Credentials = provider{config.Credentials}
 	}

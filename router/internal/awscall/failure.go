@@ -22,8 +22,10 @@ func WriteError(op, on string, err error) *router.Error {
 	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: effect, Advice: adviceFor(err, kind)}
 }
 
-func advice(kind error) string {
+func advice(kind, err error) string {
 	switch {
+	case keys[CodeOf(err)]:
+		return "AWS does not accept the credentials: check profile and keys"
 	case errors.Is(kind, router.ErrSignedOut):
 		return "renew them: those of a profile or a role are found again by themselves, those of the environment when it is started again"
 	case errors.Is(kind, router.ErrDenied):
