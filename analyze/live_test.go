@@ -259,9 +259,7 @@ func TestALiveMigrationIsReplayed(t *testing.T) {
 		}
 	}
 	t.Log(found, resumed)
-	for _, metric := range []string{"errors", "p99", "declined"} {
-		if found[metric] == 0 || resumed == 0 {
-			t.Errorf("nothing was found by %s: the test looks at too little: %v", metric, found)
-		}
+	if found["errors"] == 0 || found["p99"]+found["1s"] == 0 || found["declined"] == 0 || resumed == 0 {
+		t.Errorf("the test looks at too little: %v, %d commands", found, resumed)
 	}
 }
