@@ -146,7 +146,7 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time)
 		if gate.Analysis == nil || hold > 0 && in.Step == hold {
 			e.InStep += target.Requests
 		}
-		e.add(gate, sampleOf(in.To, believed(source), believed(target), gate.MaxP99))
+		e.add(gate, sampleOf(in.To, source, target, gate.MaxP99))
 	}
 	// The window ends with the newest counts: those that a slow source answers late
 	// would else be older than the window when they come, and never be judged.
@@ -164,15 +164,6 @@ func (e *Evidence) absorb(gate Gate, counts []Interval, hold int, now time.Time)
 			e.Rate = float64(users) / span.Seconds()
 		}
 	}
-}
-
-// believed returns c without errors and latencies where a counter began again: what it
-// had counted is missing, and of others it is not, so their ratio says nothing.
-func believed(c traffic.Counts) traffic.Counts {
-	if c.Resets > 0 {
-		c.Errors, c.Latency = 0, traffic.Histogram{}
-	}
-	return c
 }
 
 func sampleOf(to time.Time, source, target traffic.Counts, maxP99 time.Duration) Sample {
