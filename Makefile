@@ -9,7 +9,7 @@ WATARI  = bin/watari
 BENCH  ?= --cold
 LINT    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: demo chaos sim test lint bench bench-verdict bench-store build generate lab-ready prometheus clean
+.PHONY: demo chaos sim test lint bench bench-verdict bench-signals bench-store build generate lab-ready prometheus clean
 
 demo: build
 	$(WATARI) demo $(DEMO)
@@ -62,6 +62,11 @@ bench: build lab-ready
 bench-verdict:
 	$(GO) run ./verdict/bench/cmd
 	$(GO) test -run '^$$' -bench 'Add|Services' ./verdict
+
+# Which faults of the signals make false rollbacks or hide a bad target, for each form
+# of the verdict. Some twenty minutes on two cores; make bench-signals SIGNALS="--seeds 20" is shorter.
+bench-signals:
+	$(GO) run ./signal/bench/cmd $(SIGNALS)
 
 # What remembering a migration costs: a day at the limits of a file, a week of a
 # small migration, in virtual time. Some twenty minutes on two cores; make bench-store STORE="--hours 2" is shorter.

@@ -398,10 +398,12 @@ func (t *table) recording(rows []row) Recording {
 		step  int
 	}
 	last := make([]progress, len(out.Services))
+	var shares []Rise
 	for _, r := range rows {
 		service := slices.IndexFunc(out.Services, func(s Service) bool { return s.Name == r.service })
 		p := &last[service]
-		if r.share != p.share {
+		changed := r.share != p.share
+		if changed {
 			p.share, p.step = r.share, p.step+1
 		}
 		from := r.at.Add(-usual)
@@ -411,6 +413,13 @@ func (t *table) recording(rows []row) Recording {
 			out.leave("gaps, where the table has no line", 1)
 		}
 		p.at = r.at
+		if changed {
+			highest := traffic.None
+			for _, of := range last {
+				highest = max(highest, of.share)
+			}
+			shares = append(shares, Rise{At: from, To: highest})
+		}
 		in := verdict.Interval{
 			Service: service, To: r.at, From: traffic.BySide[time.Time]{Source: from, Target: from},
 			Source: r.source, Target: r.target, Intended: r.share,
@@ -420,8 +429,19 @@ func (t *table) recording(rows []row) Recording {
 		}
 		out.add(in)
 	}
+	out.Rises = risesOf(shares, firstOf(out.Turns[0]))
 	out.began()
 	return out
+}
+
+// risesOf returns the rises after a table's begin: when it came to the share that it
+// begins with, it does not say.
+func risesOf(shares []Rise, begin time.Time) []Rise {
+	before := traffic.None
+	for len(shares) > 0 && !shares[0].At.After(begin) {
+		before, shares = shares[0].To, shares[1:]
+	}
+	return Rises(before, shares)
 }
 
 // add puts an interval into the turn of its moment.

@@ -108,7 +108,9 @@ func told() Result {
 	cfg := verdict.Config{Services: []verdict.Service{{Metrics: []verdict.Metric{{Name: "errors", Kind: verdict.Errors}, {Name: "p99", Kind: verdict.Latency, Quantile: .99}}}}}
 	r := Result{
 		Name: "shop", From: dawn, To: at("1h"), Intervals: 3600, Requests: traffic.BySide[int64]{Source: 1229944, Target: 57576},
-		NotKnown: traffic.BySide[int]{Target: 12}, Missed: verdict.Missed{Resets: 1}, LeftOut: []LeftOut{{"damaged lines of the journal", 2}},
+		NotKnown: traffic.BySide[int]{Target: 12}, Whys: []Remark{{traffic.Target, "no new sample of r between … and …", 2}, {traffic.Target, "counters of r go up and down", 10}, {traffic.Source, "x", 40}},
+		Notes:  []Remark{{traffic.Source, "several servers store the same series: they are counted once", 3600}},
+		Missed: verdict.Missed{Resets: 1}, LeftOut: []LeftOut{{"damaged lines of the journal", 2}},
 		Nearest: Moment{at("31m7s"), 5.4}, Threshold: -math.Log(.01), Peak: 5.4, Unit: "1m0s", Config: cfg.WithDefaults(),
 		Steps: []Step{
 			{
@@ -121,6 +123,9 @@ func told() Result {
 				Good:   verdict.Promotion{Why: "so far the target fails for 4.1 % of requests, the source for 0.1 %", Metric: "errors"},
 				Beside: []Beside{{Metric: "p99", Text: "slower than 500ms", Sides: sides(329944, 3300, 48576, 480)}},
 			},
+		},
+		Rises: []Risen{
+			{Rise{dawn, 0, 500}, 0, 0.4}, {Rise{at("15m"), 500, 2500}, -1, 5.4}, {Rise{at("31m8s"), 2500, 0}, 5.4, 5.4},
 		},
 		Alarms: []Alarm{{at("20m"), verdict.Split{Alarm: true, Intended: 2500, Observed: .31}}},
 		Rollbacks: []Rollback{{At: at("31m7s"), After: 31*time.Minute + 7*time.Second, Failed: 61, Finding: verdict.Finding{
@@ -155,7 +160,7 @@ func TestWordsOfAGoodTarget(t *testing.T) {
 	r := told()
 	r.Rollbacks, r.Alarms, r.LeftOut, r.NotKnown, r.Missed = nil, nil, nil, traffic.BySide[int]{}, verdict.Missed{}
 	r.Nearest, r.Unit = Moment{dawn.Add(10 * time.Minute), math.Log(3.4)}, "30s"
-	r.To = dawn.Add(30 * time.Hour)
+	r.To, r.Rises = dawn.Add(30*time.Hour), r.Rises[:2]
 	Write(&b, r)
 	b.WriteString("\n")
 	r.Nearest.LogE = -2

@@ -72,6 +72,45 @@ type attempt struct {
 	Recording
 	turns
 	began time.Time // when the target had its first share or its first request
+
+	found  traffic.Share            // the share that was there before anything was written
+	shares map[string]traffic.Share // of each route
+	rises  []Rise
+}
+
+// mostRises bounds what is remembered of an attempt that changes its share for ever.
+const mostRises = 1000
+
+// written takes down a share that was written: the share of the migration is the
+// highest that any route has. What nobody knows to be written may be.
+func (a *attempt) written(e store.Entry) {
+	var effect runnerEffect
+	if json.Unmarshal(e.Data, &effect) != nil || effect.Write.Route == "" || len(a.rises) >= mostRises {
+		return
+	}
+	share := effect.Write.Share
+	switch effect.Result.Outcome {
+	case engine.Accepted:
+		share = effect.Result.Share
+	case engine.Lost:
+	default:
+		return
+	}
+	if a.shares == nil {
+		a.shares = map[string]traffic.Share{}
+	}
+	a.shares[effect.Write.Route] = share
+	highest := traffic.None
+	for _, of := range a.shares {
+		highest = max(highest, of)
+	}
+	a.rises = append(a.rises, Rise{At: e.At, To: highest})
+}
+
+// runnerEffect is what is read of an entry of the kind effect.
+type runnerEffect struct {
+	Write  engine.Write  `json:"write"`
+	Result engine.Result `json:"result"`
 }
 
 // next begins another attempt.
@@ -100,7 +139,9 @@ func (j *journal) take(e store.Entry) {
 		}
 	case e.Kind == "command" && !refused(e.Text):
 		j.command(e)
-	case e.Kind == "note":
+	case e.Kind == "effect":
+		j.now().written(e)
+	case e.Kind == "note" && (strings.Contains(e.Text, "damaged") || strings.Contains(e.Text, "cut off")): // others are remarks of a process
 		j.now().leave("damaged lines of the journal", 1)
 	}
 }
@@ -150,6 +191,11 @@ func (j *journal) counts(e store.Entry) {
 	from := firstOf(turn)
 	if now.n == 0 {
 		now.first = from
+		for _, in := range turn.Intervals {
+			if len(now.rises) == 0 {
+				now.found = max(now.found, in.Intended)
+			}
+		}
 	}
 	now.n, now.last = now.n+1, e.At
 	if merged > 1 {
@@ -266,6 +312,7 @@ func (j *journal) attempts() ([]Recording, error) {
 		}
 		a.read = func() iter.Seq2[Turn, error] { return j.read(n, &a.turns) }
 		a.Services, a.stream = j.services, &a.turns
+		a.Rises = Rises(a.found, a.rises)
 		if !a.began.IsZero() && !slices.ContainsFunc(a.Marks, func(m Mark) bool { return m.Kind == Began }) {
 			a.Marks = append([]Mark{{At: a.began, Kind: Began}}, a.Marks...)
 		}

@@ -42,6 +42,7 @@ text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,
 .evidence{fill:none;stroke:var(--ink);stroke-width:2;stroke-linejoin:round}.limit{stroke:var(--bad);stroke-width:1.5;stroke-dasharray:7 4}
 .target{fill:none;stroke:var(--target);stroke-width:2.2;stroke-linejoin:round}.source{fill:none;stroke:var(--source);stroke-width:1.6;stroke-dasharray:5 3;stroke-linejoin:round}
 .band{fill:var(--band);stroke:var(--soft);stroke-width:1}.step{stroke:var(--soft);stroke-width:1;stroke-dasharray:2 4}
+.rise{stroke:var(--ink);stroke-width:1;stroke-opacity:.55;pointer-events:none}.riseT{fill:var(--ink)}.back{stroke:var(--bad);stroke-width:1.5;stroke-dasharray:2 3;pointer-events:none}.backT{fill:var(--bad)}
 .bad{fill:var(--bad);font-weight:600}.over{paint-order:stroke;stroke:var(--paper);stroke-width:5px;stroke-linejoin:round}.mark{stroke:var(--bad);stroke-width:1.5;pointer-events:none}.dot{fill:var(--bad)}
 .hover{fill:transparent}.hover:hover{fill:var(--soft);fill-opacity:.16}
 .legendT{stroke:var(--target);stroke-width:2.2}.legendS{stroke:var(--source);stroke-width:1.6;stroke-dasharray:5 3}
@@ -55,6 +56,7 @@ func Plot(w io.Writer, r Result) error {
 	p.open()
 	p.shares()
 	p.steps()
+	p.rises()
 	p.evidence()
 	p.errors()
 	p.times()
@@ -126,7 +128,7 @@ func (p *plot) scale() {
 		p.ratioTop = max(p.ratioTop, b.Errors.Source.Ratio(), b.Errors.Target.Ratio())
 	}
 	p.ratioTop *= 1.08
-	p.showsRise = len(p.r.Steps) > 0 && p.r.Steps[0].Number > 0
+	p.showsRise = len(p.r.Rises) > 0 || len(p.r.Steps) > 0 && p.r.Steps[0].Number > 0
 }
 
 func (p *plot) x(at time.Time) float64 {
@@ -180,9 +182,35 @@ func (p *plot) steps() {
 		x := p.x(s.From)
 		p.line("step", x, evidenceTop-8, x, sharesBottom)
 		label := s.Share.String()
-		if x > right { // names of short steps would lie over each other
+		if x > right && len(p.r.Rises) == 0 { // names of short steps would lie over each other
 			p.text(x+5, sharesTop+12, "small over", "start", label)
 			right = x + 10 + 7*float64(len(label))
+		}
+	}
+}
+
+// rises marks each change of the share: up or down, to which, and what was known.
+func (p *plot) rises() {
+	right := math.Inf(-1)
+	for _, one := range p.r.Rises {
+		x, class, turned, label := p.x(one.At), "rise", "l5 9 h-10 z", one.To.String()
+		if one.To < one.From {
+			turned = "m-5 0 h10 l-5 9 z"
+		}
+		if one.Back() {
+			class, label = "back", "rolled back"
+		}
+		p.line(class, x, evidenceTop-8, x, sharesBottom)
+		p.add(`<g><title>%s</title><path class="%sT" d="M%.1f %d %s"/></g>`+"\n", strings.Join(escapedLines([]string{
+			p.clock(one.At), "share " + one.Rise.String(), "evidence before: " + OneIn(one.Before), "strongest until the next: " + OneIn(one.After),
+		}), "&#xA;"), class, x, sharesTop+2, turned)
+		anchor, at, long := "start", x+8, 7*float64(len(label))
+		if at+long > plotRight {
+			anchor, at = "end", x-8
+		}
+		if x > right { // names of rises that follow each other closely would lie over each other
+			p.text(at, sharesTop+12, "small over", anchor, label)
+			right = x + 12 + long
 		}
 	}
 }

@@ -13,6 +13,7 @@ type Recording struct {
 	Services []Service // Interval.Service is an index into it
 	Turns    []Turn    // by time; empty where they are read from a journal, each time that they are wanted
 	Marks    []Mark    // by time
+	Rises    []Rise    // by time; empty where nobody has taken them down
 	LeftOut  []LeftOut // what is not in Turns, and why
 	Coarse   []Coarse  // what is there in less detail than it was counted, by time
 
@@ -129,7 +130,7 @@ func metricsOf(s Service, asked []verdict.Metric) []verdict.Metric {
 		out = append(out, verdict.Metric{Name: "over " + edge.String(), Kind: verdict.Latency, Edge: edge})
 	}
 	for i, name := range s.Events {
-		if !slices.ContainsFunc(out, func(m verdict.Metric) bool { return m.Name == name }) {
+		if name != "" && !slices.ContainsFunc(out, func(m verdict.Metric) bool { return m.Name == name }) {
 			out = append(out, verdict.Metric{Name: name, Kind: verdict.Events, Event: i})
 		}
 	}

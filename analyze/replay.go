@@ -16,8 +16,10 @@ type Result struct {
 	To        time.Time             `json:"to"`
 	Intervals int                   `json:"intervals"`
 	Requests  traffic.BySide[int64] `json:"requests"`
-	NotKnown  traffic.BySide[int]   `json:"notKnown"` // intervals in which a side was not known
-	Missed    verdict.Missed        `json:"missed"`   // known, and no evidence all the same; all services together
+	NotKnown  traffic.BySide[int]   `json:"notKnown"`        // intervals in which a side was not known
+	Whys      []Remark              `json:"whys,omitempty"`  // why they were not
+	Notes     []Remark              `json:"notes,omitempty"` // what was said of counts that are known
+	Missed    verdict.Missed        `json:"missed"`          // known, and no evidence all the same; all services together
 	LeftOut   []LeftOut             `json:"leftOut,omitempty"`
 	Coarse    []Coarse              `json:"coarse,omitempty"` // where counts are in less detail than they were counted
 
@@ -30,6 +32,7 @@ type Result struct {
 	Phi       float64    `json:"phi"`  // dispersion, at the end
 
 	Steps    []Step         `json:"steps"`
+	Rises    []Risen        `json:"rises,omitempty"` // when the share changed, and the evidence around it
 	Alarms   []Alarm        `json:"alarms,omitempty"`
 	Points   []Point        `json:"points,omitempty"`
 	Services []string       `json:"services"`
@@ -135,6 +138,9 @@ type walk struct {
 	point   Point
 	fired   bool
 	alarmed bool // in this step
+	risen   risen
+	notes   remarks
+	whys    remarks
 }
 
 // sum is what a step counted.
@@ -148,7 +154,7 @@ type sum struct {
 func newWalk(r Recording, cfg verdict.Config) *walk {
 	t := verdict.Prepare(cfg)
 	n, from, to := r.size()
-	w := &walk{test: t, state: t.New(), marks: r.Marks, sums: map[int]*sum{}, every: 1 + n/mostLooks, step: -1}
+	w := &walk{test: t, state: t.New(), marks: r.Marks, sums: map[int]*sum{}, every: 1 + n/mostLooks, step: -1, risen: risen{left: r.Rises}}
 	w.before = w.state.Clone()
 	w.out = Result{
 		Name: r.Name, LeftOut: r.LeftOut, Threshold: -math.Log(cfg.Alpha), Config: cfg,
@@ -176,6 +182,7 @@ func firstOf(t Turn) time.Time {
 
 func (w *walk) turn(t *Turn) {
 	w.pass(t.At)
+	w.risen.pass(t.At, w.state.LogE)
 	if in := t.Intervals[0]; in.Step != w.step {
 		w.look()
 		w.step, w.alarmed = in.Step, false
@@ -190,6 +197,7 @@ func (w *walk) turn(t *Turn) {
 		w.out.Nearest = Moment{t.At, w.state.LogE}
 	}
 	w.point.LogE = max(w.point.LogE, w.state.LogE)
+	w.risen.seen(w.state.LogE)
 	if fired := w.state.Fired != nil; fired && !w.fired {
 		w.out.Rollbacks = append(w.out.Rollbacks, Rollback{At: t.At, Finding: *w.state.Fired, Failed: w.failed, After: t.At.Sub(w.began)})
 		w.fired = true
@@ -227,6 +235,7 @@ func (w *walk) pass(at time.Time) {
 // count adds an interval to the tallies.
 func (w *walk) count(in *verdict.Interval) {
 	w.out.Intervals++
+	w.heard(in)
 	source, target := in.Source.State == traffic.Known, in.Target.State == traffic.Known
 	if source {
 		w.out.Requests.Source += in.Source.Value.Requests
@@ -373,6 +382,8 @@ func (w *walk) result() Result {
 	if math.IsInf(out.Nearest.LogE, -1) {
 		out.Nearest.LogE = 0
 	}
+	out.Rises = w.risen.all(w.state.LogE)
+	out.Notes, out.Whys = w.notes, w.whys
 	return *out
 }
 

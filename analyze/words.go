@@ -29,11 +29,13 @@ func Write(w io.Writer, r Result) {
 	if len(r.Steps) > 0 {
 		printable.Fprintln(w)
 		writeSteps(w, r, short)
+		writeRises(w, r, short)
 		writeBeside(w, r)
 	}
 	writeLags(w, r)
 	writeList(w, "split", splits(r, short))
 	writeList(w, "not used", notUsed(r))
+	writeList(w, "noted", noted(r))
 	writeList(w, "detail", detail(r, short))
 	printable.Fprintf(w, "\n")
 	for i, line := range settings(r) {
@@ -115,6 +117,28 @@ func writeSteps(w io.Writer, r Result, clock func(time.Time) string) {
 		printable.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", number, share, clock(s.From), view.Span(s.To.Sub(s.From)),
 			ratio(s.Errors.Source), ratio(s.Errors.Target), enough(s, clock))
 	}
+}
+
+// writeRises is the table of the times at which the share changed.
+func writeRises(w io.Writer, r Result, clock func(time.Time) string) {
+	if len(r.Rises) == 0 {
+		return
+	}
+	t, flush := columns(w)
+	defer flush()
+	printable.Fprintf(t, "\n  share\tat\tevidence before\tstrongest until the next\n")
+	for _, one := range r.Rises {
+		printable.Fprintf(t, "  %s\t%s\t%s\t%s\n", one.Rise, clock(one.At), OneIn(one.Before), OneIn(one.After))
+	}
+}
+
+// String writes the shares, and that it was rolled back.
+func (r Rise) String() string {
+	text := fmt.Sprintf("%s -> %s", r.From, r.To)
+	if r.Back() {
+		text += ", rolled back"
+	}
+	return text
 }
 
 // writeBeside is the table of metrics other than errors.
@@ -257,13 +281,28 @@ func notUsed(r Result) (out []string) {
 			out = append(out, number(int(n), noun)+" "+why)
 		}
 	}
-	add(int64(r.NotKnown.Source), "interval", "in which the source was not known")
-	add(int64(r.NotKnown.Target), "interval", "in which the target was not known")
-	add(r.Missed.Resets, "span", "in which a counter of the source began again")
+	why := func(side traffic.Side) string {
+		text := fmt.Sprintf("in which the %s was not known", side)
+		if reason := mostly(r.Whys, side); reason != "" {
+			text += ", most often: " + reason
+		}
+		return text
+	}
+	add(int64(r.NotKnown.Source), "interval", why(traffic.Source))
+	add(int64(r.NotKnown.Target), "interval", why(traffic.Target))
+	add(r.Missed.Resets, "span", "in which counters began again")
 	add(r.Missed.Skewed, "span", "in which the sides were counted at different times")
 	add(r.Missed.Gaps, "span", "that the sides are not known over together")
 	for _, l := range r.LeftOut {
 		out = append(out, fmt.Sprintf("%s %s", view.Count(int64(l.Count)), l.Why))
+	}
+	return out
+}
+
+// noted says what signals have said of the counts.
+func noted(r Result) (out []string) {
+	for _, n := range r.Notes {
+		out = append(out, fmt.Sprintf("%s, in %s: %s", n.Side, number(n.Count, "interval"), n.Text))
 	}
 	return out
 }

@@ -11,7 +11,7 @@ import (
 
 // Placed returns in with where it belongs: the share that the levers should have
 // sent to the target, and the hold that all of its requests fall into. status is
-// that before the turn that takes the interval.
+// that of the turn that takes the interval, which has seen the routes.
 func Placed(spec Spec, status Status, in Interval) Interval {
 	in.Intended, in.Step = traffic.None, 0
 	service, at := spec.service(in.Service)

@@ -17,10 +17,7 @@ const maxPasses = 12
 // and what to do. The caller saves the new status before it does any of it.
 func Step(spec Spec, status Status, seen Observation, now time.Time) (Status, []Intent) {
 	t := turn{spec: spec, status: status.clone(), seen: seen, now: now}
-	t.begin()
-	for i := range t.status.Routes {
-		t.absorbRoute(&t.status.Routes[i])
-	}
+	t.absorbRoutes()
 	t.absorbCounts()
 	t.findings()
 	t.absorbCommands()
@@ -34,6 +31,14 @@ func Step(spec Spec, status Status, seen Observation, now time.Time) (Status, []
 	t.status.LastTurn = now
 	t.wake()
 	return t.status, t.intents
+}
+
+// absorbRoutes begins the turn, and takes over what was seen of the routes.
+func (t *turn) absorbRoutes() {
+	t.begin()
+	for i := range t.status.Routes {
+		t.absorbRoute(&t.status.Routes[i])
+	}
 }
 
 // turn is the state of one call of Step.
@@ -138,11 +143,10 @@ func (t *turn) absorbCounts() {
 		return
 	}
 	s := &t.status
-	counts := make([]Interval, 0, len(t.seen.Counts))
-	used := make([]Interval, 0, len(t.seen.Counts))
-	for _, in := range t.seen.Counts {
-		in = Placed(t.spec, t.status, in)
-		counts, used = append(counts, in), append(used, t.used(in))
+	counts := t.placed()
+	used := make([]Interval, 0, len(counts))
+	for _, in := range counts {
+		used = append(used, t.used(in))
 	}
 	s.Evidence.Alone = s.inPlace() && t.goal() >= traffic.All
 	before := slices.Clone(s.Evidence.Services)

@@ -143,7 +143,7 @@ func counted(seen engine.Observation, now time.Time) []store.Entry {
 // journalKind maps what the engine notes to what a journal line is: something
 // observed, or something decided.
 var journalKind = map[string]string{
-	"phase": "decision", "command": "command", "verdict": "observation", "route": "observation", "write": "observation",
+	"phase": "decision", "command": "command", "verdict": "observation", "route": "observation", "write": "observation", "note": "observation",
 }
 
 // noteData keeps what the sentence was made of: the reading behind a remark on a

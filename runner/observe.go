@@ -40,9 +40,6 @@ func (r *run) observe(ctx context.Context) (engine.Observation, error) {
 	if err != nil {
 		counts = r.uncounted(err)
 	}
-	for i, in := range counts {
-		counts[i] = engine.Placed(r.Spec, r.status, in)
-	}
 	seen.Counts = counts
 	return seen, nil
 }

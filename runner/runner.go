@@ -141,6 +141,7 @@ func (r *run) turn(ctx context.Context) (bool, error) {
 		r.wake = engine.Wake{At: now, Look: slices.Sorted(maps.Keys(r.Routes))}
 		return true, nil
 	}
+	seen.Counts = engine.Counted(r.Spec, r.status, seen, now)
 	// What is decided now is remembered and carried out, even if ctx ends meanwhile.
 	status, intents := r.Step(r.Spec, r.status, seen, now)
 	for _, c := range seen.Commands {

@@ -1,7 +1,9 @@
-// Package history reads what counters showed in the past from a Prometheus server
-// (or what speaks its HTTP API), at equal distances, with as few questions as the
-// server allows. It only reads, and asks for the counters themselves: differences
-// are taken where the answers go. What the server does not say stays missing.
+// Package history reads what counters showed in the past from a Prometheus server (or
+// what speaks its HTTP API). It asks for the raw samples, a piece of time after the
+// other, and has package signal/prometheus make counts of each interval of it, so that
+// what a counter means is decided where it is for a live migration: counters that begin
+// again, dips, other labels, several servers of the same. It only reads. What the server
+// does not say stays missing.
 package history
 
 import (
@@ -9,19 +11,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/promql/parser"
 
 	"watari.dev/analyze"
 	"watari.dev/internal/bounded"
@@ -29,13 +26,14 @@ import (
 	"watari.dev/traffic"
 )
 
-// The bounds of what is asked for. A server answers at most 11,000 points for
-// each series (Prometheus, "HTTP API: range queries"); fewer keep one answer
-// small where there are many series.
+// The bounds of what is asked for. A piece is so short that the samples of some
+// thousand series, every 15 s, are one answer, and so long that few are asked for.
 const (
-	perQuestion  = 2_000
-	mostQuestion = 2_000
-	mostPoints   = 40_000_000
+	piece         = time.Hour
+	mostPieces    = 2_000 // 83 days
+	mostIntervals = 500_000
+	lookback      = 5 * time.Minute // Prometheus's own: what is gone for longer is gone
+	longestGap    = 2 * time.Minute // how far back a window may reach, as in the runner
 )
 
 // Config says which server to ask.
@@ -86,155 +84,149 @@ type Ask struct {
 	Every    time.Duration
 }
 
-// question is one selector of one side.
-type question struct {
-	what, text string
-	into       *[]analyze.Series
-	le         bool // its series are buckets
-}
-
-// Read asks for everything. progress is told after each answer how many there
-// are, and how many there will be. A *MistakeError is what no repetition cures.
-func (s *Server) Read(ctx context.Context, a Ask, progress func(done, all int)) (analyze.Grid, error) {
-	moments := int(a.To.Sub(a.From)/a.Every) + 1
-	g := analyze.Grid{Service: a.Query.Name, From: a.From, Every: a.Every, OnlySource: a.Query.Requests.Target == ""}
+// Read asks the server of each side for everything, which may be the same. progress is
+// told after each piece of time how many there are done, and how many there will be. A
+// *MistakeError is what no repetition cures.
+func Read(ctx context.Context, servers traffic.BySide[*Server], a Ask, progress func(done, all int)) (analyze.Readings, error) {
+	r := &reader{ask: a, servers: servers, from: traffic.BySide[time.Time]{Source: a.From, Target: a.From}}
+	r.out = analyze.Readings{Service: analyze.Service{Full: a.Query.Latency.Source != ""}, From: a.From, Every: a.Every}
 	for _, e := range a.Query.Events {
-		g.Events = append(g.Events, e.Name)
+		r.out.Service.Events = append(r.out.Service.Events, e.Name)
 	}
-	questions, err := questionsOf(a.Query, &g)
-	if err != nil {
-		return g, err
+	pieces := int((a.To.Sub(a.From) + piece - 1) / piece)
+	if n := int(a.To.Sub(a.From) / a.Every); n > mostIntervals || pieces > mostPieces {
+		return r.out, &MistakeError{fmt.Sprintf("that are %d intervals over %s to ask %s for, more than %d or more than %d days: ask for less time or a longer --every",
+			n, a.To.Sub(a.From), servers.Source.url, mostIntervals, int(mostPieces*piece/(24*time.Hour)))}
 	}
-	parts := (moments + perQuestion - 1) / perQuestion
-	all := parts * len(questions)
-	if all > mostQuestion {
-		return g, &MistakeError{fmt.Sprintf("that takes %d questions to %s, more than %d: ask for less time or a longer --every", all, s.url, mostQuestion)}
-	}
-	done := 0
-	for _, q := range questions {
-		if done, err = s.answer(ctx, a, q, moments, done, func(n int) { progress(n, all) }); err != nil {
-			return g, err
+	for n := range pieces {
+		from := a.From.Add(time.Duration(n) * piece)
+		to := from.Add(piece)
+		if to.After(a.To) {
+			to = a.To
 		}
+		if err := r.piece(ctx, from, to); err != nil {
+			return r.out, err
+		}
+		progress(n+1, pieces)
 	}
-	return g, s.check(ctx, a, g)
+	return r.out, r.check()
 }
 
-func questionsOf(q signal.Query, g *analyze.Grid) (out []question, err error) {
-	for _, side := range []traffic.Side{traffic.Source, traffic.Target} {
-		c := &g.Source
-		if side == traffic.Target {
-			c = &g.Target
-		}
-		all := []question{
-			{what: "requests", text: q.Requests.Of(side), into: &c.Requests}, {what: "errors", text: q.Errors.Of(side), into: &c.Errors},
-			{what: "latency", text: q.Latency.Of(side), into: &c.Latency, le: true},
-		}
-		c.Events = make([][]analyze.Series, len(q.Events))
-		for i, e := range q.Events {
-			all = append(all, question{what: e.Name, text: e.Count.Of(side), into: &c.Events[i]})
-		}
-		for _, one := range all {
-			if strings.TrimSpace(one.text) == "" {
-				continue
-			}
-			if err := plain(one.text); err != nil {
-				return nil, &MistakeError{fmt.Sprintf("%s of the %s: %v", one.what, side, err)}
-			}
-			out = append(out, one)
-		}
-	}
-	return out, nil
+// reader counts interval after interval, as the runner of a migration does: each side
+// from where its last known window ended.
+type reader struct {
+	ask     Ask
+	servers traffic.BySide[*Server]
+	from    traffic.BySide[time.Time]
+	known   traffic.BySide[time.Time] // when a side was known last
+	why     traffic.BySide[string]    // a side was not known, at last
+	out     analyze.Readings
 }
 
-// plain refuses what is no selector: what a rate or a sum has thrown away cannot
-// be counted.
-func plain(text string) error {
-	p := parser.NewParser(parser.Options{})
-	if _, err := p.ParseMetricSelector(text); err != nil {
-		if _, exprErr := p.ParseExpr(text); exprErr == nil {
-			return fmt.Errorf("%s is an expression, which cannot be counted exactly: name the counter itself, such as http_requests_total{code=~\"5..\"}; rates and sums are made here", text)
+// piece counts the intervals that end after from, up to to.
+func (r *reader) piece(ctx context.Context, from, to time.Time) error {
+	since := from.Add(-lookback - r.gap() - r.ask.Every)
+	pasts := traffic.BySide[*past]{Source: newPast(r.servers.Source, since, to.Add(time.Second))}
+	pasts.Target = pasts.Source
+	if r.servers.Target != r.servers.Source {
+		pasts.Target = newPast(r.servers.Target, since, to.Add(time.Second))
+	}
+	for at := r.ask.From.Add(from.Sub(r.ask.From).Truncate(r.ask.Every)).Add(r.ask.Every); !at.After(to); at = at.Add(r.ask.Every) {
+		if err := r.interval(ctx, pasts, at); err != nil {
+			return err
 		}
-		return fmt.Errorf("%s is not a selector such as http_requests_total{code=~\"5..\"}: %w", text, err)
 	}
 	return nil
 }
 
-// answer asks one question part by part, and joins the series.
-func (s *Server) answer(ctx context.Context, a Ask, q question, moments, done int, progress func(int)) (int, error) {
-	at, out := map[model.Fingerprint]int{}, []analyze.Series(nil)
-	for first := 0; first < moments; first += perQuestion {
-		last := min(first+perQuestion, moments) - 1
-		matrix, err := s.ask(ctx, q.text, v1.Range{
-			Start: a.From.Add(time.Duration(first) * a.Every), End: a.From.Add(time.Duration(last) * a.Every), Step: a.Every,
-		})
+// gap is how far back a window may reach after a side was not known for a while.
+func (r *reader) gap() time.Duration { return max(longestGap, 5*r.ask.Every) }
+
+// interval counts both sides up to to.
+func (r *reader) interval(ctx context.Context, pasts traffic.BySide[*past], to time.Time) error {
+	var in traffic.BySide[traffic.Reading[traffic.Counts]]
+	for _, side := range []traffic.Side{traffic.Source, traffic.Target} {
+		if r.ask.Query.Requests.Of(side) == "" {
+			continue
+		}
+		p := pasts.Of(side)
+		counts, err := p.source.Counts(ctx, r.ask.Query.Only(side), r.from.Of(side), to)
+		if p.err != nil {
+			return p.err
+		}
 		if err != nil {
-			return done, err
+			return &MistakeError{strings.TrimPrefix(err.Error(), "count signal "+r.ask.Query.Name+": ")}
 		}
-		for _, stream := range matrix {
-			i, known := at[stream.Metric.Fingerprint()]
-			if !known {
-				series, ok := seriesOf(stream.Metric, q.le, moments)
-				if !ok {
-					continue
-				}
-				if (len(out)+1)*moments > mostPoints {
-					return done, &MistakeError{fmt.Sprintf("%s selects more than %d series over %d moments: select fewer, ask for less time or a longer --every", q.text, len(out), moments)}
-				}
-				i, out = len(out), append(out, series)
-				at[stream.Metric.Fingerprint()] = i
-			}
-			for _, p := range stream.Values {
-				k := int((p.Timestamp.Time().Sub(a.From) + a.Every/2) / a.Every)
-				if k >= 0 && k < moments {
-					out[i].Values[k] = float64(p.Value)
-				}
-			}
+		if side == traffic.Source {
+			in.Source = counts.Source
+		} else {
+			in.Target = counts.Target
 		}
-		done++
-		progress(done)
 	}
-	slices.SortFunc(out, func(a, b analyze.Series) int {
-		return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Edge, b.Edge))
-	})
-	*q.into = out
-	return done, nil
+	r.pair(&in, to)
+	if r.ask.Query.Requests.Source != "" {
+		r.out.Source = append(r.out.Source, r.take(in.Source, &r.from.Source, &r.known.Source, &r.why.Source, to))
+	}
+	if r.ask.Query.Requests.Target != "" {
+		r.out.Target = append(r.out.Target, r.take(in.Target, &r.from.Target, &r.known.Target, &r.why.Target, to))
+	}
+	return nil
 }
 
-// seriesOf returns a series without values; false for a bucket without an edge.
-func seriesOf(m model.Metric, le bool, moments int) (analyze.Series, bool) {
-	out := analyze.Series{Instance: string(m[model.JobLabel]) + "/" + string(m[model.InstanceLabel]), Values: make([]float64, moments)}
-	for i := range out.Values {
-		out.Values[i] = math.NaN()
+// pair holds a side back that is known while the other one, known a moment ago, has
+// nothing new yet: sides that are scraped at different moments would never be known
+// together, and only what is known together can be compared.
+func (r *reader) pair(in *traffic.BySide[traffic.Reading[traffic.Counts]], to time.Time) {
+	recent := func(known time.Time) bool {
+		return !known.IsZero() && to.Sub(known) < max(r.ask.Every*5/2, time.Minute)
 	}
-	if !le {
-		return out, true
+	source, target := in.Source.State == traffic.Known, in.Target.State == traffic.Known
+	waits := traffic.Reading[traffic.Counts]{Err: "counted together with the other side, which has nothing new yet"}
+	switch {
+	case source && in.Target.State == traffic.Unknown && recent(r.known.Target):
+		in.Source = waits
+	case target && in.Source.State == traffic.Unknown && recent(r.known.Source):
+		in.Target = waits
 	}
-	seconds, err := strconv.ParseFloat(string(m[model.BucketLabel]), 64)
-	if err != nil {
-		return out, false
-	}
-	edge, ok := signal.EdgeOf(seconds)
-	group := m.Clone()
-	delete(group, model.BucketLabel)
-	out.Edge, out.Group = edge, group.String()
-	return out, ok
 }
 
-func (s *Server) ask(ctx context.Context, text string, r v1.Range) (model.Matrix, error) {
+// take takes down what is known of a side, and where its next window begins.
+func (r *reader) take(c traffic.Reading[traffic.Counts], from, known *time.Time, why *string, to time.Time) analyze.Reading {
+	out := analyze.Reading{From: *from, Reading: c}
+	if c.State == traffic.Known {
+		*known = to
+	} else {
+		*why = c.Err
+	}
+	if c.State == traffic.Known || known.IsZero() || to.Sub(*from) > r.gap() {
+		*from = to
+	}
+	return out
+}
+
+// check makes sure that what was never known is no zero.
+func (r *reader) check() error {
+	for _, side := range []traffic.Side{traffic.Source, traffic.Target} {
+		if r.ask.Query.Requests.Of(side) != "" && r.known.Of(side).IsZero() {
+			return fmt.Errorf("%s has nothing that can be counted of the %s from %s to %s: %s; correct the selector, or the time",
+				r.servers.Of(side).url, side, r.ask.From.Format(time.DateTime), r.ask.To.Format(time.DateTime), r.why.Of(side))
+		}
+	}
+	return nil
+}
+
+// query asks the server.
+func (s *Server) query(ctx context.Context, text string, at time.Time) (model.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	value, warnings, err := s.api.QueryRange(ctx, text, r)
+	value, warnings, err := s.api.Query(ctx, text, at)
 	if err != nil {
 		return nil, s.explained(ctx, text, err)
 	}
 	if len(warnings) > 0 {
 		return nil, fmt.Errorf("ask %s for %s: its answer may be incomplete: %s", s.url, text, strings.Join(warnings, "; "))
 	}
-	matrix, ok := value.(model.Matrix)
-	if !ok {
-		return nil, fmt.Errorf("ask %s for %s: a matrix was asked for, and the answer is of type %s", s.url, text, value.Type())
-	}
-	return matrix, nil
+	return value, nil
 }
 
 func (s *Server) explained(ctx context.Context, text string, err error) error {
@@ -249,52 +241,4 @@ func (s *Server) explained(ctx context.Context, text string, err error) error {
 	default:
 		return fmt.Errorf("ask %s: %w", s.url, err)
 	}
-}
-
-// check makes sure that what is missing is no zero: no requests at all, or errors
-// under a name that does not exist.
-func (s *Server) check(ctx context.Context, a Ask, g analyze.Grid) error {
-	for _, side := range []struct {
-		of traffic.Side
-		c  analyze.SideCounters
-	}{{traffic.Source, g.Source}, {traffic.Target, g.Target}} {
-		requests, failed := a.Query.Requests.Of(side.of), a.Query.Errors.Of(side.of)
-		if requests == "" {
-			continue
-		}
-		if len(side.c.Requests) == 0 {
-			return fmt.Errorf("%s has no series %s of the %s from %s to %s: correct the selector, or the time", s.url, requests, side.of, a.From.Format(time.DateTime), a.To.Format(time.DateTime))
-		}
-		if failed == "" || len(side.c.Errors) > 0 || metricName(failed) == metricName(requests) {
-			continue
-		}
-		name := metricName(failed)
-		if name == "" {
-			return fmt.Errorf("%s has no series %s of the %s: correct the selector, or name the metric in it", s.url, failed, side.of)
-		}
-		ctx, cancel := context.WithTimeout(ctx, s.timeout)
-		defer cancel()
-		value, _, err := s.api.Query(ctx, fmt.Sprintf("count({__name__=%q})", name), a.To)
-		if err != nil {
-			return s.explained(ctx, name, err)
-		}
-		if v, ok := value.(model.Vector); !ok || len(v) == 0 {
-			return fmt.Errorf("%s has no metric of the name in %s: correct it, or let the application start this counter at 0", s.url, failed)
-		}
-	}
-	return nil
-}
-
-// metricName is the fixed name in a selector; empty if it has none.
-func metricName(selector string) string {
-	matchers, err := parser.NewParser(parser.Options{}).ParseMetricSelector(selector)
-	if err != nil {
-		return ""
-	}
-	for _, m := range matchers {
-		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
-			return m.Value
-		}
-	}
-	return ""
 }

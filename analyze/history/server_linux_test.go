@@ -15,6 +15,7 @@ import (
 
 	"watari.dev/analyze"
 	"watari.dev/signal"
+	"watari.dev/traffic"
 )
 
 // find returns a program of the Debian package prometheus, or skips.
@@ -55,7 +56,7 @@ func TestRealServerRemembersEveryRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	g, err := s.Read(t.Context(), Ask{
+	r, err := Read(t.Context(), traffic.BySide[*Server]{Source: s, Target: s}, Ask{
 		Query: signal.Query{Requests: both(`requests_total{cluster="old"}`, ""), Errors: both(`requests_total{cluster="old",code="500"}`, "")},
 		From:  begin, To: end, Every: 15 * time.Second,
 	}, func(int, int) {})
@@ -63,7 +64,7 @@ func TestRealServerRemembersEveryRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got [2]int64
-	for _, turn := range analyze.Counters("t", []analyze.Grid{g}).Turns {
+	for _, turn := range analyze.Counted("t", []analyze.Readings{r}, nil).Turns {
 		c, _ := turn.Intervals[0].Source.Get()
 		got[0], got[1] = got[0]+c.Requests, got[1]+c.Errors
 	}

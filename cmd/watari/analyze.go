@@ -43,9 +43,9 @@ func newAnalyze(state *stateFlags) *cobra.Command {
 		GroupID: "migrate",
 		Short:   "What the verdict would have said of recorded counts; changes nothing",
 		Long: `Asks what the analysis would have said of counts that were recorded: when it would
-have rolled back, when each step had proven good enough, and how sure that is. So
-settings can be tried on yesterday's data. It ends with 3 if the target would have
-been taken back. The fixed limits of a gate are not asked, only the comparison.
+have rolled back, when each step had proven good enough, how sure that is, and what
+the evidence was before and after each change of the share. So settings can be tried
+on yesterday's data. It ends with 3 if the target would have been taken back. The fixed limits of a gate are not asked, only the comparison.
 
 With --against-itself the source is compared with itself: whatever is found then is
 a false alarm. It says how often that happens, how long errors stay together, and
@@ -62,7 +62,8 @@ A table's first line names its columns:
   watari analyze -f shop.yaml --last 7d --against-itself
   watari analyze --prometheus http://prometheus:9090 --last 2h --source eks-1-33 --target eks-1-36 \
     --requests 'http_requests_total{cluster="${environment}"}' \
-    --errors 'http_requests_total{cluster="${environment}",code=~"5.."}'`,
+    --errors 'http_requests_total{cluster="${environment}",code=~"5.."}' \
+    --latency 'http_request_duration_seconds_bucket{cluster="${environment}"}' --share-at '2026-05-04T14:10:00Z=10%'`,
 		Args: atMostOne,
 		RunE: f.run,
 	}

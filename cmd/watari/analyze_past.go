@@ -26,6 +26,7 @@ import (
 type pastFlags struct {
 	servers                   []string
 	requests, errors, latency []string
+	events, shares            []string
 	source, target            string
 	from, to, last            string
 	every                     time.Duration
@@ -46,6 +47,8 @@ func (f *pastFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.every, "every", 30*time.Second, "length of the intervals that are counted")
 	flags.StringVar(&f.token, "bearer-token-file", "", "file with the token for the server")
 	flags.StringArrayVar(&f.headers, "header", nil, "NAME=VALUE to send to the server, such as X-Scope-OrgID=shop; may be repeated")
+	flags.StringArrayVar(&f.events, "event", nil, "NAME=SELECTOR of a counter of something else that is counted of the requests; or NAME=source=... and NAME=target=...; may be repeated")
+	flags.StringArrayVar(&f.shares, "share-at", nil, "TIME=SHARE, such as 2026-05-04T14:10:00Z=10%: the target's share from then on; may be repeated")
 }
 
 // given reports whether a server is meant: named, or that of a file.
@@ -62,9 +65,13 @@ func (f *pastFlags) read(cmd *cobra.Command, file *plan.Plan, onlySource bool) (
 	if err != nil {
 		return analyze.Recording{}, err
 	}
-	grids := make([]analyze.Grid, len(asks))
+	shares, err := f.sharesAt()
+	if err != nil {
+		return analyze.Recording{}, err
+	}
+	all := make([]analyze.Readings, len(asks))
 	for i, a := range asks {
-		grids[i], err = f.ask(cmd, a, from, to)
+		all[i], err = f.ask(cmd, a, from, to)
 		var mistake *history.MistakeError
 		if errors.As(err, &mistake) {
 			return analyze.Recording{}, usage{err}
@@ -73,7 +80,7 @@ func (f *pastFlags) read(cmd *cobra.Command, file *plan.Plan, onlySource bool) (
 			return analyze.Recording{}, err
 		}
 	}
-	return analyze.Counters(asks[0].url.Source, grids), nil
+	return analyze.Counted(asks[0].url.Source, all, shares), nil
 }
 
 // ask is one signal of one server, or of one for each side.
@@ -84,45 +91,43 @@ type ask struct {
 }
 
 // ask asks for one signal.
-func (f *pastFlags) ask(cmd *cobra.Command, a ask, from, to time.Time) (analyze.Grid, error) {
-	if a.url.Target == a.url.Source || a.query.Requests.Target == "" {
-		g, err := f.askServer(cmd, a.url.Source, history.Ask{Query: a.query, From: from, To: to, Every: f.every})
-		g.Service = a.service
-		return g, err
-	}
-	source, err := f.askServer(cmd, a.url.Source, history.Ask{Query: only(traffic.Source, a.query), From: from, To: to, Every: f.every})
+func (f *pastFlags) ask(cmd *cobra.Command, a ask, from, to time.Time) (analyze.Readings, error) {
+	source, err := history.New(history.Config{URL: a.url.Source, Transport: f.transport()})
 	if err != nil {
-		return source, err
+		return analyze.Readings{}, usage{err}
 	}
-	target, err := f.askServer(cmd, a.url.Target, history.Ask{Query: only(traffic.Target, a.query), From: from, To: to, Every: f.every})
-	source.Service, source.Target, source.OnlySource = a.service, target.Target, false
-	return source, err
-}
-
-func (f *pastFlags) askServer(cmd *cobra.Command, url string, a history.Ask) (analyze.Grid, error) {
-	server, err := history.New(history.Config{URL: url, Transport: f.transport()})
-	if err != nil {
-		return analyze.Grid{}, usage{err}
-	}
-	defer server.Close()
-	return server.Read(cmd.Context(), a, progress(cmd.ErrOrStderr(), url))
-}
-
-// only returns the query with nothing asked of the other side.
-func only(side traffic.Side, q signal.Query) signal.Query {
-	keep := func(b traffic.BySide[string]) traffic.BySide[string] {
-		if side == traffic.Source {
-			b.Target = ""
-		} else {
-			b.Source = ""
+	defer source.Close()
+	servers := traffic.BySide[*history.Server]{Source: source, Target: source}
+	if a.url.Target != a.url.Source && a.query.Requests.Target != "" {
+		if servers.Target, err = history.New(history.Config{URL: a.url.Target, Transport: f.transport()}); err != nil {
+			return analyze.Readings{}, usage{err}
 		}
-		return b
+		defer servers.Target.Close()
 	}
-	q.Requests, q.Errors, q.Latency, q.Events = keep(q.Requests), keep(q.Errors), keep(q.Latency), slices.Clone(q.Events)
-	for i := range q.Events {
-		q.Events[i].Count = keep(q.Events[i].Count)
+	r, err := history.Read(cmd.Context(), servers, history.Ask{Query: a.query, From: from, To: to, Every: f.every}, progress(cmd.ErrOrStderr(), a.url.Source))
+	r.Service.Name = a.service
+	return r, err
+}
+
+// sharesAt reads --share-at.
+func (f *pastFlags) sharesAt() ([]analyze.Rise, error) {
+	var out []analyze.Rise
+	for _, text := range f.shares {
+		when, what, both := strings.Cut(text, "=")
+		if !both {
+			return nil, usage{fmt.Errorf("--share-at %s: must be TIME=SHARE, such as 2026-05-04T14:10:00Z=10%%", text)}
+		}
+		at, err := parseWhen("--share-at", when)
+		if err != nil {
+			return nil, err
+		}
+		to, err := traffic.ParseShare(what)
+		if err != nil {
+			return nil, usage{fmt.Errorf("--share-at %s: %w", text, err)}
+		}
+		out = append(out, analyze.Rise{At: at, To: to})
 	}
-	return q
+	return analyze.Rises(traffic.None, out), nil
 }
 
 // asks are the signals to ask for: those of the flags, or those of the file.
@@ -138,7 +143,7 @@ func (f *pastFlags) asks(file *plan.Plan, onlySource bool) (out []ask, err error
 	}
 	for i := range out {
 		if onlySource {
-			out[i].query = only(traffic.Source, out[i].query)
+			out[i].query = out[i].query.Only(traffic.Source)
 		}
 	}
 	return out, nil
@@ -214,15 +219,48 @@ func (f *pastFlags) query(onlySource bool) (signal.Query, error) {
 		}
 		one.into(e.For(f.source, f.target))
 	}
+	for _, e := range f.named() {
+		of, err := f.expression("--event "+e.name, e.values, true, onlySource)
+		if err != nil {
+			mistakes = append(mistakes, err)
+			continue
+		}
+		event := signal.Event{Name: e.name}
+		event.Count.Source, event.Count.Target = of.For(f.source, f.target)
+		q.Events = append(q.Events, event)
+	}
 	if len(mistakes) > 0 {
 		return q, usage{errors.Join(mistakes...)}
 	}
 	return q, nil
 }
 
+// event is what --event says of one name.
+type event struct {
+	name   string
+	values []string
+}
+
+// named collects what --event says by name, in the order in which the names come.
+func (f *pastFlags) named() (out []event) {
+	for _, text := range f.events {
+		name, selector, _ := strings.Cut(text, "=")
+		at := slices.IndexFunc(out, func(e event) bool { return e.name == name })
+		if at < 0 {
+			at, out = len(out), append(out, event{name: name})
+		}
+		out[at].values = append(out[at].values, selector)
+	}
+	return out
+}
+
 // expression reads one of the selectors, given once for both sides or for each.
 func (f *pastFlags) expression(flag string, values []string, required, onlySource bool) (e v1alpha1.Expression, err error) {
 	e = sides(values)
+	as := flag + " "
+	if strings.HasPrefix(flag, "--event ") {
+		as = flag + "="
+	}
 	placed := strings.Contains(e.Source, v1alpha1.EnvironmentPlaceholder)
 	switch {
 	case len(values) == 0 && !required:
@@ -230,7 +268,7 @@ func (f *pastFlags) expression(flag string, values []string, required, onlySourc
 	case len(values) == 0:
 		return e, fmt.Errorf("%s is missing: a selector such as 'http_requests_total{cluster=\"${environment}\"}'", flag)
 	case e.Source == "" || e.Target == "" && !onlySource:
-		return e, fmt.Errorf("%s says only one side: give it for both, as in %s source=SELECTOR %s target=SELECTOR", flag, flag, flag)
+		return e, fmt.Errorf("%s says only one side: give it for both, as in %ssource=SELECTOR %starget=SELECTOR", flag, as, as)
 	case placed && f.source == "":
 		return e, fmt.Errorf("%s has ${environment} in it: say with --source what that is for the source", flag)
 	case onlySource:
@@ -238,7 +276,7 @@ func (f *pastFlags) expression(flag string, values []string, required, onlySourc
 	case strings.Contains(e.Target, v1alpha1.EnvironmentPlaceholder) && f.target == "":
 		return e, fmt.Errorf("%s has ${environment} in it: say with --target what that is for the target", flag)
 	case e.Source == e.Target && !placed:
-		return e, fmt.Errorf("%s reads the same for both sides: tell them apart by ${environment}, or give it for each, as in %s source=SELECTOR %s target=SELECTOR", flag, flag, flag)
+		return e, fmt.Errorf("%s reads the same for both sides: tell them apart by ${environment}, or give it for each, as in %ssource=SELECTOR %starget=SELECTOR", flag, as, as)
 	}
 	return e, nil
 }

@@ -138,7 +138,7 @@ func progress(w io.Writer, what string) func(done, all int) {
 	return func(done, all int) {
 		if now := time.Now(); now.Sub(told) >= tellEvery && done < all {
 			told = now
-			printable.Fprintf(w, "%s: %s of %s answers\n", what, view.Count(int64(done)), view.Count(int64(all)))
+			printable.Fprintf(w, "%s: %s of %s hours are read\n", what, view.Count(int64(done)), view.Count(int64(all)))
 		}
 	}
 }

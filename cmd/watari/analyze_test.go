@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,16 +34,25 @@ func yesterday(t *testing.T) string {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		if strings.HasSuffix(r.URL.Path, "/metadata") {
+			_, _ = io.WriteString(w, `{"status":"success","data":{}}`)
+			return
+		}
 		result := []any{}
 		query := r.Form.Get("query")
-		if strings.HasPrefix(query, "requests{") {
-			start, end, step := seconds(t, r, "start"), seconds(t, r, "end"), seconds(t, r, "step")
+		if ranged := regexp.MustCompile(`^\{.*__name__="requests".*\}\[(\d+)ms\]$`).FindStringSubmatch(query); ranged != nil {
+			end, length := seconds(t, r, "time"), 0
+			if _, err := fmt.Sscan(ranged[1], &length); err != nil {
+				t.Error(err)
+			}
 			var values []any
-			for at := start; at <= end; at += step {
+			for at := max(float64(begun.Unix()), math.Ceil((end-float64(length)/1000)/5)*5); at <= end; at += 5 {
 				n := at - float64(begun.Unix())
 				values = append(values, []any{at, fmt.Sprint(shown(query, n))})
 			}
-			result = append(result, map[string]any{"metric": map[string]string{"job": "web", "instance": "1"}, "values": values})
+			if len(values) > 0 {
+				result = append(result, map[string]any{"metric": map[string]string{"__name__": "requests", "job": "web", "instance": "1"}, "values": values})
+			}
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": result}})
 	}))
@@ -64,6 +75,10 @@ func seconds(t *testing.T, r *http.Request, name string) float64 {
 func shown(query string, n float64) float64 {
 	target, failed := strings.Contains(query, "new"), strings.Contains(query, "5..")
 	switch {
+	case strings.Contains(query, "paid") && target && n > 1000:
+		return 8000 // nothing is paid any more
+	case strings.Contains(query, "paid"):
+		return shown(strings.ReplaceAll(query, "paid", ""), n) * .8
 	case target && failed && n > 1000:
 		return 10 + (n-1000)*4
 	case target && failed:
@@ -99,8 +114,12 @@ func TestAnalyzePrometheus(t *testing.T) {
 		code int
 		want string
 	}{
-		"both sides":   {[]string{"--prometheus", url}, exitRolledBack, `720 intervals\n  requests: source 684,000, target 36,000\n\n  would have rolled back at `},
-		"two servers":  {[]string{"--prometheus", "source=" + url, "--prometheus", "target=" + url + "/"}, exitRolledBack, "target fails [0-9.]+ % of requests"},
+		"both sides":  {[]string{"--prometheus", url}, exitRolledBack, `720 intervals\n  requests: source 684,000, target 36,000\n\n  would have rolled back at `},
+		"two servers": {[]string{"--prometheus", "source=" + url, "--prometheus", "target=" + url + "/"}, exitRolledBack, "target fails [0-9.]+ % of requests"},
+		"events and rises": {
+			[]string{"--prometheus", url, "--event", `paid=requests{side="${environment}",event="paid"}`, "--share-at", "2026-05-04T14:05:00Z=5%", "--share-at", "2026-05-04T14:20:00Z=0%", "--ratio", "1000"},
+			exitOK, `share                     at         evidence before   strongest until the next\n  0 % -> 5 %                14:05:00   nothing           (.*)\n  5 % -> 0 %, rolled back   14:20:00   (.*\n)+  1      paid     80 % `,
+		},
 		"against self": {[]string{"--prometheus", url, "--against-itself", "--horizon", "20m"}, exitOK, `684,000 requests and [0-9]+ errors\n(.*\n)+  hybrid   30s    0 of 3 `},
 		"halves":       {[]string{"--prometheus", url, "--against-itself", "--halves", "--horizon", "20m"}, exitOK, `two halves of it side by side; 5 % of the requests(.*\n)+  No unit up to 5m keeps the promise`},
 	} {
