@@ -51,7 +51,7 @@ var decoders = []decoder{
 		}
 		defer s.Close()
 		now := time.Now()
-		_, err = s.Read(t.Context(), history.Ask{Query: promQuery, From: now.Add(-time.Hour), To: now, Every: time.Minute}, func(int, int) {})
+		_, err = history.Read(t.Context(), traffic.BySide[*history.Server]{Source: s, Target: s}, history.Ask{Query: promQuery, From: now.Add(-time.Hour), To: now, Every: time.Minute}, func(int, int) {})
 		return err
 	}},
 	{"datadog", "8 MiB", 8 << 20, "", false, func(t *testing.T, server string) error {
