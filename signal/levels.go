@@ -15,7 +15,8 @@ const upDownFor = 5 * time.Minute
 const (
 	mostLevels  = 8  // processes that are told apart
 	leastLevel  = 10 // requests
-	twiceIsMany = 2  // falls to where it was before, within upDownFor
+	muchNearer  = 4
+	twiceIsMany = 2 // falls to where it was before, within upDownFor
 )
 
 // levels are the values from which a counter jumped away, and to which it may come
@@ -30,7 +31,8 @@ type levels struct {
 func (l *levels) add(value int64, at time.Time) {
 	switch {
 	case value >= l.now:
-		if i := l.highest(value); i >= 0 && l.left[i] > l.now {
+		// Near a level, and far from where it was: one that grows comes by there as well.
+		if i := l.highest(value); i >= 0 && l.left[i] > l.now && value-l.left[i] < (value-l.now)/muchNearer {
 			l.swap(i)
 		}
 	case near(value, l.now):

@@ -144,17 +144,18 @@ func TestSeveralProcessesInOneName(t *testing.T) {
 		requests []Counter
 		want     string
 	}{
-		"two in turn":          {[]Counter{of("a", 1000, 50, 1010, 55, 1020, 60)}, "[a]"},
-		"three in turn":        {[]Counter{of("a", 1000, 50, 500, 1010, 55, 505, 1020, 60, 510, 1030, 70)}, "[a]"},
-		"at random":            {[]Counter{of("a", 1000, 1003, 50, 52, 53, 1010, 500, 1020, 60, 511, 1025, 70, 1030)}, "[a]"},
-		"each with codes":      {[]Counter{of("a", 900, 45, 909, 50, 918, 55), of("a", 100, 5, 101, 5, 102, 6)}, "[a]"},
-		"in nobody's name":     {[]Counter{of("", 1000, 50, 1010, 55, 1020, 60)}, "[]"},
-		"one of two":           {[]Counter{of("b", 1000, 50, 1010, 55, 1020, 60), of("a", 1, 2, 3, 4, 5, 6)}, "[b]"},
-		"it began again":       {[]Counter{of("a", 1000, 5, 400, 900, 1400, 2000)}, "[]"},
-		"again and again":      {[]Counter{of("a", 1000, 5, 400, 900, 0, 500, 1200, 3, 300)}, "[]"},
-		"a replica is behind":  {[]Counter{of("a", 1000, 990, 1010, 1000, 1020, 1010)}, "[]"},
-		"only up":              {[]Counter{of("a", 1, 1000, 1001, 5000)}, "[]"},
-		"a pod label for each": {[]Counter{of("a", 1000, -1, 1010, -1, 1020, -1), of("a", -1, 50, -1, 55, -1, 60)}, "[]"},
+		"two in turn":                  {[]Counter{of("a", 1000, 50, 1010, 55, 1020, 60)}, "[a]"},
+		"three in turn":                {[]Counter{of("a", 1000, 50, 500, 1010, 55, 505, 1020, 60, 510, 1030, 70)}, "[a]"},
+		"at random":                    {[]Counter{of("a", 1000, 1003, 50, 52, 53, 1010, 500, 1020, 60, 511, 1025, 70, 1030)}, "[a]"},
+		"each with codes":              {[]Counter{of("a", 900, 45, 909, 50, 918, 55), of("a", 100, 5, 101, 5, 102, 6)}, "[a]"},
+		"in nobody's name":             {[]Counter{of("", 1000, 50, 1010, 55, 1020, 60)}, "[]"},
+		"one of two":                   {[]Counter{of("b", 1000, 50, 1010, 55, 1020, 60), of("a", 1, 2, 3, 4, 5, 6)}, "[b]"},
+		"it began again":               {[]Counter{of("a", 1000, 5, 400, 900, 1400, 2000)}, "[]"},
+		"again and again":              {[]Counter{of("a", 1000, 5, 400, 900, 0, 500, 1200, 3, 300)}, "[]"},
+		"again and again, seen rarely": {[]Counter{of("a", 2000, 600, 1600, 2300, 300, 1300, 2300, 1000, 2000, 800, 1800, 2500, 700, 1700, 400)}, "[]"},
+		"a replica is behind":          {[]Counter{of("a", 1000, 990, 1010, 1000, 1020, 1010)}, "[]"},
+		"only up":                      {[]Counter{of("a", 1, 1000, 1001, 5000)}, "[]"},
+		"a pod label for each":         {[]Counter{of("a", 1000, -1, 1010, -1, 1020, -1), of("a", -1, 50, -1, 55, -1, 60)}, "[]"},
 	} {
 		all := Counters{Requests: c.requests}
 		all.MarkAbsent()
