@@ -16,9 +16,10 @@ func near(value, old int64) bool { return value >= old-old/4 }
 // counts more is believed from the next look on.
 const (
 	alwaysEnough = 100         // requests, whatever the process did otherwise
-	timesAsMuch  = 10          // as what its other requests grew by
+	timesAsMuch  = 2           // as what it answers in such a time, with all that it answered now
 	mostBorn     = 2000        // requests a second, of a process without others
 	usualGap     = time.Minute // since it was looked at, where that is not known
+	mostFurther  = 1000        // requests by which one under a new name is further, or a third of what it was
 )
 
 // decide says by how much each counter of the process grew at a moment at which they
@@ -27,23 +28,26 @@ func (p *process) decide(at time.Time) {
 	restarted, dipped := p.requestsFell()
 	switch {
 	case restarted:
-		p.beginAgain(func(*track) bool { return true })
+		p.beginAgain(at, func(*track) bool { return true })
 	case !dipped:
-		p.partsBeginAgain()
+		p.partsBeginAgain(at)
 	}
+	p.comeBack(at)
 	var replaced bool
 	for _, of := range p.newParts() { // requests come first: they bound all others
-		appeared, ended := p.appeared(of, restarted), p.ended(of, restarted)
-		if from, found := p.before(appeared, ended); found {
+		ended := p.ended(of, restarted)
+		if from, found := p.before(of, ended, restarted); found {
 			p.goOn(of, from)
 			continue
 		}
-		if appeared > 0 && of.kind == ofRequests && ended[""] > 0 && !p.goesOn(of) {
+		newborn := p.newborn(of)
+		if newborn > 0 && of.kind == ofRequests && ended[""] > 0 && !p.goesOn(of) {
 			replaced = true // the process began again, and names its counters otherwise
 			p.resets = 1
 		}
-		if p.newborn(of) > p.most(of, at) && !(replaced && of.kind == ofRequests) {
-			continue // it counted before, under a name that nobody asked for
+		if newborn > p.most(of, at) && !(replaced && of.kind == ofRequests) {
+			p.resets = 1 // it may have counted before, under a name that nobody asked for
+			continue
 		}
 		for _, t := range p.tracks {
 			if t.part == of && t.begun && t.counter.Born && t.counter.Other == "" {
@@ -59,14 +63,14 @@ func (p *process) requestsFell() (restarted, dipped bool) {
 	var old, now int64
 	fell := false
 	for _, t := range p.tracks {
-		if t.part.kind != ofRequests || t.counter.Other != "" {
+		if t.part.kind != ofRequests || t.counter.Other != "" || t.gone {
 			continue
 		}
 		switch {
 		case t.sampled:
 			now += t.value
 			fell = fell || t.value < t.last
-		case t.shown && !t.gone:
+		case t.shown:
 			now += t.raw
 		}
 		if t.shown || t.sampled {
@@ -77,18 +81,20 @@ func (p *process) requestsFell() (restarted, dipped bool) {
 }
 
 // partsBeginAgain finds what fell although the requests did not.
-func (p *process) partsBeginAgain() {
+func (p *process) partsBeginAgain(at time.Time) {
+	seen := map[int]bool{} // histograms
 	for _, t := range p.tracks {
-		if !t.sampled || t.value >= t.last || t.again || t.counter.Other != "" {
+		if !t.sampled || t.value >= t.last || t.again || t.counter.Other != "" || seen[t.histogram] {
 			continue
 		}
 		if t.histogram < 0 {
 			if !near(t.value, t.last) && t.last-t.value > 1 {
-				p.beginAgain(func(other *track) bool { return other == t })
+				p.beginAgain(at, func(other *track) bool { return other == t })
 			}
 			continue
 		}
 		// The buckets of one histogram began together.
+		seen[t.histogram] = true
 		of := func(other *track) bool { return other.histogram == t.histogram }
 		var old, now int64
 		for _, b := range p.tracks {
@@ -97,18 +103,18 @@ func (p *process) partsBeginAgain() {
 			}
 		}
 		if !near(now, old) {
-			p.beginAgain(of)
+			p.beginAgain(at, of)
 		}
 	}
 }
 
 // beginAgain takes all that these counters show as counted since the last look.
-func (p *process) beginAgain(these func(*track) bool) {
+func (p *process) beginAgain(at time.Time, these func(*track) bool) {
 	for _, t := range p.tracks {
 		if !these(t) || t.begun {
 			continue
 		}
-		t.again, t.last = true, 0
+		t.again, t.left, t.last = true, max(t.last, t.left), 0
 		switch {
 		case t.sampled:
 			t.grown = t.value
@@ -116,7 +122,39 @@ func (p *process) beginAgain(these func(*track) bool) {
 			t.grown, t.last = t.raw, t.raw
 		}
 	}
-	p.resets = 1
+	p.resets, p.fell = 1, at
+}
+
+// comeBack finds counters that are where they were before they fell: nothing had begun
+// again, one look has shown something else. Where a process has requests, these tell.
+func (p *process) comeBack(at time.Time) {
+	var left, last, now int64
+	counts := false
+	for _, t := range p.tracks {
+		if t.part.kind == ofRequests && t.counter.Other == "" && t.sampled && t.known {
+			counts = true
+			left, last, now = left+t.left, last+t.last, now+t.value
+		}
+	}
+	back := jumpsBack(left, last, now)
+	for _, t := range p.tracks {
+		if !t.sampled || t.again || t.left == 0 {
+			continue
+		}
+		if back || jumpsBack(t.left, t.last, t.value) && !(counts && p.resets > 0) {
+			t.grown, t.left = max(0, t.value-t.left), 0
+		}
+	}
+}
+
+// certainlyBack is what counters must have shown before they fell for what they show
+// to tell that they are back: a process that began again soon has as few as before.
+const certainlyBack = 1000
+
+// jumpsBack reports whether what shows now is near where it was left, and far from
+// where it was last.
+func jumpsBack(left, last, now int64) bool {
+	return left >= certainlyBack && now >= left && now-left < (now-last)/muchNearer
 }
 
 // newParts returns the parts of which a counter appeared, or came back, the requests
@@ -136,14 +174,10 @@ func (p *process) newParts() (parts []part) {
 	return parts
 }
 
-// appeared is what the counters of a part show that were not there at the last look.
-func (p *process) appeared(of part, restarted bool) (sum int64) {
-	for _, t := range p.tracks {
-		if t.part == of && t.sampled && !t.shown && t.counter.Other == "" && !restarted && (!t.begun || t.counter.Born) {
-			sum += t.value
-		}
-	}
-	return sum
+// appears reports whether the track shows a value that was not there at the last look,
+// and may be another counter's that ended.
+func (t *track) appears(of part) bool {
+	return t.part == of && t.sampled && !t.shown && t.counter.Other == "" && (!t.begun || t.counter.Born)
 }
 
 // ended is what the counters of a part had shown that ended at this moment, by Other.
@@ -162,26 +196,36 @@ func (p *process) ended(of part, restarted bool) map[string]int64 {
 }
 
 // before returns where counters that appeared go on from, if they were others before:
-// ones that were asked for as well, or ones that were not and are renamed alike.
-func (p *process) before(appeared int64, ended map[string]int64) (from int64, found bool) {
-	if appeared == 0 {
-		return 0, false
+// ones that were asked for as well, or ones that were not and are renamed alike. Of
+// several it is those that they are nearest to, be it themselves when they were gone.
+func (p *process) before(of part, ended map[string]int64, restarted bool) (from int64, found bool) {
+	var appeared, own int64
+	for _, t := range p.tracks {
+		if t.appears(of) && !restarted {
+			appeared += t.value
+			if own += t.last; t.begun {
+				own = -1 << 40 // it was nothing of its own
+			}
+		}
 	}
+	best := appeared - own
 	for _, other := range slices.Sorted(maps.Keys(ended)) {
-		if from = ended[other]; other != "" {
-			from += ended[""]
+		sum := ended[other]
+		if other != "" {
+			sum += ended[""]
 		}
-		if from > 0 && near(appeared, from) {
-			return from, true
+		grown := appeared - sum
+		if sum > 0 && near(appeared, sum) && grown <= max(mostFurther, sum/3) && max(grown, -grown) < best {
+			from, found, best = sum, true, max(grown, -grown)
 		}
 	}
-	return 0, false
+	return from, found
 }
 
 // goOn lets the counters that appeared go on from where those that ended were.
 func (p *process) goOn(of part, ended int64) {
 	for _, t := range p.tracks {
-		if t.part == of && t.sampled && !t.shown && t.counter.Other == "" && (!t.begun || t.counter.Born) {
+		if t.appears(of) {
 			from := min(ended, t.value)
 			t.grown = t.value - from
 			ended -= from
@@ -209,7 +253,9 @@ func (p *process) newborn(of part) (sum int64) {
 	return sum
 }
 
-// most is how much counters that are new may show, if they began since the last look.
+// most is how much counters that are new may show, if they began since the last look:
+// requests so many that all that the process answered is what it may have answered in
+// that time, and of the others no more than requests.
 func (p *process) most(of part, at time.Time) int64 {
 	var grown int64
 	counts, goesOn := false, false // requests, and some of them for longer
@@ -220,16 +266,16 @@ func (p *process) most(of part, at time.Time) int64 {
 			goesOn = goesOn || t.known && t.last > 0
 		}
 	}
+	gap := usualGap
+	if !p.last.IsZero() {
+		gap = max(time.Second, at.Sub(p.last))
+	}
 	switch {
 	case of.kind != ofRequests && counts:
 		return grown + grown/10 + 1 // they are not read at one instant
 	case of.kind == ofRequests && !goesOn || of.kind == ofBucket:
-		gap := usualGap
-		if !p.last.IsZero() {
-			gap = max(time.Second, at.Sub(p.last))
-		}
 		return int64(mostBorn * gap.Seconds())
 	default:
-		return max(alwaysEnough, timesAsMuch*grown)
+		return max(alwaysEnough, int64(timesAsMuch*max(p.rate*gap.Seconds(), float64(grown)))-grown)
 	}
 }

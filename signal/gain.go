@@ -2,6 +2,7 @@ package signal
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 type gain struct {
 	requests, errors, resets int64
 	events                   []int64
-	upTo                     []map[time.Duration]int64 // of each histogram, by edge, cumulative
+	upTo                     []histogram
 }
 
 func newGain(c *Counters) *gain {
@@ -21,54 +22,91 @@ func newGain(c *Counters) *gain {
 		g.events = make([]int64, len(c.Events))
 	}
 	if len(c.Latency) > 0 {
-		g.upTo = make([]map[time.Duration]int64, len(c.Latency))
+		g.upTo = make([]histogram, len(c.Latency))
 	}
 	return g
 }
 
-func (g *gain) add(histogram int, edge time.Duration, grown int64) {
-	if g.upTo[histogram] == nil {
-		g.upTo[histogram] = map[time.Duration]int64{}
-	}
-	g.upTo[histogram][edge] += grown
-}
-
-// counts returns the gain as counts; every histogram has all its edges.
-func (g *gain) counts(c *Counters) traffic.Counts {
+// counts returns the gain as counts.
+func (g *gain) counts() traffic.Counts {
 	out := traffic.Counts{Requests: g.requests, Errors: g.errors, Resets: g.resets, Events: g.events}
-	for i, buckets := range c.Latency {
-		out.Latency = out.Latency.Plus(histogram(buckets, g.upTo[i]))
+	for _, h := range g.upTo {
+		out.Latency = out.Latency.Plus(h.latency())
 	}
 	return out
 }
 
-// histogram turns cumulative buckets into those of one latency each.
-func histogram(buckets []Bucket, upTo map[time.Duration]int64) traffic.Histogram {
-	var edges []time.Duration
-	for _, b := range buckets {
-		if b.Other == "" {
-			edges = append(edges, b.Edge)
+// histogram is what the buckets of one histogram gained.
+type histogram struct {
+	grown map[time.Duration]int64 // by edge, cumulative
+	last  []time.Duration         // edges that there were at the last moment
+	dead  map[time.Duration]bool  // edges that did not count all the time
+	some  bool                    // anything was gained
+}
+
+func (h *histogram) add(t *track) {
+	if h.grown == nil {
+		h.grown = map[time.Duration]int64{}
+	}
+	h.grown[t.part.edge] += t.grown
+}
+
+// compare leaves out the edges that do not count at this moment what the bucket of all
+// requests does: they are gone, or have only just appeared.
+func (h *histogram) compare(tracks []*track, all *track) {
+	var there []time.Duration
+	gained := false
+	for _, t := range tracks {
+		gained = gained || t.histogram == all.histogram && t.grown > 0
+	}
+	for _, t := range tracks {
+		if t.histogram != all.histogram || t.counter.Other != "" {
+			continue
+		}
+		switch whole := t.begun && all.again && t.grown == t.value; {
+		case t.there() && all.there() && (t.shown == all.shown && t.begun == all.begun || whole):
+			there = append(there, t.part.edge)
+		case gained:
+			if h.dead == nil {
+				h.dead = map[time.Duration]bool{}
+			}
+			h.dead[t.part.edge] = true
 		}
 	}
+	if h.some = h.some || gained; gained || !h.some {
+		h.last = there
+	}
+}
+
+// there reports whether the counter is there at the moment, be it with the value of
+// before.
+func (t *track) there() bool { return t.sampled || t.shown && !t.gone }
+
+// latency turns cumulative buckets into those of one latency each.
+func (h *histogram) latency() traffic.Histogram {
+	edges := h.last
+	if h.some {
+		edges = slices.Collect(maps.Keys(h.grown))
+	}
+	edges = slices.DeleteFunc(slices.Clone(edges), func(edge time.Duration) bool { return h.dead[edge] })
 	if len(edges) == 0 {
 		return traffic.Histogram{}
 	}
 	slices.Sort(edges)
-	edges = slices.Compact(edges)
-	var h traffic.Histogram
+	var out traffic.Histogram
 	var below int64 // counted in the buckets so far
 	for _, edge := range edges {
-		in := max(0, upTo[edge]-below) // buckets are not read at one instant, so one may be ahead of the next
+		in := max(0, h.grown[edge]-below) // buckets are not read at one instant, so one may be ahead of the next
 		below += in
 		if edge != Rest {
-			h.Edges = append(h.Edges, edge)
+			out.Edges = append(out.Edges, edge)
 		}
-		h.Buckets = append(h.Buckets, in)
+		out.Buckets = append(out.Buckets, in)
 	}
-	if len(h.Buckets) == len(h.Edges) { // no +Inf
-		h.Buckets = append(h.Buckets, 0)
+	if len(out.Buckets) == len(out.Edges) { // no +Inf
+		out.Buckets = append(out.Buckets, 0)
 	}
-	return h
+	return out
 }
 
 // oneOfEach returns one counter for each edge: le="1" and le="1.0" are one bucket,

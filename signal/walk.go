@@ -7,16 +7,18 @@ import (
 	"watari.dev/traffic"
 )
 
-// Walk calls use with what all counters of a side gained at each moment that has a
-// sample, ascending. Moments at which nothing was gained are left out. Errors and
-// events are not cut to the requests.
+// Sum adds up what one side's counters gained between from and to: after from, up to
+// to. Samples before from tell what the counters had been. Errors and events are
+// part of the requests: since they are not read at the same instant, what is above
+// is cut.
 //
 // The counters of one process are looked at together, because they begin again
 // together, and because relabelling renames them together:
 //
 //   - A counter that falls by more than a quarter began again, and all that it shows
 //     counts. Where a process has requests, their sum decides for all its counters. If
-//     only others fell, each decides for itself.
+//     only others fell, each decides for itself. What is soon back where it was had not
+//     begun again: what it shows then does not count a second time.
 //   - A smaller fall is a dip: a replica that was a scrape behind, or a corrected sample
 //     (prometheus#13950, thanos#7623, mimir#5198; VictoriaMetrics takes a fall of less than
 //     an eighth for one, removeCounterResets in app/vmselect/promql/rollup.go). Nothing
@@ -24,43 +26,15 @@ import (
 //   - Counters that appear where others of the process ended, with about their sum, are
 //     these under new labels, and go on from there.
 //   - A counter that is new on a process that was seen before counts as a whole, unless
-//     the process cannot have counted that much since it was looked at last.
+//     the process can hardly have counted that much since it was looked at last. Then
+//     nothing of it counts, and that is a reset.
 //   - A counter that was gone goes on from where it was, or from zero if its process
 //     began again, or if it shows less.
-func Walk(c Counters, use func(at time.Time, gained traffic.Counts)) {
-	processes := processesOf(&c)
-	moments := map[int64]*traffic.Counts{}
-	var order []int64
-	for _, p := range processes {
-		p.walk(func(at time.Time) bool {
-			g := newGain(&c)
-			p.addTo(g)
-			gained := g.counts(&c)
-			if gained.Requests == 0 && gained.Errors == 0 && gained.Resets == 0 && gained.Latency.Count() == 0 && !slices.ContainsFunc(gained.Events, func(n int64) bool { return n > 0 }) {
-				return true
-			}
-			key := at.UnixNano()
-			if moments[key] == nil {
-				moments[key] = &traffic.Counts{}
-				order = append(order, key)
-			}
-			*moments[key] = moments[key].Plus(gained)
-			return true
-		})
-	}
-	slices.Sort(order)
-	for _, key := range order {
-		use(time.Unix(0, key), *moments[key])
-	}
-}
-
-// Sum adds up what one side's counters gained between from and to: after from, up to
-// to. Samples before from tell what the counters had been. Errors and events are
-// part of the requests: since they are not read at the same instant, what is above
-// is cut.
+//   - A bucket counts where it is there as its histogram's bucket of all requests is;
+//     otherwise its edge is left out of the window.
 //
 // Resets are the moments at which counters began again, once per process that is
-// known, so that windows add up.
+// known, so that windows add up: with them the numbers are lower bounds.
 func Sum(c Counters, from, to time.Time) traffic.Counts {
 	counts, _ := SumOf(c, from, to)
 	return counts
@@ -85,7 +59,7 @@ func SumOf(c Counters, from, to time.Time) (sum traffic.Counts, upDown []string)
 			upDown = append(upDown, p.name)
 		}
 	}
-	sum = g.counts(&c)
+	sum = g.counts()
 	sum.Errors = min(sum.Errors, sum.Requests)
 	for i := range sum.Events {
 		sum.Events[i] = min(sum.Events[i], sum.Requests)
@@ -123,6 +97,7 @@ type track struct {
 	shown bool  // and did at the last look
 	last  int64 // the highest value since it began; 0 where its process began again since it was gone
 	raw   int64 // the last value
+	left  int64 // where it was when it fell; 0 if it did not lately
 
 	moment
 }
@@ -143,8 +118,11 @@ type moment struct {
 type process struct {
 	name   string
 	tracks []*track
+	whole  []*track // of each histogram the bucket with the highest edge, of all requests
 	levels levels
 	last   time.Time // the moment before this one
+	fell   time.Time // when counters of it began again
+	rate   float64   // requests a second, the most between two looks
 	resets int64     // at this moment
 }
 
@@ -186,6 +164,9 @@ func processesOf(c *Counters) []*process {
 		for _, one := range oneOfEach(buckets) {
 			with = add(one.Counter, part{kind: ofBucket, edge: one.Edge}, i, with)
 		}
+		if with != nil {
+			with.whole = append(with.whole, with.tracks[len(with.tracks)-1])
+		}
 	}
 	return all
 }
@@ -196,7 +177,7 @@ func (p *process) walk(use func(at time.Time) bool) {
 	at, more := p.earliest()
 	for more {
 		usual, next, another := p.look(at)
-		if !usual {
+		if !usual || !p.fell.IsZero() && at.Sub(p.fell) < upDownFor {
 			p.decide(at)
 		}
 		if !use(at) {
@@ -254,7 +235,7 @@ func (t *track) take(value int64) bool {
 
 // settle makes what was shown at this moment what the next one is compared with.
 func (p *process) settle(at time.Time) {
-	var level int64 // of all its requests, as far as they were seen
+	var level, grown int64 // of all its requests, as far as they were seen
 	counts := false
 	for _, t := range p.tracks {
 		switch {
@@ -266,8 +247,11 @@ func (p *process) settle(at time.Time) {
 			t.shown = false
 		}
 		if t.part.kind == ofRequests && t.counter.Other == "" && t.known {
-			level, counts = level+t.raw, true
+			level, grown, counts = level+t.raw, grown+t.grown, true
 		}
+	}
+	if !p.last.IsZero() && p.resets == 0 {
+		p.rate = max(p.rate, float64(grown)/max(1, at.Sub(p.last).Seconds()))
 	}
 	if counts {
 		p.levels.add(level, at)
@@ -290,7 +274,10 @@ func (p *process) addTo(g *gain) {
 		case ofEvent:
 			g.events[t.part.index] += t.grown
 		case ofBucket:
-			g.add(t.histogram, t.part.edge, t.grown)
+			g.upTo[t.histogram].add(t)
 		}
+	}
+	for _, all := range p.whole {
+		g.upTo[all.histogram].compare(p.tracks, all)
 	}
 }

@@ -15,7 +15,7 @@
 //     without the latter its pod or host) was scraped before: other samples or its series
 //     up tell. Otherwise its first sample is only what later ones are compared with.
 //   - What restarts, dips, new labels and series that are new or come back count for is
-//     signal.Walk's. Where a new series shows more than a few, all series of its metric
+//     signal.Sum's. Where a new series shows more than a few, all series of its metric
 //     and instance are asked for: it may be one that is not selected, under new labels.
 //   - Series that only a label of a pair of servers tells apart (prometheus_replica,
 //     replica and the like) are one, if they agree, and counted once; the reading notes it.

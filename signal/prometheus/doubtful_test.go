@@ -66,7 +66,7 @@ func TestDoubtfulCounters(t *testing.T) {
 		},
 		"new, far more than the process can have counted": {
 			series:   streams(labelled("a", "role=stable", -1, -1, 400040, 400060), stream("up", "a", "", 1, 1, 1, 1)),
-			requests: ok, want: traffic.Counts{Requests: 20},
+			requests: ok, want: traffic.Counts{Requests: 20, Resets: 1},
 		},
 		"only the errors are renamed": {
 			series: streams(labelled("a", "role=stable", 4000, 4020, 4040, 4060), labelled("a", "role=stable,code=500,pod=x", 1200, 1200),

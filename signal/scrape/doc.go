@@ -10,7 +10,7 @@
 //
 //   - On an endpoint's first scrape counters are only what later scrapes are
 //     compared with. What restarts, dips, new labels and series that are new or come
-//     back count for is signal.Walk's: the series of one endpoint with the same labels
+//     back count for is signal.Sum's: the series of one endpoint with the same labels
 //     job and instance are one process.
 //   - An endpoint behind which several processes answer in turn makes the side Unknown,
 //     as does a series that shows NaN, until it shows a number again.

@@ -42,7 +42,7 @@ func TestDoubtfulCounters(t *testing.T) {
 			"r{role=\"stable\",path=\"a\"} 4000\n",
 			"r{role=\"stable\",path=\"a\"} 4010\nr{role=\"stable\",path=\"b\"} 90000\ne{role=\"stable\"} 600\n",
 			"r{role=\"stable\",path=\"a\"} 4020\nr{role=\"stable\",path=\"b\"} 90030\ne{role=\"stable\"} 602\n",
-		}, traffic.Counts{Requests: 50, Errors: 2}, ""},
+		}, traffic.Counts{Requests: 50, Errors: 2, Resets: 1}, ""},
 		"a page in between was cut": {rollout, `e{role="stable"}`, []string{
 			"r{role=\"stable\",path=\"a\"} 4000\nr{role=\"stable\",path=\"b\"} 90000\ne{role=\"stable\"} 600\n",
 			"r{role=\"stable\",path=\"a\"} 4010\n",
