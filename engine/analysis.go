@@ -230,16 +230,28 @@ func (t *turn) distrust(a *verdict.Verdict) (Verdict, bool) {
 	switch {
 	case a.Missed.Kind == verdict.Skewed && t.now.Sub(a.Compared) >= grace:
 		return Verdict{State: NotKnown, Why: ClockSkew, Text: "the two sides are counted at different times: " + a.Missed.Text}, true
-	case a.Missed.Kind == verdict.TargetRestarted && t.now.Sub(a.Compared) >= grace:
-		// Who dies faster than it can be counted is not seen: it is not waited for.
-		return Verdict{State: NotKnown, Why: NoTargetData, Text: "counters of " + t.spec.Target + " begin again all the time, what they had counted is missing"}, true
-	case a.Missed.Kind == verdict.Restarted && t.now.Sub(a.Compared) >= grace:
-		return Verdict{State: NotKnown, Why: Restarts, Text: "counters of " + t.spec.Source + " begin again all the time, what they had counted is missing"}, true
+	case t.restarting(a) != "" && t.now.Sub(a.Compared) >= grace:
+		return Verdict{State: NotKnown, Why: Restarts, Text: "counters of " + t.restarting(a) + " begin again all the time, what they had counted is missing"}, true
 	case a.Split.Alarm && t.spec.Rollback.on(Missplit) != UnknownIgnored:
 		return Verdict{State: NotKnown, Why: Missplit, Text: fmt.Sprintf("%s of the requests reach the target and %s should: the counts and the levers do not fit together",
 			verdict.Percent(a.Split.Observed), a.Split.Intended)}, true
 	}
 	return Verdict{}, false
+}
+
+// restarting names the sides whose counters began again when they were to be compared
+// last.
+func (t *turn) restarting(a *verdict.Verdict) string {
+	switch a.Missed.Kind {
+	case verdict.Restarted:
+		return t.spec.Source
+	case verdict.TargetRestarted:
+		return t.spec.Target
+	case verdict.BothRestarted:
+		return t.spec.Source + " and " + t.spec.Target
+	default:
+		return ""
+	}
 }
 
 // tooFew says how long the requests of the step take to be enough, at the rate

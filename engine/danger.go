@@ -54,14 +54,13 @@ func (t *turn) degradedOrBlind() bool {
 
 // failsAlone reports whether the target is seen to fail more than an error budget
 // bears while there is nothing to compare it with. To hold it there for as long as the
-// source is not known would be to wait for what may never come.
+// source is not known would be to wait for what may never come. It is not for what both
+// sides failed when they were compared last.
 func (t *turn) failsAlone() (ratio float64, burning bool) {
-	switch t.status.Verdict.Why {
-	case NoSourceData, Restarts, ClockSkew, Uncompared:
-	default:
+	if !t.status.Verdict.Why.onlyTarget() {
 		return 0, false
 	}
-	if t.spec.Gate.Analysis == nil || !t.status.Evidence.Last.Target.fresh(t.spec.Gate, t.now) {
+	if t.spec.Gate.Analysis == nil || t.status.Shared || !t.status.Evidence.Last.Target.fresh(t.spec.Gate, t.now) {
 		return 0, false
 	}
 	return t.status.Evidence.burning(t.spec.Gate)

@@ -60,6 +60,12 @@ func (w Why) blind() bool {
 	}
 }
 
+// onlyTarget reports whether w means that the target may be seen, and there is nothing
+// to compare it with.
+func (w Why) onlyTarget() bool {
+	return w == NoSourceData || w == Restarts || w == ClockSkew || w == Uncompared
+}
+
 // Verdict is what the evidence says, with a sentence for people.
 type Verdict struct {
 	State    VerdictState     `json:"state"`

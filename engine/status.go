@@ -61,6 +61,7 @@ type Status struct {
 	Verdict        Verdict        `json:"verdict"`
 	BlindPatiently bool           `json:"blindPatiently,omitempty"` // BlindAt began with what is only held for
 	BurningAt      time.Time      `json:"burningAt,omitzero"`       // since when it fails more than its objective bears, and cannot be compared
+	Shared         bool           `json:"shared,omitempty"`         // both sides failed when they were compared last
 	Told           string         `json:"told,omitempty"`           // the verdict that was noted last
 	BlindAt        time.Time      `json:"blindAt,omitzero"`         // since when the target cannot be judged; zero if it can
 

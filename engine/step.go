@@ -153,6 +153,9 @@ func (t *turn) absorbCounts() {
 	s.Evidence.absorb(t.spec.Gate, used, s.Holds, t.now)
 	t.tellNotes(before)
 	s.Verdict = t.conclude(judge(t.spec.Gate, s.Evidence, t.now), t.analyse(counts))
+	if !s.Verdict.Why.onlyTarget() && s.Verdict.Why != NoData && s.Verdict.Why != Unreachable {
+		s.Shared = s.Verdict.Why == Shared
+	}
 	patient := t.spec.Rollback.on(s.Verdict.Why) != UnknownRollsBack
 	switch {
 	case !s.Verdict.Why.blind() && patient:

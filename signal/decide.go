@@ -273,7 +273,7 @@ func (p *process) most(of part, at time.Time) int64 {
 	switch {
 	case of.kind != ofRequests && counts:
 		return grown + grown/10 + 1 // they are not read at one instant
-	case of.kind == ofRequests && !goesOn || of.kind == ofBucket:
+	case of.kind == ofRequests && !goesOn && p.name != "" || of.kind == ofBucket:
 		return int64(mostBorn * gap.Seconds())
 	default:
 		return max(alwaysEnough, int64(timesAsMuch*max(p.rate*gap.Seconds(), float64(grown)))-grown)

@@ -52,6 +52,8 @@ func (t *Test) Add(s *State, seen *Interval) {
 		service.miss(&service.Missed.Skewed, Skewed, in.To, "the clock of who counts the source is "+skew.String()+" ahead of the target's")
 	case in.Source.At.Sub(in.Target.At).Abs() > max(mostApart, 2*t.cfg.Services[in.Service].Every):
 		service.miss(&service.Missed.Skewed, Skewed, in.To, "the counts of the source end "+in.Source.At.Sub(in.Target.At).Round(time.Second).String()+" after those of the target")
+	case service.Resets.Source && service.Resets.Target:
+		service.miss(&service.Missed.Resets, BothRestarted, in.To, "")
 	case service.Resets.Target:
 		service.miss(&service.Missed.Resets, TargetRestarted, in.To, "")
 	case service.Resets.Source:

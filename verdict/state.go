@@ -70,6 +70,7 @@ type Miss string
 const (
 	Restarted       Miss = "restarted" // of the source
 	TargetRestarted Miss = "target restarted"
+	BothRestarted   Miss = "both restarted"
 	Skewed          Miss = "skewed"
 	Apart           Miss = "apart"
 )

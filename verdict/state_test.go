@@ -254,7 +254,7 @@ func TestWhatIsNoEvidence(t *testing.T) {
 	}{
 		"a counter of the source began again": {func(in *Interval) { in.Source.Value.Resets = 1 }, false, Restarted, false},
 		"one of the target did":               {func(in *Interval) { in.Target.Value.Resets = 1 }, false, TargetRestarted, false},
-		"ones of both did":                    {func(in *Interval) { in.Source.Value.Resets, in.Target.Value.Resets = 1, 1 }, false, TargetRestarted, false},
+		"ones of both did":                    {func(in *Interval) { in.Source.Value.Resets, in.Target.Value.Resets = 1, 1 }, false, BothRestarted, false},
 		"the clocks are apart":                {func(in *Interval) { in.Source.Value.Skew = 6 * time.Second }, false, Skewed, false},
 		"both clocks are off alike":           {func(in *Interval) { in.Source.Value.Skew, in.Target.Value.Skew = time.Minute, time.Minute }, true, "", true},
 		"the target's data are old":           {func(in *Interval) { in.Target.At = in.Target.At.Add(-2 * time.Minute) }, false, Skewed, false},

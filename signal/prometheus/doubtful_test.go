@@ -98,6 +98,20 @@ func TestDoubtfulCounters(t *testing.T) {
 			series:   streams(labelled("a", "role=stable,replica=x", 4000, 4020, 10, 30), later(labelled("a", "role=stable,replica=y", 4010, 0, 20), 500*time.Millisecond)),
 			requests: ok, want: traffic.Counts{Requests: 50, Resets: 1}, note: "replica",
 		},
+		"two servers, few errors": {
+			series: streams(labelled("a", "role=stable,prometheus_replica=x", 40000, 40100, 40200, 40300), labelled("a", "role=stable,prometheus_replica=y", 39990, 40090, 40190, 40290),
+				labelled("a", "role=stable,code=500,prometheus_replica=x", 3, 5, 7, 10), labelled("a", "role=stable,code=500,prometheus_replica=y", 1, 4, 6, 9)),
+			requests: ok, errors: bad, want: traffic.Counts{Requests: 307, Errors: 7}, note: "counted once",
+		},
+		"two processes with a label of that name": {
+			series: append(nameless(labelled("", "role=stable,replica=0", 40000, 40100, 40200, 40300), labelled("", "role=stable,code=500,replica=0", 0, 50, 100, 150)),
+				nameless(later(labelled("", "role=stable,replica=1", 38000, 38100, 38200, 38300), -300*time.Millisecond), later(labelled("", "role=stable,code=500,replica=1", 30, 30, 30, 30), -300*time.Millisecond))...),
+			requests: ok, errors: bad, want: traffic.Counts{Requests: 750, Errors: 150},
+		},
+		"two processes behind one that federates": {
+			series:   streams(labelled("f", "role=stable,replica=0", 40000, 40100, 40200, 40300), later(labelled("f", "role=stable,replica=1", 38950, 39050, 39150, 39250), -300*time.Millisecond)),
+			requests: ok, want: traffic.Counts{Requests: 600},
+		},
 		"replicas of an application": {
 			series:   streams(labelled("a", "role=stable,replica=0", 4000, 4020, 4040, 4060), labelled("a", "role=stable,replica=1", 4010, 4020, 4050, 4055)),
 			requests: ok, want: traffic.Counts{Requests: 105},

@@ -70,7 +70,7 @@ func isNative(stream *model.SampleStream) bool { return len(stream.Histograms) >
 // nativeHistograms makes of native histograms what classic ones are: a counter for
 // each edge. A bucket that is not there is empty. Counts below zero, which a clock
 // that was set back makes, belong below the lowest edge.
-func nativeHistograms(streams []*model.SampleStream, lives map[instance]*life) [][]signal.Bucket {
+func nativeHistograms(streams []*model.SampleStream, by *making) [][]signal.Bucket {
 	if len(streams) == 0 {
 		return nil
 	}
@@ -83,7 +83,7 @@ func nativeHistograms(streams []*model.SampleStream, lives map[instance]*life) [
 	for _, unit := range slices.Sorted(maps.Keys(byUnit)) {
 		edges := edgesOf(byUnit[unit], unit)
 		for _, stream := range byUnit[unit] {
-			out = append(out, bucketsOf(stream, edges, lives))
+			out = append(out, bucketsOf(stream, edges, by))
 		}
 	}
 	return out
@@ -95,7 +95,7 @@ func unitOf(stream *model.SampleStream) float64 {
 
 // bucketsOf returns one counter per edge, and that of all requests. Neighbours that
 // always showed the same share their samples.
-func bucketsOf(stream *model.SampleStream, edges []float64, lives map[instance]*life) []signal.Bucket {
+func bucketsOf(stream *model.SampleStream, edges []float64, by *making) []signal.Bucket {
 	upTo := make([][]float64, len(stream.Histograms)) // by sample, by edge
 	for i, p := range stream.Histograms {
 		upTo[i] = cumulative(p.Histogram.Buckets, edges)
@@ -111,9 +111,9 @@ func bucketsOf(stream *model.SampleStream, edges []float64, lives map[instance]*
 		for i, sample := range upTo {
 			values[i] = model.SamplePair{Timestamp: stream.Histograms[i].Timestamp, Value: model.SampleValue(sample[e])}
 		}
-		out[e].Counter = counter(&model.SampleStream{Metric: stream.Metric, Values: values}, lives)
+		out[e].Counter = counter(&model.SampleStream{Metric: stream.Metric, Values: values}, by)
 	}
-	return append(out, signal.Bucket{Edge: signal.Rest, Counter: counter(stream, lives)})
+	return append(out, signal.Bucket{Edge: signal.Rest, Counter: counter(stream, by)})
 }
 
 // cumulative returns how many requests took up to each edge, where no bucket lies on

@@ -171,39 +171,45 @@ func atBothEnds(streams []*model.SampleStream, w window) bool {
 	})
 }
 
-// countersOf returns the counters of a side, and what is to be said about them.
-func countersOf(want selector.Side, got seen, lives map[instance]*life) (c signal.Counters, note string) {
-	var copies copies
-	c.Requests = append(counters(copies.merged(got.requests), lives), others(want.Requests, got.otherRequests, lives)...)
-	c.Errors = append(counters(copies.merged(got.errors), lives), others(want.Errors, got.otherErrors, lives)...)
-	c.Latency = histograms(copies.merged(got.latency), lives)
-	for _, event := range got.events {
-		c.Events = append(c.Events, counters(copies.merged(event), lives))
-	}
-	c.MarkAbsent()
-	return c, copies.note()
+// making is what counters are made with.
+type making struct {
+	copies copies
+	lives  map[instance]*life
 }
 
-func counters(streams []*model.SampleStream, lives map[instance]*life) []signal.Counter {
+// countersOf returns the counters of a side, and what is to be said about them.
+func countersOf(want selector.Side, got seen, lives map[instance]*life) (c signal.Counters, note string) {
+	by := &making{lives: lives}
+	c.Requests = append(counters(by.copies.merged(got.requests), by), others(want.Requests, got.otherRequests, by)...)
+	c.Errors = append(counters(by.copies.merged(got.errors), by), others(want.Errors, got.otherErrors, by)...)
+	c.Latency = histograms(by.copies.merged(got.latency), by)
+	for _, event := range got.events {
+		c.Events = append(c.Events, counters(by.copies.merged(event), by))
+	}
+	c.MarkAbsent()
+	return c, by.copies.text()
+}
+
+func counters(streams []*model.SampleStream, by *making) []signal.Counter {
 	out := make([]signal.Counter, len(streams))
 	for i, s := range streams {
-		out[i] = counter(s, lives)
+		out[i] = counter(s, by)
 	}
 	return out
 }
 
-func others(sel *selector.Selector, streams []*model.SampleStream, lives map[instance]*life) []signal.Counter {
-	out := counters(streams, lives)
+func others(sel *selector.Selector, streams []*model.SampleStream, by *making) []signal.Counter {
+	out := counters(streams, by)
 	for i := range out {
 		out[i].Other = sel.Misses(labelsOf(streams[i].Metric))
 	}
 	return out
 }
 
-func counter(stream *model.SampleStream, lives map[instance]*life) signal.Counter {
+func counter(stream *model.SampleStream, by *making) signal.Counter {
 	i := instanceOf(stream.Metric)
-	c := signal.Counter{Process: i.process()}
-	if l := lives[i]; l != nil {
+	c := signal.Counter{Process: by.copies.process(stream.Metric)}
+	if l := by.lives[i]; l != nil {
 		c.Born = l.first.Before(stream.Values[0].Timestamp.Time())
 	}
 	for _, p := range stream.Values {
@@ -218,7 +224,7 @@ func counter(stream *model.SampleStream, lives map[instance]*life) signal.Counte
 
 // histograms groups buckets by their labels without le. Native histograms have theirs
 // in one series.
-func histograms(streams []*model.SampleStream, lives map[instance]*life) [][]signal.Bucket {
+func histograms(streams []*model.SampleStream, by *making) [][]signal.Bucket {
 	at := map[model.Fingerprint]int{}
 	var out [][]signal.Bucket
 	var native []*model.SampleStream
@@ -237,9 +243,9 @@ func histograms(streams []*model.SampleStream, lives map[instance]*life) [][]sig
 		if _, known := at[of]; !known {
 			at[of], out = len(out), append(out, nil)
 		}
-		out[at[of]] = append(out[at[of]], signal.Bucket{Edge: edge, Counter: counter(s, lives)})
+		out[at[of]] = append(out[at[of]], signal.Bucket{Edge: edge, Counter: counter(s, by)})
 	}
-	return append(out, nativeHistograms(native, lives)...)
+	return append(out, nativeHistograms(native, by)...)
 }
 
 func edgeOf(m model.Metric) (time.Duration, bool) {
