@@ -29,6 +29,7 @@ const accept = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;vers
 const (
 	maxLine   = 64 << 10 // bytes of a line
 	maxLabels = 100      // of a series that is remembered
+	maxRest   = 1000     // sums of series that nobody asks for; more of them are not looked at
 	keptBody  = 4 << 20  // bytes of memory for answers that one endpoint keeps
 )
 
@@ -160,7 +161,10 @@ func (e *endpoint) parseSeries(p textparse.Parser, kind *kindOf) error {
 		p.Labels(&l)
 		if !e.wanted.selects(l) {
 			for _, sel := range e.wanted.named(l.Get(model.MetricNameLabel)) {
-				e.rest[rest{sel.Text, processOf(l), sel.Misses(l)}] += max(0, value)
+				key := rest{sel.Text, processOf(l), sel.Misses(l)}
+				if _, known := e.rest[key]; known || len(e.rest) < maxRest {
+					e.rest[key] += max(0, value)
+				}
 			}
 			return nil
 		}

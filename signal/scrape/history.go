@@ -93,6 +93,9 @@ func (h *history) add(started time.Time, lines []shown, others map[rest]int64) {
 		h.show(s, line.value, at)
 	}
 	for key, value := range others {
+		if h.rest[key] == nil && len(h.rest) >= maxRest {
+			continue
+		}
 		if h.rest[key] == nil {
 			h.rest[key] = &series{process: key.process, born: again}
 		}

@@ -41,6 +41,23 @@ func TestOnlyWhatIsAskedForIsRemembered(t *testing.T) {
 	want(t, "target", got.Target, traffic.Known, 5, "")
 }
 
+// TestWhatNobodyAsksForIsBounded: an endpoint may show any number of processes of the
+// metric that is asked for, under labels that are not.
+func TestWhatNobodyAsksForIsBounded(t *testing.T) {
+	var b strings.Builder
+	for i := range 3 * maxRest {
+		fmt.Fprintf(&b, "r{s=\"elsewhere\",instance=\"%d\"} %d\n", i, i)
+	}
+	s, p := scripted(t, Config{}, "")
+	for n := range 3 {
+		p.set("a", b.String()+fmt.Sprintf("r{s=\"s\"} %d\n", n))
+		s.look(t.Context())
+	}
+	if n := len(s.endpoints[0].history.rest); n > maxRest {
+		t.Errorf("%d sums are remembered", n)
+	}
+}
+
 // TestWhatWasNotAskedForIsRefused: its counts are not there, and no zero either.
 func TestWhatWasNotAskedForIsRefused(t *testing.T) {
 	s, _ := scripted(t, Config{}, page(1, 1))
