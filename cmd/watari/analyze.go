@@ -45,7 +45,8 @@ func newAnalyze(state *stateFlags) *cobra.Command {
 		Long: `Asks what the analysis would have said of counts that were recorded: when it would
 have rolled back, when each step had proven good enough, how sure that is, and what
 the evidence was before and after each change of the share. So settings can be tried
-on yesterday's data. It ends with 3 if the target would have been taken back. The fixed limits of a gate are not asked, only the comparison.
+on yesterday's data. It ends with 3 if the target would have been rolled back. The
+fixed limits of a gate are not asked, only the comparison.
 
 With --against-itself the source is compared with itself: whatever is found then is
 a false alarm. It says how often that happens, how long errors stay together, and
