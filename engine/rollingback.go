@@ -18,7 +18,7 @@ func (t *turn) rollingBack() {
 		r := &t.status.Routes[i]
 		if t.leftOut(r) {
 			r.Want = nil
-			done = done && !r.LateUntil.After(t.now)
+			done = done && !r.LateUntil.After(t.now) && !r.Local // what nobody can look at may be back
 			continue
 		}
 		if !t.leftAlone(r) && !t.asked(r.Name) {
