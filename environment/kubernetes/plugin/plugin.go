@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"watari.dev/internal/subprocess"
 )
 
 // Credentials are what a plugin has printed: a token, a client certificate, or both.
@@ -195,7 +197,7 @@ func (p *Plugin) leave(r *run) {
 		r.end()
 		select {
 		case <-r.done:
-		case <-time.After(2 * lingers):
+		case <-time.After(2 * subprocess.Lingers):
 		}
 	}
 }
