@@ -47,9 +47,10 @@ func TestTailQuotes(t *testing.T) {
 		"a\x00b\u202ec\b":                     `a\x00b\u202ec\x08`,
 		"Bearer \x1b[1mSECRET\x1b[0m":         "Bearer ***",
 		"pass\x1b[1mword=hunter2":             "password=***",
-		"token=" + strings.Repeat("s", 3*maxKept) + "\nfailed": "failed",
-		"token=" + strings.Repeat("s", 3*maxKept):              "(one line of more than 4 KiB)",
-		"password=" + strings.Repeat("p", maxQuoted):           "password=***",
+		"token=" + strings.Repeat("s", 3*maxKept) + "\nfailed":    "failed",
+		"token=" + strings.Repeat("s", 3*maxKept):                 "...",
+		"token=" + strings.Repeat("s", 3*maxKept) + " is wrong\n": "...is wrong",
+		"password=" + strings.Repeat("p", maxQuoted):              "password=***",
 	} {
 		w := &Tail{}
 		for _, c := range []byte(text) {

@@ -56,16 +56,19 @@ func (t *Tail) Quoted() string {
 	return strings.Join(lines, " / ")
 }
 
-// lines are masked. What is left of a line whose beginning is gone may be the end of a
-// secret, so it is not among them.
+// lines are masked. Where the beginning of one is gone, what is left of its first word
+// may be the end of a secret, and is left out: such a line is shown from the middle of
+// what is kept on, if it is the only one.
 func (t *Tail) lines() []string {
 	text := strings.ReplaceAll(sequences.ReplaceAllString(string(t.kept), ""), "\r", "\n")
 	if t.cut {
-		_, after, more := strings.Cut(text, "\n")
-		if !more {
-			return []string{"(one line of more than 4 KiB)"}
+		text = strings.TrimRight(text, "\n")
+		if _, after, more := strings.Cut(text, "\n"); more {
+			text = after
+		} else {
+			_, text, _ = strings.Cut(text[len(text)/2:], " ")
+			text = "..." + text
 		}
-		text = after
 	}
 	return strings.Split(Mask(text), "\n")
 }
