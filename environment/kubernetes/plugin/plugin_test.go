@@ -244,3 +244,25 @@ func TestOfAFailureNothingStays(t *testing.T) {
 		}
 	}
 }
+
+// TestAFailureIsRememberedForAWhile, and what nobody waited for is none.
+func TestAFailureIsRememberedForAWhile(t *testing.T) {
+	p, dir := script(t, "echo run >> runs\nexit 3")
+	now := time.Now()
+	p.now = func() time.Time { return now }
+	ask := func(what string, runs int) {
+		t.Helper()
+		_, err := p.Credentials(t.Context())
+		var why *Error
+		text, _ := os.ReadFile(filepath.Join(dir, "runs"))
+		if n := strings.Count(string(text), "run"); !errors.As(err, &why) || why.Reason != Failed || n != runs {
+			t.Errorf("%s: %v after %d runs, want %d", what, err, n, runs)
+		}
+	}
+	ask("at first", 1)
+	ask("at once", 1)
+	now = now.Add(remembered - time.Millisecond)
+	ask("nearly forgotten", 1)
+	now = now.Add(time.Millisecond)
+	ask("forgotten", 2)
+}
