@@ -123,8 +123,6 @@ func reason(err error) string {
 	var token *ssocreds.InvalidTokenError
 	var network *url.Error
 	switch {
-	case errors.As(err, &process) && strings.Contains(err.Error(), "process output:"):
-		return "what it printed is not the JSON that is wanted"
 	case errors.As(err, &process):
 		return process.Err.Error()
 	case errors.As(err, &token) && token.Err == nil:

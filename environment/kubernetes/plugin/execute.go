@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +20,7 @@ const maxPrinted = bounded.MiB
 func (p *Plugin) execute(ctx context.Context) (*Credentials, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	printed, wrote := &head{full: cancel}, &subprocess.Tail{}
+	printed, wrote := &subprocess.Head{Max: maxPrinted, Full: cancel}, &subprocess.Tail{}
 	cmd := exec.CommandContext(ctx, p.config.Command, p.config.Args...)
 	cmd.Env = os.Environ()
 	for _, e := range p.config.Env {
@@ -38,14 +37,14 @@ func (p *Plugin) execute(ctx context.Context) (*Credentials, error) {
 }
 
 // outcome makes credentials or an *Error of a run.
-func (p *Plugin) outcome(ctx context.Context, err error, printed *head) (*Credentials, error) {
+func (p *Plugin) outcome(ctx context.Context, err error, printed *subprocess.Head) (*Credentials, error) {
 	switch {
-	case printed.over:
+	case printed.Over():
 		return nil, &Error{Command: p.config.Command, Reason: Unusable, Text: "it printed more than " + bounded.Size(maxPrinted) + " and was ended"}
 	case err != nil:
 		return nil, p.failure(ctx, err)
 	default:
-		return p.read(printed.buffer.Bytes())
+		return p.read(printed.Bytes())
 	}
 }
 
@@ -64,21 +63,4 @@ func (p *Plugin) failure(ctx context.Context, err error) error {
 		e.Reason, e.Text, e.Hint = Missing, fmt.Sprintf("it cannot be run: %v", err), p.config.InstallHint
 	}
 	return e
-}
-
-// head keeps what is written up to the bound, and calls full beyond it.
-type head struct {
-	buffer bytes.Buffer
-	over   bool
-	full   func()
-}
-
-// Write implements io.Writer.
-func (h *head) Write(p []byte) (int, error) {
-	if h.over || h.buffer.Len()+len(p) > maxPrinted {
-		h.over = true
-		h.full()
-		return 0, fs.ErrInvalid
-	}
-	return h.buffer.Write(p)
 }
