@@ -58,13 +58,14 @@ func (p process) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 	printed, wrote := &subprocess.Head{Max: bounded.MiB, Full: cancel}, &subprocess.Tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, printed, wrote
+	began := time.Now()
 	err = subprocess.Run(cmd)
 	var found aws.Credentials
 	switch {
 	case printed.Over():
 		err = errors.New("it printed more than " + bounded.Size(bounded.MiB) + " and was ended")
 	case ctx.Err() != nil:
-		err = fmt.Errorf("the credential_process was ended: %w", context.Cause(ctx))
+		err = &slowError{after: time.Since(began), cause: context.Cause(ctx)}
 	case err != nil:
 		err = fmt.Errorf("error in credential_process: %w", err)
 	default:

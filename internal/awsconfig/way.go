@@ -50,6 +50,20 @@ func wayOf(s Settings, env config.EnvConfig, shared config.SharedConfig) way {
 	}
 }
 
+// wholeWay is the way with the roles that are assumed at its end.
+func (s Settings) wholeWay(sources []any) way {
+	env, shared := sourcesOf(sources)
+	w := wayOf(s, env, shared)
+	switch {
+	case s.RoleARN != "":
+		return roleBy(s.RoleARN, w)
+	case len(w.roles) > 0:
+		return roleOfProfile(w)
+	default:
+		return w
+	}
+}
+
 func wayOfProfile(env config.EnvConfig, p config.SharedConfig) (w way) {
 	name := cmp.Or(p.Profile, config.DefaultSharedConfigProfile)
 	defer func() {

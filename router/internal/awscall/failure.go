@@ -26,6 +26,8 @@ func advice(kind, err error) string {
 	switch {
 	case keys[CodeOf(err)]:
 		return "AWS does not accept the credentials: check profile and keys"
+	case errors.Is(kind, router.ErrSigningIn):
+		return "see why the search for them takes so long"
 	case errors.Is(kind, router.ErrSignedOut):
 		return "renew them: those of a profile or a role are found again by themselves, those of the environment when it is started again"
 	case errors.Is(kind, router.ErrDenied):
