@@ -222,7 +222,7 @@ func refusedWith(k *keeper, err error, takes time.Duration) {
 func TestRefusedCredentialsAreSearchedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for code, again := range map[string]bool{
-			"ExpiredToken": true, "ExpiredTokenException": true, "InvalidClientTokenId": true, "UnrecognizedClientException": true,
+			"ExpiredToken": true, "ExpiredTokenException": true, "InvalidClientTokenId": true, "UnrecognizedClientException": true, "RequestExpired": true,
 			"AccessDenied": false, "Throttling": false, "": false,
 		} {
 			s := &source{}
