@@ -113,6 +113,9 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
+// Foreign reports whether an answer is not AWS's, by its header: a proxy's, perhaps.
+func Foreign(header http.Header) bool { return !named(header) }
+
 func named(header http.Header) bool {
 	for _, name := range requestIDs {
 		if header.Get(name) != "" {
