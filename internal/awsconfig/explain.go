@@ -69,6 +69,8 @@ func advise(w way, err error) string {
 		return adviseContainer(w, err)
 	case w.kind == byProcess:
 		return "run the command of the profile by hand: it must print JSON with Version 1, AccessKeyId and SecretAccessKey within a minute, and exit with 0"
+	case w.absent:
+		return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	case unreachable(err):
 		return "see that the address can be reached from here: network, proxy, VPC endpoint; AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL_SSO name another"
 	case w.kind == byRole:

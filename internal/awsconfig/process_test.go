@@ -78,3 +78,26 @@ func TestACredentialProcessThatFailsLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestTheProgramIsNamed, and nothing else of its line.
+func TestTheProgramIsNamed(t *testing.T) {
+	for line, want := range map[string]string{
+		`helper --token s3`:                             "helper",
+		`"/opt/my tools/helper" --token s3`:             "/opt/my tools/helper",
+		`'/opt/my tools/helper' "s 3"`:                  "/opt/my tools/helper",
+		`/opt/my\ tools/helper s3`:                      "/opt/my tools/helper",
+		`/opt/"my tools"/helper`:                        "/opt/my tools/helper",
+		`TOKEN=s3 KEY="s 3" helper`:                     "helper",
+		`env TOKEN=s3 curl https://example.com/?key=s3`: "curl",
+		`/usr/bin/env TOKEN='s 3' helper`:               "helper",
+		`exec helper`:                                   "helper",
+		`env -i helper`:                                 "helper",
+		`"helper`:                                       "helper",
+		`TOKEN=s3`:                                      "",
+		``:                                              "",
+	} {
+		if got := program(line); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}
