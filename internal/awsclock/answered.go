@@ -2,6 +2,7 @@ package awsclock
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -80,7 +81,7 @@ func dateOf(header http.Header) time.Time {
 }
 
 // quoted bounds how much of a refusal's text is searched for AWS's time.
-const quoted = 64 << 10
+const quoted = 16 << 10
 
 // timeOfText returns the time that the text of a refusal says AWS's clock shows, for
 // where its Date says nothing; zero if it says none, or may be a cache's or a proxy's.
@@ -89,9 +90,11 @@ func timeOfText(response *http.Response) time.Time {
 	if response.StatusCode < 400 || response.StatusCode >= 500 || response.Body == nil || response.Header.Get("Age") != "" || !named(response.Header) {
 		return time.Time{}
 	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, quoted))
+	text := make([]byte, quoted)
+	n, err := io.ReadFull(response.Body, text)
+	text = text[:n]
 	rest := io.Reader(response.Body)
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		rest = failing{err}
 	}
 	response.Body = body{io.MultiReader(bytes.NewReader(text), rest), response.Body}
