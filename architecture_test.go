@@ -84,7 +84,7 @@ func allowed(path string) []string {
 	case slices.Contains(parents, top) && isBelow:
 		// A driver knows its parent and what its family shares, never a sibling.
 		driver, _, _ := strings.Cut(below, "/")
-		return []string{"traffic", "internal/awsclock", "internal/bounded", top, top + "/internal/...", top + "/" + driver + "/..."}
+		return []string{"traffic", "internal/awsclock", "internal/bounded", "internal/subprocess", top, top + "/internal/...", top + "/" + driver + "/..."}
 	case path == "runner":
 		return []string{"traffic", "engine", "router", "signal", "store"}
 	case path == "plan":
@@ -95,6 +95,8 @@ func allowed(path string) []string {
 		return []string{"api/...", "internal/bounded"}
 	case path == "internal/awsclock" || path == "internal/bounded" || path == "internal/printable":
 		return []string{}
+	case path == "internal/subprocess":
+		return []string{"internal/printable"}
 	case top == "lab":
 		return []string{"lab/..."}
 	case path == "sim":

@@ -32,6 +32,10 @@ var (
 	// ErrSignedOut is an ErrDenied that ends: the credentials have expired, or there
 	// are none at the moment. What they may do once they are renewed is unknown.
 	ErrSignedOut error = signedOut{}
+
+	// ErrSigningIn is an ErrSignedOut that may pass by itself: the search for
+	// credentials had not ended when the time of the operation was over.
+	ErrSigningIn error = signingIn{}
 )
 
 // heldBack is ErrThrottled with a text of its own.
@@ -45,6 +49,12 @@ type signedOut struct{}
 
 func (signedOut) Error() string { return "credentials have expired or are missing" }
 func (signedOut) Unwrap() error { return ErrDenied }
+
+// signingIn is ErrSignedOut with a text of its own.
+type signingIn struct{}
+
+func (signingIn) Error() string { return "no credentials in time" }
+func (signingIn) Unwrap() error { return ErrSignedOut }
 
 // Effect says what a failed write did.
 type Effect uint8

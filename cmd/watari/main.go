@@ -20,9 +20,14 @@ import (
 
 	"watari.dev/engine"
 	"watari.dev/internal/printable"
+	"watari.dev/internal/subprocess"
 )
 
-func main() { os.Exit(run()) }
+func main() {
+	code := run()
+	subprocess.EndAll() // no search for credentials outlives this process
+	os.Exit(code)
+}
 
 // run is main with an exit code, so that tests can call it.
 func run() int {

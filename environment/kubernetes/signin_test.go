@@ -407,7 +407,7 @@ func TestPluginsThatGiveNothing(t *testing.T) {
 		"empty status":       {signing{script: prints("")}, environment.ErrUnreachable, []string{"neither a token nor a certificate"}},
 		"megabytes":          {signing{script: "while :; do echo " + strings.Repeat(secret, 50) + "; done"}, environment.ErrUnreachable, []string{"more than 1 MiB"}},
 		"an error":           {signing{script: "echo Traceback >&2; echo the session has expired >&2; exit 3"}, environment.ErrSignedOut, []string{"exit status 3", "it wrote: Traceback / the session has expired", "get --raw /version"}},
-		"many errors":        {signing{script: "for i in 1 2 3 4 5 6 7 8; do head -c 9000 /dev/zero | tr '\\0' x >&2; done; echo; echo at last >&2; exit 1"}, environment.ErrSignedOut, []string{"at last"}},
+		"many errors":        {signing{script: "for i in 1 2 3 4 5 6 7 8; do head -c 9000 /dev/zero | tr '\\0' x >&2; done; echo >&2; echo at last >&2; exit 1"}, environment.ErrSignedOut, []string{"at last"}},
 		"AWS":                {signing{name: "aws", script: "echo Token has expired and refresh failed >&2; exit 255", more: ", args: [eks, get-token, --profile, shop]"}, environment.ErrSignedOut, []string{"aws sso login --profile shop"}},
 		"AWS by environment": {signing{name: "aws", script: "exit 255", more: ", env: [{name: AWS_PROFILE, value: night}]"}, environment.ErrSignedOut, []string{"aws sso login --profile night"}},
 		"asks":               {signing{mode: "IfAvailable", script: "printf 'Code: ' >&2; read code || { echo nobody answers >&2; exit 1; }; " + prints(secret)}, environment.ErrSignedOut, []string{"nobody answers"}},

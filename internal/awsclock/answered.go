@@ -1,6 +1,9 @@
 package awsclock
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -14,10 +17,11 @@ const stamp = "20060102T150405Z"
 // answered are the times of one call that was answered.
 type answered struct {
 	status   int
+	session  bool      // it was signed with temporary credentials
 	signed   time.Time // by the signature; zero: it was not signed
 	sent     time.Time // by this machine's clock
 	received time.Time // by this machine's clock
-	served   time.Time // by AWS's clock; zero: nobody says so who can be believed
+	served   time.Time // by AWS's clock, as the Date or the text says; zero: nobody says so who can be believed
 }
 
 // far reports whether AWS's clock is too far from the signature for it.
@@ -75,6 +79,45 @@ func dateOf(header http.Header) time.Time {
 	}
 	return at
 }
+
+// quoted bounds how much of a refusal's text is searched for AWS's time.
+const quoted = 16 << 10
+
+// timeOfText returns the time that the text of a refusal says AWS's clock shows, for
+// where its Date says nothing; zero if it says none, or may be a cache's or a proxy's.
+// The answer can be read as before.
+func timeOfText(response *http.Response) time.Time {
+	if response.StatusCode < 400 || response.StatusCode >= 500 || response.Body == nil || response.Header.Get("Age") != "" || !named(response.Header) {
+		return time.Time{}
+	}
+	text := make([]byte, quoted)
+	n, err := io.ReadFull(response.Body, text)
+	text = text[:n]
+	rest := io.Reader(response.Body)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		rest = failing{err}
+	}
+	response.Body = body{io.MultiReader(bytes.NewReader(text), rest), response.Body}
+	at, _ := timeIn(string(text))
+	if at.Before(first) {
+		return time.Time{}
+	}
+	return at
+}
+
+// body is one of which a part was read already.
+type body struct {
+	io.Reader
+	io.Closer
+}
+
+// failing fails as the reader did that it stands for.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// Foreign reports whether an answer is not AWS's, by its header: a proxy's, perhaps.
+func Foreign(header http.Header) bool { return !named(header) }
 
 func named(header http.Header) bool {
 	for _, name := range requestIDs {

@@ -22,6 +22,12 @@ func at(served time.Duration) answered {
 // dateless is a call whose answer has no Date that can be believed.
 func dateless() answered { return answered{status: 403, signed: noon, sent: noon, received: noon} }
 
+// temporary is a call that was signed with a session's keys.
+func temporary(a answered) answered {
+	a.session = true
+	return a
+}
+
 const expired = "Signature expired: 20270304T120000Z is now earlier than 20270304T120503Z (20270304T121003Z - 5 min.)"
 
 func TestWhatIsAboutTheClock(t *testing.T) {
@@ -53,6 +59,9 @@ func TestWhatIsAboutTheClock(t *testing.T) {
 		{"RequestExpired", "Request has expired.", at(16 * time.Minute), true, "16m0s behind", true},
 		{"RequestExpired", "Request has expired.", at(0), false, "", false}, // expired credentials
 		{"RequestExpired", "Request has expired.", dateless(), true, "not by how much", false},
+		{"RequestExpired", "Request has expired.", temporary(dateless()), false, "", false},
+		{"RequestExpired", "Request has expired.", temporary(at(16 * time.Minute)), true, "16m0s behind", true},
+		{"RequestExpired", expired, temporary(dateless()), true, "10m3s behind", false},
 		{"ExpiredToken", "expired", at(10 * time.Minute), false, "", false},
 		{"InvalidClientTokenId", "invalid", at(10 * time.Minute), false, "", false},
 		{"Throttling", "Rate exceeded", at(10 * time.Minute), false, "", false},

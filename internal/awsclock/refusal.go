@@ -121,13 +121,14 @@ var possible = map[string]bool{
 //
 // RequestExpired is about it by the book ("Common Error Types": more than 15
 // minutes after the date stamp), and the answer to expired credentials as well
-// (aws-sdk-go pull request 253): the Date tells, and where there is none, the book.
+// (aws-sdk-go pull request 253): the Date tells. Where there is none, the book does for
+// keys that cannot expire; temporary ones have.
 func aboutTime(code, message string, a answered) bool {
 	if _, says := timeIn(message); says || certain[code] {
 		return true
 	}
 	if code == "RequestExpired" {
-		return a.far() || a.served.IsZero()
+		return a.far() || a.served.IsZero() && !a.session
 	}
 	return possible[code] && a.far()
 }

@@ -40,7 +40,11 @@ func takeTimes(ctx context.Context, in middleware.DeserializeInput, next middlew
 		return out, metadata, err
 	}
 	a := answered{
-		status: response.StatusCode, signed: signedAt(request.Request), sent: sent, received: time.Now().Round(0), served: dateOf(response.Header),
+		status: response.StatusCode, session: request.Header.Get("X-Amz-Security-Token") != "",
+		signed: signedAt(request.Request), sent: sent, received: time.Now().Round(0), served: dateOf(response.Header),
+	}
+	if a.served.IsZero() {
+		a.served = timeOfText(response.Response)
 	}
 	metadata.Set(answeredKey{}, a)
 	show(response.Header, a.shown())

@@ -62,6 +62,7 @@ func Load(ctx context.Context, s Settings) (aws.Config, error) {
 	}
 	s.Region = c.Region
 	k := newKeeper(s.search, time.Now)
+	k.by = s.wholeWay(c.ConfigSources)
 	c.Credentials = k
 	c.APIOptions = append(c.APIOptions, k.watch)
 	if s.EndpointURL != "" {

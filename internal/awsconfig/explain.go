@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
@@ -32,6 +33,17 @@ func (e *CredentialsError) Unwrap() error { return e.Err }
 // method.
 func (e *CredentialsError) Advice() string { return e.Do }
 
+// slowError is a search for credentials, or a part of it, that takes too long.
+type slowError struct {
+	after time.Duration
+	cause error
+}
+
+func (e *slowError) Error() string {
+	return "it has not ended within " + e.after.Round(100*time.Millisecond).String()
+}
+func (e *slowError) Unwrap() error { return e.cause }
+
 // explain gives an error of the SDK the way that was tried and what to do about it.
 func explain(w way, err error) *CredentialsError {
 	if w.kind != byRole && asked(err, "AssumeRole") {
@@ -43,15 +55,22 @@ func explain(w way, err error) *CredentialsError {
 // advise says what to do about a way that failed.
 func advise(w way, err error) string {
 	var knows interface{ Advice() string } // such as a clock that is off
+	var slow *slowError
 	switch {
 	case errors.As(err, &knows):
 		return knows.Advice()
+	case errors.As(err, &slow) && strings.Contains(w.text, "the credential_process"):
+		return "see why it takes so long: run the command of the profile by hand"
+	case errors.As(err, &slow):
+		return "see why it takes so long"
 	case w.kind == byNothing, w.kind == byMachine:
 		return "nothing here says who to be for AWS: name a profile (aws.profile, or AWS_PROFILE), sign in with aws sso login, or give the pod or the machine a role"
 	case w.kind == byContainer:
 		return adviseContainer(w, err)
 	case w.kind == byProcess:
 		return "run the command of the profile by hand: it must print JSON with Version 1, AccessKeyId and SecretAccessKey within a minute, and exit with 0"
+	case w.absent:
+		return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	case unreachable(err):
 		return "see that the address can be reached from here: network, proxy, VPC endpoint; AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL_SSO name another"
 	case w.kind == byRole:
@@ -122,11 +141,12 @@ func reason(err error) string {
 	var process *processcreds.ProviderError
 	var token *ssocreds.InvalidTokenError
 	var network *url.Error
+	var slow *slowError
 	switch {
-	case errors.As(err, &process) && strings.Contains(err.Error(), "process output:"):
-		return "what it printed is not the JSON that is wanted"
 	case errors.As(err, &process):
 		return process.Err.Error()
+	case errors.As(err, &slow):
+		return slow.Error()
 	case errors.As(err, &token) && token.Err == nil:
 		return "the session has expired"
 	case errors.As(err, &api) && api.ErrorMessage() != "":

@@ -3,7 +3,6 @@ package awsconfig
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +31,7 @@ const (
 type keeper struct {
 	search func(context.Context) (aws.Credentials, error)
 	now    func() time.Time
+	by     way // that search goes, as it was written at the beginning
 
 	mu      sync.Mutex
 	held    aws.Credentials
@@ -44,13 +44,14 @@ type keeper struct {
 
 // search is one that is under way, or has ended.
 type search struct {
+	began time.Time
 	done  chan struct{}
 	found aws.Credentials
 	err   error
 }
 
 func newKeeper(search func(context.Context) (aws.Credentials, error), now func() time.Time) *keeper {
-	return &keeper{search: search, now: now}
+	return &keeper{search: search, now: now, by: way{text: "search for credentials"}}
 }
 
 // Retrieve implements aws.CredentialsProvider. It waits only if there is nothing that
@@ -67,7 +68,7 @@ func (k *keeper) Retrieve(ctx context.Context) (aws.Credentials, error) {
 				return under.found, nil
 			}
 		case <-ctx.Done():
-			return aws.Credentials{}, fmt.Errorf("the search for credentials has not ended yet: %w", context.Cause(ctx))
+			return aws.Credentials{}, explain(k.by, &slowError{after: k.now().Sub(under.began), cause: context.Cause(ctx)})
 		}
 	}
 }
@@ -122,7 +123,7 @@ func (k *keeper) usable(now time.Time) bool {
 
 // begin starts a search that outlives the call it is for.
 func (k *keeper) begin(ctx context.Context) {
-	s := &search{done: make(chan struct{})}
+	s := &search{began: k.now(), done: make(chan struct{})}
 	k.under = s
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), searchTime)
 	go func() {

@@ -169,7 +169,7 @@ func TestWhoGivesUpDoesNotEndTheSearch(t *testing.T) {
 		k := newKeeper(s.search, time.Now)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := k.Retrieve(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "has not ended yet") {
+		if _, err := k.Retrieve(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "search for credentials: it has not ended within 1s") {
 			t.Error(err)
 		}
 		time.Sleep(30 * time.Second)
@@ -222,7 +222,7 @@ func refusedWith(k *keeper, err error, takes time.Duration) {
 func TestRefusedCredentialsAreSearchedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for code, again := range map[string]bool{
-			"ExpiredToken": true, "ExpiredTokenException": true, "InvalidClientTokenId": true, "UnrecognizedClientException": true,
+			"ExpiredToken": true, "ExpiredTokenException": true, "InvalidClientTokenId": true, "UnrecognizedClientException": true, "RequestExpired": true,
 			"AccessDenied": false, "Throttling": false, "": false,
 		} {
 			s := &source{}

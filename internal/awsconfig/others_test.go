@@ -103,7 +103,12 @@ func TestAProgramThatHangs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if _, err := cfg.Credentials.Retrieve(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 1500*time.Millisecond {
+	_, err = cfg.Credentials.Retrieve(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 1500*time.Millisecond {
 		t.Errorf("%v after %s", err, time.Since(began))
+	}
+	var why *CredentialsError
+	if !errors.As(err, &why) || !strings.HasPrefix(why.Error(), "run the credential_process of profile default (sh): it has not ended within ") || !strings.Contains(why.Advice(), "see why it takes so long: run the command") {
+		t.Errorf("%v", err)
 	}
 }

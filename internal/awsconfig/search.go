@@ -21,9 +21,13 @@ func (s Settings) search(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, &CredentialsError{Tried: "read the environment and the shared files", Err: err}
 	}
 	env, shared := sourcesOf(c.ConfigSources)
+	by := wayOf(s, env, shared)
+	if by.kind == byProcess {
+		c.Credentials = processOf(c, shared)
+	}
 	found, err := c.Credentials.Retrieve(ctx)
 	if err != nil {
-		return aws.Credentials{}, explain(wayOf(s, env, shared), err)
+		return aws.Credentials{}, explain(by, err)
 	}
 	if s.RoleARN == "" {
 		return found, nil

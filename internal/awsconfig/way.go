@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -32,6 +33,7 @@ type way struct {
 	profile string // that says so; empty for the environment
 	text    string // such as: use the access key of profile shop
 	by      string // the same as a noun: the access key of profile shop
+	absent  bool   // there is no access key where it should be
 	file    string // of a token
 	at      string // the address that is asked
 	role    string
@@ -47,6 +49,20 @@ func wayOf(s Settings, env config.EnvConfig, shared config.SharedConfig) way {
 		return webIdentity("", env.WebIdentityTokenFilePath, env.RoleARN)
 	default:
 		return wayOfProfile(env, shared)
+	}
+}
+
+// wholeWay is the way with the roles that are assumed at its end.
+func (s Settings) wholeWay(sources []any) way {
+	env, shared := sourcesOf(sources)
+	w := wayOf(s, env, shared)
+	switch {
+	case s.RoleARN != "":
+		return roleBy(s.RoleARN, w)
+	case len(w.roles) > 0:
+		return roleOfProfile(w)
+	default:
+		return w
 	}
 }
 
@@ -82,19 +98,52 @@ func wayOfProfile(env config.EnvConfig, p config.SharedConfig) (w way) {
 
 // program is the name of what a command line runs. The rest of it may be secret.
 func program(command string) string {
-	for word := range strings.FieldsSeq(command) {
-		if !strings.Contains(word, "=") { // which sets a variable
+	rest := command
+	for rest != "" {
+		var word string
+		word, rest = cutWord(rest)
+		switch {
+		case strings.Contains(word, "="): // which sets a variable
+		case word == "env", strings.HasSuffix(word, "/env"), word == "exec", strings.HasPrefix(word, "-"), word == "":
+		default:
 			return word
 		}
 	}
 	return ""
 }
 
+// cutWord returns the first word of a command line as a shell reads it, without its
+// quotes, and what is behind it.
+func cutWord(line string) (word, rest string) {
+	line = strings.TrimLeft(line, " \t\n")
+	var text strings.Builder
+	var within rune
+	escaped := false
+	for i, r := range line {
+		switch {
+		case escaped:
+			text.WriteRune(r)
+			escaped = false
+		case r == '\\' && within != '\'' && runtime.GOOS != "windows":
+			escaped = true
+		case r == within:
+			within = 0
+		case within == 0 && (r == '"' || r == '\''):
+			within = r
+		case within == 0 && (r == ' ' || r == '\t' || r == '\n'):
+			return text.String(), line[i:]
+		default:
+			text.WriteRune(r)
+		}
+	}
+	return text.String(), ""
+}
+
 func wayOfSource(env config.EnvConfig, source, profile string) way {
 	as := fmt.Sprintf(", as credential_source of profile %s says", profile)
 	switch source {
 	case "Environment":
-		return way{kind: byKeys, profile: profile, by: "the access key of the environment" + as}.used()
+		return way{kind: byKeys, profile: profile, absent: !env.Credentials.HasKeys(), by: "the access key of the environment" + as}.used()
 	case "EcsContainer":
 		return container(env)
 	default:

@@ -223,6 +223,8 @@ func TestProfilesThatLeadToOthers(t *testing.T) {
 	c.fail(Settings{Profile: "bad"},
 		[]string{roleARN + "first of profile one, then " + roleARN + "gone of profile bad", "with the access key of profile keys", "AccessDenied", "assumed-role/first"},
 		[]string{"the trust policy of"})
+	c.fail(Settings{Profile: "env"}, []string{"use the access key of the environment, as credential_source of profile env says"}, []string{"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"})
+	c.fail(Settings{Profile: "env", RoleARN: roleARN + "second"}, []string{"credential_source of profile env"}, []string{"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"})
 	t.Setenv("AWS_ACCESS_KEY_ID", labKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", labSecret)
 	c.be(Settings{Profile: "env"}, "assumed-role/first/ops")

@@ -16,13 +16,13 @@ import (
 	"watari.dev/traffic"
 )
 
-// dateless takes the Date out of answers, so that nothing can be corrected by it.
+// dateless makes answers a cache's, so that nothing can be corrected by their time.
 type dateless struct{ aws.HTTPClient }
 
 func (d dateless) Do(r *http.Request) (*http.Response, error) {
 	response, err := d.HTTPClient.Do(r)
 	if err == nil {
-		response.Header.Del("Date")
+		response.Header.Set("Age", "1")
 	}
 	return response, err
 }

@@ -43,10 +43,10 @@ func TestAClockThatIsOff(t *testing.T) {
 		"right":              {0, func(http.Header) {}, ""},
 		"behind":             {10 * time.Minute, func(http.Header) {}, ""},
 		"ahead":              {-3 * time.Hour, func(http.Header) {}, ""},
-		"behind, no Date":    {2*time.Hour + time.Second, func(h http.Header) { h.Del("Date") }, "this machine's clock is 2h"},
+		"behind, no Date":    {2*time.Hour + time.Second, func(h http.Header) { h.Del("Date") }, ""},
 		"behind, a cache's":  {2 * time.Hour, func(h http.Header) { h.Set("Age", "7") }, "behind AWS's (its answer's text): set it: chronyc makestep"},
 		"ahead, a proxy's":   {-2 * time.Hour, func(h http.Header) { h.Del("X-Amzn-Requestid") }, "ahead of AWS's"},
-		"ahead, 1970's Date": {-2 * time.Hour, func(h http.Header) { h.Set("Date", "Thu, 01 Jan 1970 00:00:09 GMT") }, "ahead of AWS's"},
+		"ahead, 1970's Date": {-2 * time.Hour, func(h http.Header) { h.Set("Date", "Thu, 01 Jan 1970 00:00:09 GMT") }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newTown(t)

@@ -1,61 +1,56 @@
 package plugin
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
-	"strings"
-	"time"
 
 	"watari.dev/internal/bounded"
+	"watari.dev/internal/subprocess"
 )
 
-const (
-	// maxPrinted bounds what a plugin prints: far more than a token and a certificate.
-	maxPrinted = bounded.MiB
-	// maxErrors is how much is kept of the end of what it writes beside that.
-	maxErrors = 4 * bounded.KiB
-	// maxQuoted is how much of that a message has.
-	maxQuoted = 400
-	// lingers is how long its output is waited for once it has ended: what it has
-	// started may hold on to it.
-	lingers = 500 * time.Millisecond
-)
+// maxPrinted bounds what a plugin prints: far more than a token and a certificate.
+const maxPrinted = bounded.MiB
 
-// execute runs the command once, until it ends or ctx is done.
+// execute runs the command once, until it ends or ctx is done. Of a run that gave no
+// credentials nothing stays; a plugin that gave some may leave what it has started.
 func (p *Plugin) execute(ctx context.Context) (*Credentials, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	printed, wrote := &head{full: cancel}, &tail{}
+	printed, wrote := &subprocess.Head{Max: maxPrinted, Full: cancel}, &subprocess.Tail{}
 	cmd := exec.CommandContext(ctx, p.config.Command, p.config.Args...)
 	cmd.Env = os.Environ()
 	for _, e := range p.config.Env {
 		cmd.Env = append(cmd.Env, e.Name+"="+e.Value)
 	}
 	cmd.Env = append(cmd.Env, "KUBERNETES_EXEC_INFO="+p.info)
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = printed, wrote, lingers
-	apart(cmd)
-	err := cmd.Run()
-	switch {
-	case printed.over:
-		return nil, &Error{Command: p.config.Command, Reason: Unusable, Text: "it printed more than " + bounded.Size(maxPrinted) + " and was ended", Stderr: wrote.quoted()}
-	case err != nil && !errors.Is(err, exec.ErrWaitDelay): // which only says that something else still holds the output
-		return nil, p.failure(ctx, err, wrote.quoted())
-	}
-	c, err := p.read(printed.buffer.Bytes())
+	cmd.Stdout, cmd.Stderr = printed, wrote
+	c, err := p.outcome(ctx, subprocess.Run(cmd), printed)
 	if wrong := (*Error)(nil); errors.As(err, &wrong) {
-		wrong.Stderr = wrote.quoted()
+		subprocess.End(cmd)
+		wrong.Stderr = wrote.Quoted()
 	}
 	return c, err
 }
 
+// outcome makes credentials or an *Error of a run.
+func (p *Plugin) outcome(ctx context.Context, err error, printed *subprocess.Head) (*Credentials, error) {
+	switch {
+	case printed.Over():
+		return nil, &Error{Command: p.config.Command, Reason: Unusable, Text: "it printed more than " + bounded.Size(maxPrinted) + " and was ended"}
+	case err != nil:
+		return nil, p.failure(ctx, err)
+	default:
+		return p.read(printed.Bytes())
+	}
+}
+
 // failure says what kind of failure err of a run is.
-func (p *Plugin) failure(ctx context.Context, err error, wrote string) error {
-	e := &Error{Command: p.config.Command, Stderr: wrote, Cause: err}
+func (p *Plugin) failure(ctx context.Context, err error) error {
+	e := &Error{Command: p.config.Command, Cause: err}
 	var ended *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -68,56 +63,4 @@ func (p *Plugin) failure(ctx context.Context, err error, wrote string) error {
 		e.Reason, e.Text, e.Hint = Missing, fmt.Sprintf("it cannot be run: %v", err), p.config.InstallHint
 	}
 	return e
-}
-
-// head keeps what is written up to the bound, and calls full beyond it.
-type head struct {
-	buffer bytes.Buffer
-	over   bool
-	full   func()
-}
-
-// Write implements io.Writer.
-func (h *head) Write(p []byte) (int, error) {
-	if h.over || h.buffer.Len()+len(p) > maxPrinted {
-		h.over = true
-		h.full()
-		return 0, fs.ErrInvalid
-	}
-	return h.buffer.Write(p)
-}
-
-// tail keeps the end of what is written.
-type tail struct{ kept []byte }
-
-// Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p...)
-	if over := len(t.kept) - maxErrors; over > 0 {
-		t.kept = append(t.kept[:0], t.kept[over:]...)
-	}
-	return len(p), nil
-}
-
-// quoted is the end of it as one line of a message, which begins at a line's beginning
-// where there is room.
-func (t *tail) quoted() string {
-	var lines []string
-	left := maxQuoted
-	all := strings.Split(string(t.kept), "\n")
-	for i := len(all) - 1; i >= 0 && left > 0; i-- {
-		line := strings.ToValidUTF8(strings.TrimSpace(all[i]), "?")
-		if line == "" {
-			continue
-		}
-		if len(line) > left && len(lines) > 0 {
-			break
-		}
-		if len(line) > left {
-			line = "..." + strings.ToValidUTF8(line[len(line)-left:], "")
-		}
-		lines = append([]string{line}, lines...)
-		left -= len(line)
-	}
-	return strings.Join(lines, " / ")
 }

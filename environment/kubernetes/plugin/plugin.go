@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"watari.dev/internal/subprocess"
 )
 
 // Credentials are what a plugin has printed: a token, a client certificate, or both.
@@ -41,8 +43,14 @@ type Plugin struct {
 
 	mu      sync.Mutex
 	known   *Credentials
+	failed  error     // of the last run, if that failed by itself
+	until   time.Time // when failed is forgotten
 	running *run
 }
+
+// remembered is how long a plugin that has failed is not asked again: what watari asks a
+// cluster meanwhile fails for the same reason.
+const remembered = 5 * time.Second
 
 // run is the plugin while it runs.
 type run struct {
@@ -119,6 +127,7 @@ func (p *Plugin) Config() api.ExecConfig { return p.config }
 
 // Credentials returns those that hold at present. It runs the plugin if there are none,
 // waits for it until ctx is done, and then returns an *Error that wraps the context's.
+// For some seconds after a failure it returns that.
 func (p *Plugin) Credentials(ctx context.Context) (*Credentials, error) {
 	if ctx.Err() != nil {
 		return nil, p.silent(ctx)
@@ -127,6 +136,10 @@ func (p *Plugin) Credentials(ctx context.Context) (*Credentials, error) {
 	if c := p.known; c != nil && !c.Expired(p.now()) {
 		p.mu.Unlock()
 		return c, nil
+	}
+	if err := p.failed; err != nil && p.running == nil && p.now().Before(p.until) {
+		p.mu.Unlock()
+		return nil, err
 	}
 	r := p.join()
 	p.mu.Unlock()
@@ -168,14 +181,18 @@ func (p *Plugin) join() *run {
 // finish runs the plugin to its end and keeps what it gave.
 func (p *Plugin) finish(ctx context.Context, r *run) {
 	r.gave, r.err = p.execute(ctx)
+	ended := ctx.Err() != nil // because nobody waited for it
 	r.end()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running == r {
 		p.running = nil
 	}
-	if r.err == nil {
-		p.known = r.gave
+	switch {
+	case r.err == nil:
+		p.known, p.failed = r.gave, nil
+	case !ended:
+		p.failed, p.until = r.err, p.now().Add(remembered)
 	}
 	close(r.done)
 }
@@ -195,7 +212,7 @@ func (p *Plugin) leave(r *run) {
 		r.end()
 		select {
 		case <-r.done:
-		case <-time.After(2 * lingers):
+		case <-time.After(2 * subprocess.Lingers):
 		}
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -166,22 +168,101 @@ func TestOtherCredentialsGoFirst(t *testing.T) {
 	}
 }
 
-// TestTailQuotes keeps the last lines whole.
-func TestTailQuotes(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                                "",
-		"one\n\n  two \r\n":               "one / two",
-		strings.Repeat("x", 500):          "..." + strings.Repeat("x", maxQuoted),
-		strings.Repeat("x\n", 9000):       strings.TrimSuffix(strings.Repeat("x / ", maxQuoted), " / "),
-		"a\xff\n":                         "a?",
-		strings.Repeat("y", 399) + "\nzz": "zz",
+// script is a plugin that runs a shell script.
+func script(t *testing.T, text string) (p *Plugin, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	command := filepath.Join(dir, "plugin")
+	if err := os.WriteFile(command, []byte("#!/bin/sh\ncd "+dir+"\n"+text+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Of(&rest.Config{ExecProvider: &api.ExecConfig{Command: command, APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: api.NeverExecInteractiveMode}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, dir
+}
+
+// TestWhatAFailingPluginWroteHoldsNoSecrets, and nothing that moves a terminal's cursor.
+func TestWhatAFailingPluginWroteHoldsNoSecrets(t *testing.T) {
+	p, _ := script(t, `printf '\033[31mAuthorization: Bearer SECRETTOKEN\033[0m\r\nlogin with password=hunter2 failed\a\n' >&2; exit 3`)
+	_, err := p.Credentials(t.Context())
+	const want = `it ended with exit status 3; it wrote: Authorization: Bearer *** / login with password=*** failed\x07`
+	if err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%q, want %q", err, want)
+	}
+}
+
+// alive reports whether the process runs whose id is in the file.
+func alive(t *testing.T, file string) bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if _, here := os.Stat("/proc/self/stat"); here != nil {
+		return syscall.Kill(pid, 0) == nil
+	}
+	return err == nil && !strings.Contains(string(state), ") Z ") // nobody may be there to reap it
+}
+
+// TestOfAFailureNothingStays: what a plugin has started ends with it if it gave no
+// credentials, and goes on if it did.
+func TestOfAFailureNothingStays(t *testing.T) {
+	const good = `printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t"}}'`
+	for name, c := range map[string]struct {
+		last  string
+		stays bool
+	}{
+		"it fails":             {"exit 1", false},
+		"it prints nonsense":   {"echo bad", false},
+		"it prints nothing":    {"exit 0", false},
+		"it gives credentials": {good, true},
 	} {
-		w := &tail{}
-		for _, c := range []byte(text) {
-			_, _ = w.Write([]byte{c})
-		}
-		if got := w.quoted(); got != want {
-			t.Errorf("%.40q: %.80q, want %.80q", text, got, want)
+		for _, holds := range []string{"", " >/dev/null 2>&1"} {
+			p, dir := script(t, "trap '' TERM HUP\nsleep 36"+holds+" &\necho $! > left\n"+c.last)
+			_, err := p.Credentials(t.Context())
+			if (err == nil) != c.stays {
+				t.Errorf("%s: %v", name, err)
+			}
+			left := filepath.Join(dir, "left")
+			if c.stays {
+				if !alive(t, left) {
+					t.Errorf("%s%s: what it started was ended", name, holds)
+				}
+				text, _ := os.ReadFile(left)
+				pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+				continue
+			}
+			await(t, name+holds+": what it started ends", func() bool { return !alive(t, left) })
 		}
 	}
+}
+
+// TestAFailureIsRememberedForAWhile, and what nobody waited for is none.
+func TestAFailureIsRememberedForAWhile(t *testing.T) {
+	p, dir := script(t, "echo run >> runs\nexit 3")
+	now := time.Now()
+	p.now = func() time.Time { return now }
+	ask := func(what string, runs int) {
+		t.Helper()
+		_, err := p.Credentials(t.Context())
+		var why *Error
+		text, _ := os.ReadFile(filepath.Join(dir, "runs"))
+		if n := strings.Count(string(text), "run"); !errors.As(err, &why) || why.Reason != Failed || n != runs {
+			t.Errorf("%s: %v after %d runs, want %d", what, err, n, runs)
+		}
+	}
+	ask("at first", 1)
+	ask("at once", 1)
+	now = now.Add(remembered - time.Millisecond)
+	ask("nearly forgotten", 1)
+	now = now.Add(time.Millisecond)
+	ask("forgotten", 2)
 }

@@ -3,6 +3,7 @@ package awscall
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -47,6 +48,8 @@ func TestClassify(t *testing.T) {
 		{&net.OpError{Op: "dial", Err: errors.New("refused")}, router.ErrUnavailable, router.EffectNothing},
 		{&notSentError{err: context.Canceled}, router.ErrUnavailable, router.EffectNothing},
 		{&credentialsError{errors.New("none")}, router.ErrSignedOut, router.EffectNothing},
+		{&credentialsError{fmt.Errorf("the search: %w", context.DeadlineExceeded)}, router.ErrSigningIn, router.EffectNothing},
+		{&credentialsError{context.Canceled}, router.ErrSigningIn, router.EffectNothing},
 		{api("ExpiredToken"), router.ErrSignedOut, router.EffectNothing},
 		{api("AccessDenied"), router.ErrDenied, router.EffectNothing},
 		{api("ExpiredTokenException"), router.ErrSignedOut, router.EffectNothing},
@@ -168,6 +171,16 @@ func TestTextIsCalm(t *testing.T) {
 			t.Error(denied)
 		}
 	})
+}
+
+// TestCredentialsThatAreLateAreNotCalledMissing: it is no try all the same, and nobody
+// is told to renew what may be good.
+func TestCredentialsThatAreLateAreNotCalledMissing(t *testing.T) {
+	e := WriteError("route53: set weights", "api.example.com", &smithy.OperationError{ServiceID: "Route 53", OperationName: "GetChange", Err: &credentialsError{context.DeadlineExceeded}})
+	const want = "route53: set weights of api.example.com: no credentials in time: GetChange: no credentials: context deadline exceeded; nothing was changed; see why the search for them takes so long"
+	if e.Error() != want || !errors.Is(e, router.ErrSignedOut) || router.Standing(e.Kind) {
+		t.Errorf("got  %s\nwant %s", e, want)
+	}
 }
 
 func TestConfigNamesMissingCredentials(t *testing.T) {

@@ -161,6 +161,12 @@ type credentialsError struct{ err error }
 func (e *credentialsError) Error() string { return "no credentials: " + e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
 
+// late reports whether nothing is wrong with the credentials, as far as is known: the
+// search for them takes long.
+func (e *credentialsError) late() bool {
+	return errors.Is(e.err, context.DeadlineExceeded) || errors.Is(e.err, context.Canceled)
+}
+
 // unsent is a call that was not sent because of err; last is what the try before
 // said, nil if there was none.
 func unsent(err, last error) error {

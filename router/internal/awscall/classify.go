@@ -102,6 +102,8 @@ func Classify(err error) (effect router.Effect, kind error) {
 		return router.EffectNothing, router.ErrExpired
 	case clock:
 		return router.EffectNothing, router.ErrClockOff
+	case errors.As(err, &nobody) && nobody.late():
+		return router.EffectNothing, router.ErrSigningIn
 	case errors.As(err, &nobody):
 		return router.EffectNothing, router.ErrSignedOut
 	case errors.As(err, &unsent), neverConnected(err):

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -223,16 +224,66 @@ func TestAWrongSecretStaysDenied(t *testing.T) {
 	}
 }
 
-// TestADateThatCannotBeBelieved corrects nothing, and the clock is named by what AWS
-// says in its text.
-func TestADateThatCannotBeBelieved(t *testing.T) {
+// TestATimeInTheText corrects as a Date does where AWS's answer has none that says
+// anything.
+func TestATimeInTheText(t *testing.T) {
 	for name, way := range map[string]func(http.Header){
 		"missing":     func(h http.Header) { h.Del("Date") },
 		"nonsense":    func(h http.Header) { h.Set("Date", "yesterday") },
 		"1970":        func(h http.Header) { h.Set("Date", time.Unix(0, 0).UTC().Format(http.TimeFormat)) },
+		"two of them": func(h http.Header) { h.Add("Date", time.Now().UTC().Format(http.TimeFormat)) },
+	} {
+		for _, off := range []time.Duration{10*time.Minute + 3*time.Second, -20 * time.Minute} {
+			t.Run(name+" "+off.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFar(t, off)
+					f.way = way
+					f.wants("the first read", 2, f.read)
+					f.wants("the next", 1, f.read)
+					f.wants("a write", 1, func() error { return f.write("a") })
+					f.wants("another service", 2, f.readZones)
+					f.forged = true
+					f.fails("a wrong secret", 1, router.ErrDenied, "check profile and keys", f.read)
+				})
+			})
+		}
+	}
+}
+
+// TestRequestExpired without a Date is about the clock for keys that do not expire, and
+// about the keys for those that do.
+func TestRequestExpired(t *testing.T) {
+	for token, kind := range map[string]error{"": router.ErrClockOff, "token": router.ErrSignedOut} {
+		synctest.Test(t, func(t *testing.T) {
+			newFar(t, 0) // which sets the clock
+			client := elb.NewFromConfig(Config(aws.Config{Region: "eu-central-1", BaseEndpoint: aws.String("http://aws.test"),
+				HTTPClient:  saying{http.StatusBadRequest, "<ErrorResponse><Error><Code>RequestExpired</Code><Message>Request has expired.</Message></Error><RequestId>1</RequestId></ErrorResponse>", http.Header{"X-Amzn-Requestid": {"1"}}},
+				Credentials: credentials.NewStaticCredentialsProvider("AKIALABEXAMPLE", "secret", token)}))
+			_, err := client.DescribeTargetGroups(t.Context(), &elb.DescribeTargetGroupsInput{})
+			if effect, got := Classify(err); got != kind || effect != router.EffectNothing {
+				t.Errorf("with the session token %q: %v, %v", token, got, err)
+			}
+		})
+	}
+}
+
+// saying answers everything with the same.
+type saying struct {
+	status int
+	text   string
+	header http.Header
+}
+
+func (s saying) Do(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: s.status, Header: s.header.Clone(), Body: io.NopCloser(strings.NewReader(s.text)), Request: r}, nil
+}
+
+// TestADateThatCannotBeBelieved corrects nothing if the whole answer may be another's,
+// and the clock is named by what AWS says in its text.
+func TestADateThatCannotBeBelieved(t *testing.T) {
+	for name, way := range map[string]func(http.Header){
 		"of a cache":  func(h http.Header) { h.Set("Age", "600") },
 		"of somebody": func(h http.Header) { h.Del("X-Amzn-Requestid") },
-		"two of them": func(h http.Header) { h.Add("Date", time.Now().UTC().Format(http.TimeFormat)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -270,7 +321,7 @@ func TestAProxyThatSetsTheDate(t *testing.T) {
 func TestTheClockIsNamedInOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFar(t, -10*time.Minute)
-		f.way = func(h http.Header) { h.Del("Date") }
+		f.way = func(h http.Header) { h.Set("Age", "1") }
 		got := ReadError("alb: read rule", "arn", f.read()).Error()
 		want := "alb: read rule of arn: the clock is off: DescribeTargetGroups: SignatureDoesNotMatch: Signature not yet current: 20270304T050607Z is still later than 20270304T050107Z" +
 			" (20270304T045607Z + 5 min.); nothing was changed; this machine's clock is 10m0s ahead of AWS's (its answer's text): set it: chronyc makestep, or timedatectl set-ntp true"

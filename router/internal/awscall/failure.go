@@ -3,10 +3,13 @@ package awscall
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"watari.dev/internal/awsclock"
 	"watari.dev/router"
 )
 
@@ -22,10 +25,26 @@ func WriteError(op, on string, err error) *router.Error {
 	return &router.Error{Op: op, On: on, Kind: kind, Cause: calm(err), Effect: effect, Advice: adviceFor(err, kind)}
 }
 
+// foreign returns the status of an answer that AWS did not give, as that of a proxy on
+// the way. It has neither a code of AWS nor a request ID.
+func foreign(err error) (status string, is bool) {
+	var response *smithyhttp.ResponseError
+	code := CodeOf(err)
+	if statusOf(err) < 400 || code != "" && code != "UnknownError" || !errors.As(err, &response) || !awsclock.Foreign(response.Response.Header) {
+		return "", false
+	}
+	return strings.TrimSpace(fmt.Sprintf("%d %s", statusOf(err), http.StatusText(statusOf(err)))), true
+}
+
 func advice(kind, err error) string {
+	if _, is := foreign(err); is {
+		return "see whether a proxy is on the way (HTTPS_PROXY, NO_PROXY) and lets the call through"
+	}
 	switch {
 	case keys[CodeOf(err)]:
 		return "AWS does not accept the credentials: check profile and keys"
+	case errors.Is(kind, router.ErrSigningIn):
+		return "see why the search for them takes so long"
 	case errors.Is(kind, router.ErrSignedOut):
 		return "renew them: those of a profile or a role are found again by themselves, those of the environment when it is started again"
 	case errors.Is(kind, router.ErrDenied):
@@ -48,6 +67,8 @@ func calm(err error) error {
 	var api smithy.APIError
 	if text, nobody := noCredentials(err); nobody {
 		inner = text
+	} else if status, is := foreign(err); is {
+		inner = status + ": the answer is not AWS's (no request ID): a proxy?"
 	} else if errors.As(err, &api) {
 		inner = strings.TrimSuffix(fmt.Sprintf("%s: %s", api.ErrorCode(), oneLine(api.ErrorMessage())), ": ")
 	}
