@@ -25,7 +25,10 @@ const Columns = `  time                                    end of the interval: 
   share                                   meant for the target: 5%, or 500 basis points
   source_over_500ms, target_over_500ms    requests slower than that; any duration
   source_event_NAME, target_event_NAME    a count of your own, part of the requests
-An empty cell is not known; a zero is zero.`
+An empty cell is not known; a zero is zero. Without its requests or errors nothing is
+known of a side in that interval. Without a latency its requests and errors count, and
+its latencies are not known. Without an event they count as well, and that event and the
+ones in columns to its right are not known of both sides.`
 
 // Mistakes are all mistakes of a table, by line.
 type Mistakes struct {
@@ -293,7 +296,15 @@ func (t *table) row(line int, record []string) (row, bool) {
 	}
 	r.source = t.side(line, record, "source", t.source, r.at)
 	r.target = t.side(line, record, "target", t.target, r.at)
+	bothKnow(&r.source.Value, &r.target.Value)
 	return r, len(t.mistakes) == before
+}
+
+// bothKnow keeps the events that are known of both sides: one side of an event alone
+// compares nothing.
+func bothKnow(a, b *traffic.Counts) {
+	n := min(len(a.Events), len(b.Events))
+	a.Events, b.Events = a.Events[:n], b.Events[:n]
 }
 
 // parseTime reads RFC 3339 or seconds since 1970.
@@ -310,36 +321,64 @@ func parseTime(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("time %q is neither like 2026-05-04T14:30:00Z nor seconds since 1970", text)
 }
 
-// side reads one side of a line. A side is known if all of its cells are.
+// side reads one side of a line. It is known if its requests and errors are.
 func (t *table) side(line int, record []string, name string, of sideColumns, at time.Time) traffic.Reading[traffic.Counts] {
 	cells := &cells{t: t, line: line, record: record}
 	c := traffic.Counts{Requests: cells.count(of.requests)}
+	cells.without = cells.empty > 0
 	c.Errors = cells.part(of.errors, c.Requests, name)
+	known := cells.empty == 0
 	pick := func(source, target int) int {
 		if name == "source" {
 			return source
 		}
 		return target
 	}
-	for _, e := range t.events {
-		c.Events = append(c.Events, cells.part(pick(e.source, e.target), c.Requests, name))
-	}
-	above := c.Requests
-	for _, s := range t.slow {
-		slower := cells.part(pick(s.source, s.target), c.Requests, name)
-		if slower > above && cells.empty == 0 {
-			t.wrong(line, "%d requests of the %s took over %s, more than over a shorter time", slower, name, s.what)
-		}
-		c.Latency.Edges, c.Latency.Buckets = append(c.Latency.Edges, s.what), append(c.Latency.Buckets, max(0, above-slower))
-		above = slower
-	}
-	if len(t.slow) > 0 {
-		c.Latency.Buckets = append(c.Latency.Buckets, above)
-	}
-	if cells.empty > 0 {
+	c.Events = t.eventsOf(cells, c.Requests, name, pick)
+	c.Latency = t.latencyOf(cells, c.Requests, name, pick)
+	if !known {
 		return traffic.Reading[traffic.Counts]{Err: "the cell is empty"}
 	}
 	return traffic.KnownAt(c, at)
+}
+
+// eventsOf reads a side's events up to the first that is not known: Counts has no
+// other way to say that, and a zero would be a lie.
+func (t *table) eventsOf(cells *cells, requests int64, name string, pick func(source, target int) int) (out []int64) {
+	known := true
+	for _, e := range t.events {
+		before := cells.empty
+		n := cells.part(pick(e.source, e.target), requests, name)
+		if known = known && cells.empty == before; known {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// latencyOf reads a side's latencies; they are empty if one of their cells is.
+func (t *table) latencyOf(cells *cells, requests int64, name string, pick func(source, target int) int) (h traffic.Histogram) {
+	if len(t.slow) == 0 {
+		return h
+	}
+	above, before := requests, cells.empty
+	for _, s := range t.slow {
+		empty := cells.empty
+		slower := cells.part(pick(s.source, s.target), requests, name)
+		if cells.empty > empty {
+			continue
+		}
+		if slower > above && !cells.without {
+			t.wrong(cells.line, "%d requests of the %s took over %s, more than over a shorter time", slower, name, s.what)
+		}
+		h.Edges, h.Buckets = append(h.Edges, s.what), append(h.Buckets, max(0, above-slower))
+		above = slower
+	}
+	if cells.empty > before {
+		return traffic.Histogram{}
+	}
+	h.Buckets = append(h.Buckets, above)
+	return h
 }
 
 // cells reads counts of a line.
@@ -348,6 +387,8 @@ type cells struct {
 	line   int
 	record []string
 	empty  int
+
+	without bool // the requests themselves are not known
 }
 
 func (c *cells) count(column int) int64 {
@@ -369,7 +410,7 @@ func (c *cells) count(column int) int64 {
 func (c *cells) part(column int, requests int64, side string) int64 {
 	before := c.empty
 	n := c.count(column)
-	if before == 0 && c.empty == 0 && n > requests {
+	if !c.without && c.empty == before && n > requests {
 		c.t.wrong(c.line, "%s is %d, of %d requests of the %s", c.t.header[column], n, requests, side)
 	}
 	return n

@@ -118,3 +118,76 @@ func TestTableIsRead(t *testing.T) {
 		t.Errorf("the target can have users from its first share on: %+v", m)
 	}
 }
+
+// TestCellsThatAreEmpty: requests and errors count without the latency or an event.
+func TestCellsThatAreEmpty(t *testing.T) {
+	header := strings.TrimSpace(plainHeader) + ",source_over_200ms,source_over_1s,target_over_200ms,target_over_1s,source_event_a,target_event_a,source_event_b,target_event_b\n"
+	for name, c := range map[string]struct {
+		line           string
+		source, target string // latency and events; empty if the side is not known
+	}{
+		"all":           {"100,9,1,8,2,3,1,4,2,1,2,3,4", "{[200ms 1s] [6 2 1]}[1 3]", "{[200ms 1s] [4 2 2]}[2 4]"},
+		"no latency":    {"100,9,1,8,2,3,1,,,1,2,3,4", "{[200ms 1s] [6 2 1]}[1 3]", "{[] []}[2 4]"},
+		"one edge":      {"100,9,1,8,2,,1,4,2,1,2,3,4", "{[] []}[1 3]", "{[200ms 1s] [4 2 2]}[2 4]"},
+		"an event":      {"100,9,1,8,2,3,1,4,2,1,2,3,", "{[200ms 1s] [6 2 1]}[1]", "{[200ms 1s] [4 2 2]}[2]"},
+		"the first one": {"100,9,1,8,2,3,1,4,2,,2,3,4", "{[200ms 1s] [6 2 1]}[]", "{[200ms 1s] [4 2 2]}[]"},
+		"errors":        {"100,9,,8,2,3,1,4,2,1,2,3,4", "", "{[200ms 1s] [4 2 2]}[]"},
+		"requests":      {"100,9,1,,2,3,1,4,2,1,2,3,4", "{[200ms 1s] [6 2 1]}[]", ""},
+	} {
+		r, err := CSV(strings.NewReader(header+c.line+"\n"), "t.csv")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		in := r.Turns[0].Intervals[0]
+		for side, wanted := range map[traffic.Side]string{traffic.Source: c.source, traffic.Target: c.target} {
+			got := in.Source
+			if side == traffic.Target {
+				got = in.Target
+			}
+			if (got.State == traffic.Known) != (wanted != "") {
+				t.Errorf("%s, %s: %+v", name, side, got)
+			} else if text := fmt.Sprint(got.Value.Latency, got.Value.Events); wanted != "" && strings.ReplaceAll(text, " ", "") != strings.ReplaceAll(wanted, " ", "") {
+				t.Errorf("%s, %s: %s, want %s", name, side, text, wanted)
+			}
+		}
+	}
+}
+
+// TestErrorsWithoutLatency: a target that fails and whose latencies or events are missing
+// is taken back as soon as without these columns.
+func TestErrorsWithoutLatency(t *testing.T) {
+	table := func(header, known, unknown string) string {
+		out := "share," + strings.TrimSpace(plainHeader) + header + "\n"
+		for n := range 60 {
+			errors, more := 0, known
+			if n >= 20 {
+				errors, more = 50, unknown
+			}
+			out += fmt.Sprintf("5%%,%d,1000,0,50,%d%s\n", 1_770_000_000+30*n, errors, more)
+		}
+		return out
+	}
+	at := func(table string) time.Time {
+		r, err := CSV(strings.NewReader(table), "t.csv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := replayed(r); len(got.Rollbacks) == 1 {
+			return got.Rollbacks[0].At
+		}
+		return time.Time{}
+	}
+	want := at(table("", "", ""))
+	if want.IsZero() {
+		t.Fatal("a target that fails is not taken back")
+	}
+	for name, with := range map[string]string{
+		"latency": table(",source_over_500ms,target_over_500ms", ",5,0", ",5,"),
+		"event":   table(",source_event_x,target_event_x", ",5,0", ",5,"),
+	} {
+		if got := at(with); got.IsZero() || got.Sub(want).Abs() > 30*time.Second {
+			t.Errorf("%s: taken back at %s, without the column at %s", name, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 
 	"watari.dev/router"
@@ -50,11 +51,53 @@ func (p Plan) routeOf(s Signal) string {
 	return ""
 }
 
-// status is how selectors name HTTP's failures: 5.., 5xx, 5\d\d, 5[0-9]{2}, 500, 503.
-var status = regexp.MustCompile(`(?i)(?:^|[^0-9])5(\.\.|xx|\\+d|\[0-9\]|0[0-9]\b|\.[*+{])`)
+// statusLabel is the name of a label with a status of HTTP, or the class of one; and
+// statusMetric that of a metric that counts nothing else, such as upstream_rq_5xx.
+var (
+	statusLabel  = regexp.MustCompile(`^(.*_)?(code|status|statuscode|statusclass|responsecode)(_class)?$`)
+	statusMetric = regexp.MustCompile(`(?i)(?:^|[^0-9a-z])5(?:xx|[0-9][0-9])(?:[^0-9a-z]|$)`)
+)
 
 // asksForStatus reports whether a selector of errors asks for HTTP statuses and not for
-// those of gRPC.
+// those of gRPC: these have a metric or a label of their own. That a value has gRPC in it,
+// such as the name of a service, says nothing.
 func asksForStatus(errors string) bool {
-	return status.MatchString(errors) && !strings.Contains(strings.ToLower(errors), "grpc")
+	metric, matchers := matchersOf(errors)
+	if strings.Contains(strings.ToLower(metric), "grpc") {
+		return false
+	}
+	byLabel := map[string][]matcher{}
+	for _, m := range matchers {
+		if strings.Contains(m.label, "grpc") {
+			return false
+		}
+		if statusLabel.MatchString(m.label) {
+			byLabel[m.label] = append(byLabel[m.label], m)
+		}
+	}
+	for _, of := range byLabel {
+		if takesFailures(of) {
+			return true
+		}
+	}
+	return statusMetric.MatchString(metric)
+}
+
+// takesFailures reports whether the conditions on one label take a failure as HTTP has
+// it, and not what is no failure: they tell one from the other.
+func takesFailures(of []matcher) bool {
+	takes := func(value string) bool {
+		for _, m := range of {
+			if !m.takes(value) {
+				return false
+			}
+		}
+		return true
+	}
+	for code := 500; code < 600; code++ {
+		if takes(strconv.Itoa(code)) && !takes("200") {
+			return true
+		}
+	}
+	return takes("5xx") && !takes("2xx") || takes("5XX") && !takes("2XX") || takes("5") && !takes("2")
 }

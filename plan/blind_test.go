@@ -60,3 +60,53 @@ func TestSignalsThatDoNotSeeGRPC(t *testing.T) {
 		t.Errorf("without analysis: %+v", got)
 	}
 }
+
+// TestWhatAsksForStatus: a signal counts by HTTP status if its errors tell 5xx from 2xx
+// by a label of that, whatever other labels hold.
+func TestWhatAsksForStatus(t *testing.T) {
+	for errors, want := range map[string]bool{
+		`nginx_ingress_controller_requests{ingress="grpc-checkout",status=~"5.."}`: true,
+		`traefik_service_requests_total{service="grpc@file",code=~"5.."}`:          true,
+		`envoy_cluster_upstream_rq_xx{envoy_response_code_class="5"}`:              true,
+		`istio_requests_total{response_code=~"[45].."}`:                            true,
+		`r{code=~"(4|5).."}`:                                           true,
+		`r{code!~"2.."}`:                                               true,
+		`r{code!="200"}`:                                               true,
+		`r{code=~".+", code!~"[123].."}`:                               true,
+		`r{code=~'5[0-9]{2}',pod="a}b,{"}`:                             true,
+		`{__name__="r",http_response_status_code="503"}`:               true,
+		`{"http.requests","http.response.status_code"=~"5\\d\\d"}`:     true,
+		"r{http_status_class=`5xx`}":                                   true,
+		`envoy_cluster_upstream_rq_5xx{cluster="grpc"}`:                true,
+		`sum:trace.hits{http.status_code:5*}.as_count()`:               true,
+		`sum:trace.hits{env:grpc AND !http.status_code:2*}`:            true,
+		`sum:trace.hits{http.status_code:500 OR http.status_code:503}`: true,
+		`sum:trace.hits{http.status_code IN (500,503)}`:                true,
+		`sum:trace.hits{http.status_code NOT IN (200, 204)}`:           true,
+
+		`errors_total{pod=~"web-5.*"}`:                               false,
+		`errors_total{port="50051",instance=~"10.0.5.."}`:            false,
+		`errors_total{instance="host-500:9"}`:                        false,
+		`errors_total{path="code=~\"5..\""}`:                         false,
+		`errors_total`:                                               false,
+		`r{status="failed"}`:                                         false,
+		`r{status!="success"}`:                                       false,
+		`r{code=~".+"}`:                                              false,
+		`r{code=~"4.."}`:                                             false,
+		`r{code!="OK"}`:                                              false,
+		`r{code=~"5..("}`:                                            false,
+		`grpc_server_handled_total{code=~"5.."}`:                     false,
+		`{__name__="grpc_server_handled_total",code!="200"}`:         false,
+		`r{grpc_status=~"4|5..|13"}`:                                 false,
+		`istio_requests_total{grpc_response_status=~"2|13"}`:         false,
+		`istio_requests_total{code="500",grpc_response_status!="0"}`: false,
+		`sum:trace.grpc.server.errors{env:shop}.as_count()`:          false,
+		`sum:trace.hits{rpc.grpc.status_code:13}`:                    false,
+		`sum:trace.errors{version:5.0.500}.as_count()`:               false,
+		``: false,
+	} {
+		if got := asksForStatus(errors); got != want {
+			t.Errorf("%s: %v", errors, got)
+		}
+	}
+}

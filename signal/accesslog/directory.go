@@ -67,11 +67,10 @@ type entry struct {
 // key is the same for what has the same lines: unpacking a file does not make it another
 // one, and AWS gives no name twice, wherever it was copied to.
 func (e entry) key() string {
-	path := strings.TrimSuffix(e.path, ".gz")
-	if e.name.balancer != "" {
-		return filepath.Base(path)
+	if e.name.given != "" {
+		return strings.TrimSuffix(e.name.given, ".gz")
 	}
-	return path
+	return strings.TrimSuffix(e.path, ".gz")
 }
 
 func newDirectory(root string) *directory {
@@ -243,9 +242,9 @@ func (d *directory) begins(s *Source, m *member, e entry, opened io.Reader) (boo
 }
 
 // other notes a file that has no entry, or returns that as an error if its name says
-// that it must have some.
+// that it must have some. What has something before AWS's name may be made of that file.
 func (s *Source) other(m *member, e entry) error {
-	if e.name.balancer != "" {
+	if e.name.given == filepath.Base(e.path) {
 		return errNoEntries
 	}
 	s.beside(m, otherFormat, e)

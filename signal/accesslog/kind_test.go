@@ -14,20 +14,32 @@ import (
 
 func TestNames(t *testing.T) {
 	for base, wanted := range map[string]fileName{
-		"123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log.gz":              {balancer: "app/lb/1234567890abcdef", end: time.Date(2014, 2, 15, 23, 40, 0, 0, time.UTC)},
-		"123456789012_elasticloadbalancing_us-gov-west-1_app.my-lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log":          {balancer: "app/my-lb/1234567890abcdef", end: time.Date(2014, 2, 15, 23, 40, 0, 0, time.UTC)},
-		"conn_log_123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log.gz":     {foreign: "connection logs"},
-		"conn_log.123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log.gz":     {foreign: "connection logs"},
-		"health_check_log_123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.1.192_20sg8h.log.gz": {foreign: "health check logs"},
-		"123456789012_elasticloadbalancing_us-east-2_net.lb.1234567890abcdef_20140215T2340Z_20sg8hgm.log.gz":                              {foreign: "access logs of Network Load Balancers"},
-		"123456789012_elasticloadbalancing_us-east-2_my-classic-lb_20140215T2340Z_172.160.001.192_20sg8hgm.log":                           {foreign: "access logs of Classic Load Balancers"},
-		"123456789012_waflogs_us-east-1_shop-acl_20240215T2340Z_20sg8hgm.log.gz":                                                          {foreign: "logs of AWS WAF"},
-		"123456789012_vpcflowlogs_us-east-1_fl-1234abcd_20180620T1620Z_fe123456.log.gz":                                                   {foreign: "VPC flow logs"},
-		"123456789012_somethingnew_us-east-1_x_20180620T1620Z_fe123456.log.gz":                                                            {foreign: "logs of other services"},
-		"access.log": {},
+		"123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log.gz":                      {balancer: "app/lb/1234567890abcdef", end: time.Date(2014, 2, 15, 23, 40, 0, 0, time.UTC)},
+		"123456789012_elasticloadbalancing_us-gov-west-1_app.my-lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log":                  {balancer: "app/my-lb/1234567890abcdef", end: time.Date(2014, 2, 15, 23, 40, 0, 0, time.UTC)},
+		"conn_log_123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log.gz":             {foreign: "connection logs"},
+		"conn_log.123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.001.192_20sg8hgm.log.gz":             {foreign: "connection logs"},
+		"health_check_log_123456789012_elasticloadbalancing_us-east-2_app.lb.1234567890abcdef_20140215T2340Z_172.160.1.192_20sg8h.log.gz":         {foreign: "health check logs"},
+		"123456789012_elasticloadbalancing_us-east-2_net.lb.1234567890abcdef_20140215T2340Z_20sg8hgm.log.gz":                                      {foreign: "access logs of Network Load Balancers"},
+		"123456789012_elasticloadbalancing_us-east-2_my-classic-lb_20140215T2340Z_172.160.001.192_20sg8hgm.log":                                   {foreign: "access logs of Classic Load Balancers"},
+		"123456789012_waflogs_us-east-1_shop-acl_20240215T2340Z_20sg8hgm.log.gz":                                                                  {foreign: "logs of AWS WAF"},
+		"123456789012_vpcflowlogs_us-east-1_fl-1234abcd_20180620T1620Z_fe123456.log.gz":                                                           {foreign: "VPC flow logs"},
+		"123456789012_somethingnew_us-east-1_x_20180620T1620Z_fe123456.log.gz":                                                                    {foreign: "logs of other services"},
+		"2022-02-15-123456789012_elasticloadbalancing_eu-central-1_app.lb.1234567890abcdef_20140215T2340Z_172.160.1.192_20sg8hgm.log.gz":          {balancer: "app/lb/1234567890abcdef", end: time.Date(2014, 2, 15, 23, 40, 0, 0, time.UTC)},
+		"copy_of_123456789012_elasticloadbalancing_eu-central-1_app.lb.1234567890abcdef_20140215T2340Z_172.160.1.192_20sg8hgm.log":                {balancer: "app/lb/1234567890abcdef", end: time.Date(2014, 2, 15, 23, 40, 0, 0, time.UTC)},
+		"2022-02-15-conn_log_123456789012_elasticloadbalancing_eu-central-1_app.lb.1234567890abcdef_20140215T2340Z_172.160.1.192_20sg8hgm.log.gz": {foreign: "connection logs"},
+		"some_new_log_123456789012_elasticloadbalancing_eu-central-1_app.lb.1234567890abcdef_20140215T2340Z_172.160.1.192_20sg8hgm.log.gz":        {},
+		"2022-02-15-123456789012_waflogs_us-east-1_shop-acl_20240215T2340Z_20sg8hgm.log.gz":                                                       {},
+		"99123456789012_elasticloadbalancing_eu-central-1_app.lb.1234567890abcdef_20140215T2340Z_172.160.1.192_20sg8hgm.log.gz":                   {},
+		"conn_logger-app.log":       {},
+		"conn_log.log":              {},
+		"health_check_log_shop.log": {},
+		"access.log":                {},
 		"E2KSCSBBWX4PJH.2024-02-15-23.a1b2c3d4.log.gz": {},
 		"shop_20140215T2340Z_1.log.gz":                 {},
 	} {
+		if wanted.balancer != "" {
+			wanted.given = base[strings.Index(base, "123456789012"):]
+		}
 		if got := nameOf(base); got != wanted {
 			t.Errorf("%s: %+v, want %+v", base, got, wanted)
 		}
@@ -190,6 +202,7 @@ func TestTheSameFileTwice(t *testing.T) {
 	content := packed(request{at: b.now(), group: oldGroup}.line())
 	b.put(path, content)
 	b.put(filepath.Join(b.root, "copy", filepath.Base(path)), content)
+	b.put(filepath.Join(b.root, "again", "2022-02-15-"+filepath.Base(path)), content)
 	for _, being := range []string{"." + filepath.Base(path), filepath.Base(path) + ".part", filepath.Base(path) + ".6eBdF1Cb", ".tmp/" + filepath.Base(path)} {
 		b.put(filepath.Join(filepath.Dir(path), being), content)
 	}
@@ -274,6 +287,41 @@ func TestFilesThatBeginSlowly(t *testing.T) {
 	source, _ := b.counts(from, b.now())
 	want(t, "two entries", source, traffic.Known, 2, "")
 	if r := b.Report(); r.Lines != 3 || r.Damaged != 1 || len(r.Foreign) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestNamesThatResembleOthers: an access log whose name only begins like that of another
+// log is read.
+func TestNamesThatResembleOthers(t *testing.T) {
+	for _, name := range []string{"conn_logger-app.log", "health_check_log_shop.log"} {
+		b := newBucket(t, Config{})
+		b.pass(6 * time.Minute)
+		from := b.see()
+		b.put(filepath.Join(b.root, name), []byte(request{at: b.now(), group: oldGroup}.line()))
+		b.pass(7 * time.Minute)
+		b.see()
+		source, _ := b.counts(from, b.now())
+		want(t, name, source, traffic.Known, 1, "")
+	}
+}
+
+// TestNoEntriesInWhatWasMadeOfAFile: what has something before AWS's name may have
+// another format, which stops nothing and covers nothing.
+func TestNoEntriesInWhatWasMadeOfAFile(t *testing.T) {
+	b := newBucket(t, Config{})
+	start := b.now()
+	b.pass(6 * time.Minute)
+	b.deliver(start.Add(time.Minute), oldGroup)
+	b.see()
+	from := start.Add(5*time.Minute + b.history.settle)
+	path := b.key(b.now().Truncate(period).Add(period), ".log.gz")
+	b.put(filepath.Join(b.root, "counts-"+filepath.Base(path)), packed("{}\n"))
+	b.pass(12 * time.Minute)
+	b.see()
+	source, _ := b.counts(from, b.now())
+	want(t, "counts made of it", source, traffic.Unknown, 0, "no new line in "+b.root)
+	if r := b.Report(); len(r.Foreign) != 1 || r.Foreign[0].What != otherFormat {
 		t.Errorf("%+v", r)
 	}
 }
