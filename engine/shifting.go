@@ -80,7 +80,7 @@ func (t *turn) mayRise() bool {
 		t.reason("not rising: %s", t.usersMissing())
 		return false
 	}
-	if v, lacks := t.untimed(t.status.Verdict.Analysis); lacks && v.Why.blind() {
+	if v, lacks := t.untimed(t.status.Verdict.Analysis); lacks && v.Why.blind() && (v.Why != NoTargetLatency || t.served()) {
 		t.reason("not rising: %s", v.Text)
 		return false
 	}
