@@ -155,7 +155,7 @@ func TestCellsThatAreEmpty(t *testing.T) {
 }
 
 // TestErrorsWithoutLatency: a target that fails and whose latencies or events are missing
-// is taken back as soon as without these columns.
+// is rolled back as soon as without these columns.
 func TestErrorsWithoutLatency(t *testing.T) {
 	table := func(header, known, unknown string) string {
 		out := "share," + strings.TrimSpace(plainHeader) + header + "\n"
@@ -180,14 +180,14 @@ func TestErrorsWithoutLatency(t *testing.T) {
 	}
 	want := at(table("", "", ""))
 	if want.IsZero() {
-		t.Fatal("a target that fails is not taken back")
+		t.Fatal("a target that fails is not rolled back")
 	}
 	for name, with := range map[string]string{
 		"latency": table(",source_over_500ms,target_over_500ms", ",5,0", ",5,"),
 		"event":   table(",source_event_x,target_event_x", ",5,0", ",5,"),
 	} {
 		if got := at(with); got.IsZero() || got.Sub(want).Abs() > 30*time.Second {
-			t.Errorf("%s: taken back at %s, without the column at %s", name, got, want)
+			t.Errorf("%s: rolled back at %s, without the column at %s", name, got, want)
 		}
 	}
 }

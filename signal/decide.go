@@ -2,6 +2,7 @@ package signal
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -200,15 +201,16 @@ func (p *process) ended(of part, restarted bool) map[string]int64 {
 // several it is those that they are nearest to, be it themselves when they were gone.
 func (p *process) before(of part, ended map[string]int64, restarted bool) (from int64, found bool) {
 	var appeared, own int64
+	all := true // of them were there before, by their own names
 	for _, t := range p.tracks {
 		if t.appears(of) && !restarted {
-			appeared += t.value
-			if own += t.last; t.begun {
-				own = -1 << 40 // it was nothing of its own
-			}
+			appeared, own, all = appeared+t.value, own+t.last, all && !t.begun
 		}
 	}
-	best := appeared - own
+	best := int64(math.MaxInt64)
+	if all {
+		best = appeared - own
+	}
 	for _, other := range slices.Sorted(maps.Keys(ended)) {
 		sum := ended[other]
 		if other != "" {
